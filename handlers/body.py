@@ -1,0 +1,109 @@
+"""Request bodies: bytes within the limit, of a declared media type, as valid JSON."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from starlette.types import Receive, Scope
+
+from handlers.problems import InputError, Problem
+from handlers.schemas import ContractError, Place, Validator, draft4
+
+_LONGEST_POINTER = 500
+
+
+class ClientDisconnected(Exception):
+    """The client went away before it had sent the whole body: nobody is left to answer."""
+
+
+class RequestBody:
+    """A Request Body Object (OpenAPI 3.0.3, section 4.7.13), compiled: one validator per media type."""
+
+    def __init__(self, declared: Mapping[str, Any], limit: int) -> None:
+        """Compile what the contract declares; `limit` is in bytes. Raises ContractError for what is not supported."""
+        if not declared.get("required", False):
+            raise ContractError("an optional request body is not supported")
+        self._limit = limit
+        self._validators = {
+            media_type: Validator(draft4(content["schema"])) for media_type, content in declared["content"].items()
+        }
+
+    async def read(self, scope: Scope, receive: Receive) -> tuple[Any, list[InputError]]:
+        """Return the parsed body and all its faults.
+
+        Raises Problem 415 and 413, and ClientDisconnected.
+        """
+        media_type = self._media_type(scope["headers"])
+        content = await _read(receive, self._limit)
+        if media_type is None:
+            if not content:
+                return None, [_error((), "is required")]
+            raise self._unsupported()
+        return self._parse(content, self._validators[media_type])
+
+    def _media_type(self, headers: Sequence[tuple[bytes, bytes]]) -> str | None:
+        """Return the declared media type that the body comes in, None when it is not said. Raises Problem 413 and 415."""
+        content_type = None
+        for name, value in headers:
+            if name == b"content-type":
+                if content_type is not None:
+                    raise self._unsupported()
+                content_type = value.decode("latin-1")
+            elif name == b"content-encoding" and value.lower() != b"identity":
+                raise Problem(415, "The body must be sent without a Content-Encoding.")
+            elif name == b"content-length" and len(value) < 20 and int(value) > self._limit:
+                raise _too_large(self._limit)
+        if content_type is None:
+            return None
+        media_type, _, parameters = content_type.partition(";")
+        charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+        media_type = media_type.strip().lower()
+        if media_type not in self._validators or charset not in ("", "utf-8", "utf8"):
+            raise self._unsupported()
+        return media_type
+
+    def _unsupported(self) -> Problem:
+        return Problem(415, f"The body must be sent as {' or '.join(self._validators)}, in UTF-8.")
+
+    @staticmethod
+    def _parse(content: bytes, validator: Validator) -> tuple[Any, list[InputError]]:
+        if not content:
+            return None, [_error((), "is required")]
+        try:
+            body = orjson.loads(content)
+        except orjson.JSONDecodeError as error:
+            return None, [_error((), f"is not JSON in UTF-8: {error}"[:500])]
+        if validator.is_valid(body):
+            return body, []
+        return body, [_error(place, words) for place, words in validator.errors(body)]
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(413, f"The body is larger than {limit} bytes.")
+
+
+def _error(place: Place, words: str) -> InputError:
+    return {"in": "body", "pointer": _pointer(place), "detail": words}
+
+
+def _pointer(place: Place) -> str:
+    """Return a place as a JSON pointer (RFC 6901, section 3), cut where a member's name is very long."""
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in place)
+    pointer = "".join(f"/{step}" for step in steps)
+    return pointer if len(pointer) <= _LONGEST_POINTER else pointer[: _LONGEST_POINTER - 1] + "…"

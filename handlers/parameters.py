@@ -1,0 +1,163 @@
+"""Path, query and header parameters: from text to typed arguments."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from starlette.types import Scope
+
+from handlers.problems import InputError
+from handlers.schemas import CONVERTERS, ContractError, Place, Schema, Validator, draft4
+
+_LONGEST_NAME = 120
+# Python's int() takes underscores, blanks and every script's digits, and fails above 4,300 of them.
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
+
+
+def _integer(text: str) -> int | str:
+    return int(text) if _INTEGER.fullmatch(text) else text
+
+
+def _boolean(text: str) -> bool | str:
+    return {"true": True, "false": False}.get(text, text)
+
+
+# What is not of the type stays text, and the validator then says so with all other faults.
+_FROM_TEXT: dict[str, Callable[[str], Any]] = {"string": str, "integer": _integer, "boolean": _boolean}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A Parameter Object (OpenAPI 3.0.3, section 4.7.12), compiled.
+
+    `name` is the wire's, `argument` the handler's; `from_text` makes a JSON value of one occurrence, `convert`, where
+    there is one, makes the handler's type of a valid JSON value.
+    """
+
+    name: str
+    location: str
+    argument: str
+    required: bool
+    schema: Schema
+    repeatable: bool
+    from_text: Callable[[str], Any]
+    convert: Callable[[Any], Any] | None
+
+    @classmethod
+    def compile(cls, declared: Mapping[str, Any]) -> "Parameter":
+        """Compile what the contract declares. Raises ContractError for what is not supported."""
+        name, location, schema = declared["name"], declared["in"], draft4(declared["schema"])
+        repeatable = schema["type"] == "array"
+        single = schema["items"] if repeatable else schema
+        if unsupported := declared.keys() - {"name", "in", "required", "description", "schema", "example", "style", "explode"}:
+            raise ContractError(f"parameter '{name}': {sorted(unsupported)} is not supported")
+        if location not in ("query", "path", "header") or (repeatable and location != "query"):
+            raise ContractError(f"parameter '{name}': such a schema in {location} is not supported")
+        if declared.get("style", "form") != "form" or declared.get("explode", True) is not True:
+            raise ContractError(f"parameter '{name}': only style form with explode is supported")
+        if single.get("type", "string") not in _FROM_TEXT:
+            raise ContractError(f"parameter '{name}': the type '{single['type']}' is not supported")
+        return cls(
+            name=name,
+            location=location,
+            argument=name.lower().replace("-", "_"),
+            required=declared.get("required", False),
+            schema=schema,
+            repeatable=repeatable,
+            from_text=_FROM_TEXT[single.get("type", "string")],
+            convert=CONVERTERS.get(schema.get("format", "")),
+        )
+
+
+class Parameters:
+    """All parameters of one operation."""
+
+    def __init__(self, declared: Iterable[Mapping[str, Any]]) -> None:
+        """Compile what the contract declares. Raises ContractError for what is not supported."""
+        parameters = [Parameter.compile(one) for one in declared]
+        self._by_argument = {parameter.argument: parameter for parameter in parameters}
+        if len(self._by_argument) < len(parameters):
+            raise ContractError("two parameters would be the same argument of the handler")
+        self._path = [parameter for parameter in parameters if parameter.location == "path"]
+        self._query = {parameter.name: parameter for parameter in parameters if parameter.location == "query"}
+        self._header = {p.name.lower().encode(): p for p in parameters if p.location == "header"}
+        self._defaults = {parameter.argument: parameter.schema.get("default") for parameter in parameters}
+        self._converted = [(p.argument, p.convert) for p in parameters if p.convert is not None]
+        self._validator = Validator(_object_schema(parameters))
+
+    @property
+    def arguments(self) -> set[str]:
+        """The names under which a handler takes the parameters."""
+        return set(self._by_argument)
+
+    def read(self, scope: Scope) -> tuple[dict[str, Any], list[InputError]]:
+        """Return the handler's arguments, defaults filled in, and all faults; with a fault, the arguments are of no use."""
+        given: dict[str, Any] = {p.argument: p.from_text(scope["path_params"][p.name]) for p in self._path}
+        errors: list[InputError] = []
+        if self._header:
+            self._read_header(scope["headers"], given)
+        if scope["query_string"]:
+            self._read_query(scope["query_string"], given, errors)
+        if not self._validator.is_valid(given):
+            errors += [self._error(place, words) for place, words in self._validator.errors(given)]
+        if errors:
+            return given, errors
+        arguments = self._defaults | given
+        for argument, convert in self._converted:
+            if arguments[argument] is not None:
+                arguments[argument] = convert(arguments[argument])
+        return arguments, errors
+
+    def _read_header(self, headers: Sequence[tuple[bytes, bytes]], given: dict[str, Any]) -> None:
+        for name, value in headers:
+            parameter = self._header.get(name)
+            if parameter is None:
+                continue
+            text = value.decode("latin-1")
+            # A list-based field may come in several lines (RFC 9110, section 5.3).
+            given[parameter.argument] = f"{given[parameter.argument]}, {text}" if parameter.argument in given else text
+
+    def _read_query(self, query: bytes, given: dict[str, Any], errors: list[InputError]) -> None:
+        for pair in query.split(b"&"):
+            if not pair:
+                continue
+            encoded_name, _, encoded_value = pair.partition(b"=")
+            name, value = _decode(encoded_name), _decode(encoded_value)
+            parameter = self._query.get(name) if name is not None else None
+            if parameter is None:
+                shown = name if name is not None else encoded_name.decode("latin-1")
+                errors.append({"in": "query", "name": _shorten(shown), "detail": "is not known here"})
+            elif value is None:
+                errors.append({"in": "query", "name": parameter.name, "detail": "must be UTF-8, percent-encoded"})
+            elif parameter.repeatable:
+                given.setdefault(parameter.argument, []).append(parameter.from_text(value))
+            elif parameter.argument in given:
+                errors.append({"in": "query", "name": parameter.name, "detail": "must not be given more than once"})
+            else:
+                given[parameter.argument] = parameter.from_text(value)
+
+    def _error(self, place: Place, words: str) -> InputError:
+        parameter = self._by_argument[str(place[0])]
+        nth = f"value {int(place[1]) + 1} " if len(place) > 1 else ""
+        return {"in": parameter.location, "name": parameter.name, "detail": nth + words}
+
+
+def _object_schema(parameters: Iterable[Parameter]) -> dict[str, Any]:
+    """Return one schema for all parameters together, so that one call validates them."""
+    properties = {parameter.argument: parameter.schema for parameter in parameters}
+    required = [parameter.argument for parameter in parameters if parameter.required]
+    return {"type": "object", "properties": properties} | ({"required": required} if required else {})
+
+
+def _decode(encoded: bytes) -> str | None:
+    """Undo application/x-www-form-urlencoded (WHATWG URL, section 5.1); None when the bytes are not UTF-8."""
+    try:
+        return unquote_to_bytes(encoded.replace(b"+", b" ")).decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"

@@ -1,0 +1,108 @@
+"""Every error there is, as application/problem+json (RFC 9457)."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, NotRequired, TypedDict
+
+import orjson
+from connexion.exceptions import OAuthProblem
+from starlette.exceptions import HTTPException
+
+from handlers.resources import entity_tag, task_resource
+from storage.errors import NotFound, PreconditionFailed, Unavailable
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER = {"Retry-After": "2"}
+_MOST_ERRORS = 1000
+
+_SLUGS = {
+    400: "invalid-input",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not-found",
+    405: "method-not-allowed",
+    412: "precondition-failed",
+    413: "content-too-large",
+    415: "unsupported-media-type",
+    500: "internal-error",
+    503: "service-unavailable",
+}
+# RFC 9110 renamed 413; Python's HTTPStatus follows from 3.13.
+_TITLES = {status: HTTPStatus(status).phrase for status in _SLUGS} | {413: "Content Too Large"}
+
+InputError = TypedDict(
+    "InputError", {"in": str, "name": NotRequired[str], "pointer": NotRequired[str], "detail": str}
+)
+"""One fault of the input: `in` query, path, header or body; a parameter's `name` or a place in the body as a JSON
+`pointer` (RFC 6901); and what is wrong, in words that a frontend can show."""
+
+
+class Problem(Exception):
+    """An error with all that its document and its headers say.
+
+    `status` is one of the contract's, `detail` is for people, `extensions` are members beside RFC 9457's own.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        extensions: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers or {}
+        self.extensions = extensions or {}
+
+    def document(self, request_id: str) -> bytes:
+        """Return the problem as JSON; its `instance` ends with the request's id."""
+        members = {
+            "type": f"urn:problem-type:todo-api:{_SLUGS[self.status]}",
+            "title": _TITLES[self.status],
+            "status": self.status,
+            "detail": self.detail,
+            "instance": f"urn:request:{request_id}",
+        }
+        return orjson.dumps(members | self.extensions, option=orjson.OPT_UTC_Z)
+
+
+def invalid_input(errors: Sequence[InputError]) -> Problem:
+    """Return the 400 that lists every fault of the input."""
+    detail = "The request has one error." if len(errors) == 1 else f"The request has {len(errors):,} errors."
+    return Problem(400, detail, extensions={"errors": errors[:_MOST_ERRORS]})
+
+
+def unauthorized(detail: str, *, error: str | None = None) -> Problem:
+    """Return a 401. `error` is RFC 6750's code (section 3.1), given where a token was sent; `detail` has no quotes."""
+    challenge = "Bearer" if error is None else f'Bearer error="{error}", error_description="{detail}"'
+    return Problem(401, detail, headers={"WWW-Authenticate": challenge})
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return what a client is told of an exception, whatever layer raised it."""
+    match error:
+        case Problem():
+            return error
+        case NotFound():
+            return Problem(404, "There is no such task.")
+        case PreconditionFailed(current=task):
+            return Problem(
+                412,
+                "The task has changed since.",
+                headers={"ETag": entity_tag(task.revision)},
+                extensions={"task": task_resource(task)},
+            )
+        case Unavailable():
+            return Problem(503, "The database does not answer.", headers=RETRY_AFTER)
+        case OAuthProblem():
+            return unauthorized("A bearer token is required.")
+        case HTTPException(status_code=404):
+            return Problem(404, "There is nothing at this path.")
+        case _:
+            return Problem(500, "The server failed. It is not your fault, and it has been logged.")

@@ -1,0 +1,151 @@
+"""Schema Objects of OpenAPI 3.0, compiled once to JSON Schema Draft 4, and their faults told in plain words."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from jsonschema_rs import Draft4Validator, ValidationError, ValidationErrorKind
+
+Schema = Mapping[str, Any]
+Place = tuple[str | int, ...]
+"""Where in an instance a fault is: the keys and indexes that lead there."""
+
+_ANNOTATIONS = {"title", "description", "example", "default"}
+_ASSERTIONS = {"type", "enum", "format", "pattern", "minLength", "maxLength", "minimum", "maximum"}
+_ASSERTIONS |= {"minItems", "maxItems", "uniqueItems", "required"}
+_TYPE_WORDS = {
+    "string": "text",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+
+
+class ContractError(Exception):
+    """The contract and the code do not agree. The message is a sentence for whoever changed one of them."""
+
+
+def _is_date(text: str) -> bool:
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        return False
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_uuid(text: str) -> bool:
+    return re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text) is not None
+
+
+# Draft 4 knows no uuid, and jsonschema-rs's own date takes a year 0 that Python and PostgreSQL refuse.
+_FORMATS: dict[str, Callable[[str], bool]] = {"date": _is_date, "uuid": _is_uuid}
+_FORMAT_WORDS = {"date": "a day that exists, written YYYY-MM-DD", "uuid": "a UUID"}
+CONVERTERS: dict[str, Callable[[str], Any]] = {"date": date.fromisoformat, "uuid": UUID}
+"""By format: from valid text to the type that handlers work with."""
+
+
+def draft4(schema: Schema) -> dict[str, Any]:
+    """Translate a Schema Object (OpenAPI 3.0.3, section 4.7.24), its references resolved, to JSON Schema Draft 4.
+
+    Raises ContractError for whatever would not be checked.
+    """
+    translated: dict[str, Any] = {}
+    for keyword, value in schema.items():
+        match keyword:
+            case "properties":
+                translated[keyword] = {name: draft4(member) for name, member in value.items()}
+            case "items":
+                translated[keyword] = draft4(value)
+            case "allOf":
+                translated[keyword] = [draft4(part) for part in value]
+            case "additionalProperties" if value is False:
+                translated[keyword] = value
+            case "nullable":
+                pass
+            case _ if keyword in _ANNOTATIONS | _ASSERTIONS:
+                translated[keyword] = value
+            case _:
+                raise ContractError(f"the keyword '{keyword}: {value}' is not supported in the schema of a request")
+    if translated.get("format", "date") not in _FORMATS:
+        raise ContractError(f"the format '{schema['format']}' is not supported in the schema of a request")
+    if "pattern" in translated and "title" not in translated:
+        raise ContractError(f"the pattern '{schema['pattern']}' needs a title that says in words what it takes")
+    if schema.get("nullable"):
+        translated["type"] = [schema["type"], "null"]
+    return translated
+
+
+class Validator:
+    """A schema compiled once.
+
+    `is_valid` is for every request; only a refused one pays for `errors`.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        """Compile a schema of Draft 4, as `draft4` returns it. Raises ContractError when it is not one."""
+        self._schema = schema
+        try:
+            self._validator = Draft4Validator(schema, formats=_FORMATS, validate_formats=True)
+        except (ValidationError, ValueError) as error:
+            raise ContractError(f"a schema cannot be compiled: {error}") from error
+        self.is_valid: Callable[[Any], bool] = self._validator.is_valid
+
+    def errors(self, instance: Any) -> Iterator[tuple[Place, str]]:
+        """Yield every fault of an instance: its place, and a sentence's end such as "must be at most 100"."""
+        for error in self._validator.iter_errors(instance):
+            place = tuple(error.instance_path)
+            match error.kind:
+                case ValidationErrorKind.Required(property=name):
+                    yield (*place, str(name)), "is required"
+                case ValidationErrorKind.AdditionalProperties():
+                    # jsonschema-rs names a required member that has no schema too, so the schema itself is asked.
+                    known = self._subschema(error)["properties"]
+                    yield from (((*place, name), "is not known here") for name in _at(instance, place) if name not in known)
+                case _:
+                    yield place, _words(error.kind, self._subschema(error))
+
+    def _subschema(self, error: ValidationError) -> Schema:
+        subschema: Any = _at(self._schema, tuple(error.schema_path)[:-1])
+        return dict(subschema)
+
+
+def _at(document: Any, place: Place) -> Any:
+    for step in place:
+        document = document[step]
+    return document
+
+
+def _words(kind: ValidationErrorKind, schema: Schema) -> str:
+    match kind:
+        case ValidationErrorKind.Type():
+            types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+            return "must be " + " or ".join(_TYPE_WORDS[name] for name in types)
+        case ValidationErrorKind.Enum(options=options):
+            return "must be one of " + ", ".join(map(str, options))
+        case ValidationErrorKind.Format(format=name):
+            return f"must be {_FORMAT_WORDS[name]}"
+        case ValidationErrorKind.Pattern():
+            return f"must be {schema['title']}"
+        case ValidationErrorKind.MinLength(limit=1):
+            return "must not be empty"
+        case ValidationErrorKind.MinLength(limit=limit):
+            return f"must have at least {limit:,} characters"
+        case ValidationErrorKind.MaxLength(limit=limit):
+            return f"must have at most {limit:,} characters"
+        case ValidationErrorKind.Minimum(limit=limit):
+            return f"must be at least {limit}"
+        case ValidationErrorKind.Maximum(limit=limit):
+            return f"must be at most {limit}"
+        case ValidationErrorKind.MinItems(limit=limit):
+            return f"must have at least {limit} items"
+        case ValidationErrorKind.MaxItems(limit=limit):
+            return f"must have at most {limit} items"
+        case ValidationErrorKind.UniqueItems():
+            return "must not have the same item twice"
+    raise ContractError(f"there are no words for the fault '{kind.name}'")

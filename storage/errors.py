@@ -1,0 +1,26 @@
+"""What storage can refuse. None of these knows HTTP; `handlers/problems.py` translates them."""
+
+from typing import Any
+
+
+class StorageError(Exception):
+    """The base of every refusal."""
+
+
+class NotFound(StorageError):
+    """The user has no such row."""
+
+
+class PreconditionFailed(StorageError):
+    """The row is in another revision than the caller requires.
+
+    `current` is the row as it is now.
+    """
+
+    def __init__(self, current: Any) -> None:
+        super().__init__()
+        self.current = current
+
+
+class Unavailable(StorageError):
+    """The database does not answer, or not in time. Whether a write was made is not known."""
