@@ -14,7 +14,7 @@ from connexion.operations import AbstractOperation
 from connexion.resolver import Resolver
 from connexion.spec import Specification
 from jsonschema import ValidationError
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from handlers.body import ClientDisconnected, RequestBody
 from handlers.parameters import Parameters
@@ -67,7 +67,8 @@ class Operation:
         `resources` are what a handler may ask for by name beside what the contract declares.
         """
         self._handler: Handler = operation.function
-        self._parameters = Parameters(operation.parameters)
+        # Connexion adds the path's parameters to the operation's each time that it reads the operation.
+        self._parameters = Parameters({(p["in"], p["name"]): p for p in operation.parameters}.values())
         self._body = RequestBody(operation.request_body, body_limit) if operation.request_body else None
         self._owned = "user_id" in self._parameters.arguments
         asked = set(inspect.signature(self._handler).parameters)
@@ -121,9 +122,6 @@ class ContractMiddleware(RequestValidationMiddleware):  # type: ignore[misc]  # 
     """Connexion's request validation, which here also calls the handler: nothing follows it but what is not in the contract."""
 
     api_cls = ContractAPI
-
-    def __init__(self, app: ASGIApp) -> None:
-        super().__init__(app)
 
 
 def _check_signature(name: str, asked: set[str], declared: set[str], offered: set[str]) -> None:

@@ -1,0 +1,117 @@
+"""The ASGI application: Connexion's middleware around the compiled contract, and its lifespan."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from connexion.lifecycle import ConnexionRequest, ConnexionResponse
+from connexion.middleware.exceptions import ExceptionMiddleware
+from connexion.middleware.lifespan import LifespanMiddleware
+from connexion.middleware.routing import RoutingMiddleware
+from connexion.middleware.security import SecurityMiddleware
+from connexion.spec import Specification
+from connexion.exceptions import ProblemException
+from starlette.exceptions import HTTPException
+from starlette.routing import Mount, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from handlers.config import Settings
+from handlers.contract import CONTRACT_FILE, ContractMiddleware, TagResolver, load_contract
+from handlers.cors import with_cors
+from handlers.docs import contract_routes
+from handlers.methods import Methods
+from handlers.problems import MEDIA_TYPE, Problem, logger, problem_of
+from handlers.request_id import RequestIdMiddleware
+from handlers.schemas import draft4
+from handlers.security import BearerSecurity
+from storage.database import Database
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """Return the application. Raises ContractError when contract and handlers disagree; nothing is left for later."""
+    specification = load_contract()
+    database = Database(
+        settings.database_url or "",
+        min_size=settings.pool_min_size,
+        max_size=settings.pool_max_size,
+        pool_timeout=settings.pool_timeout,
+        statement_timeout=settings.statement_timeout,
+        prepared_statements=settings.prepared_statements,
+    )
+    documents = contract_routes(CONTRACT_FILE)
+    app: ASGIApp = Router(routes=documents, redirect_slashes=False)
+    app = _operations(app, specification, settings, database)
+    methods = Methods(
+        {route.path: route.methods or () for route in documents}
+        | {path: item.keys() - {"parameters"} for path, item in specification["paths"].items()}
+    )
+    app = _with_problems(app, methods)
+    app = _named(RequestIdMiddleware(with_cors(app, settings.allowed_origins)))
+    return LifespanMiddleware(app, lifespan=_lifespan(database))  # type: ignore[no-any-return]
+
+
+def create_app_from_environment() -> ASGIApp:
+    """Return the application for a worker process, which finds its settings in the environment."""
+    return create_app(Settings.load(os.environ))
+
+
+def _operations(app: ASGIApp, specification: Specification, settings: Settings, database: Database) -> ASGIApp:
+    """Wrap `app`, which answers what is not in the contract, in Connexion's middleware."""
+    resolver = TagResolver()
+    resources = {"database": database, "settings": settings, "version": specification["info"]["version"]}
+    contract = ContractMiddleware(app)
+    contract.add_api(specification, resolver=resolver, resources=resources, body_limit=settings.body_limit)
+    bearer = BearerSecurity(settings, draft4(specification["components"]["schemas"]["UserId"]))
+    security = SecurityMiddleware(contract)
+    security.add_api(specification, resolver=resolver, security_map={"bearer": lambda: bearer})
+    routing = RoutingMiddleware(security)
+    routing.add_api(specification, resolver=resolver)
+    # A redirect from /tasks/ would repeat whatever the Host header says.
+    for router in (routing.router, *(mount.app for mount in routing.router.routes if isinstance(mount, Mount))):
+        router.redirect_slashes = False
+    return routing  # type: ignore[no-any-return]
+
+
+def _with_problems(app: ASGIApp, methods: Methods) -> ASGIApp:
+    exceptions = ExceptionMiddleware(app)
+    for kind in (Exception, HTTPException, ProblemException):
+        exceptions.add_exception_handler(kind, _exception_handler(methods))
+    return exceptions  # type: ignore[no-any-return]
+
+
+def _exception_handler(methods: Methods) -> Callable[[ConnexionRequest, Exception], Awaitable[ConnexionResponse]]:
+    async def answer(request: ConnexionRequest, error: Exception) -> ConnexionResponse:
+        request_id = request.scope["state"]["request_id"]
+        if isinstance(error, HTTPException) and error.status_code == 405:
+            allow = {"Allow": methods.allow(request.scope["path"])}
+            if request.method == "OPTIONS":
+                return ConnexionResponse(204, headers=allow)
+            error = Problem(405, f"This path takes {allow['Allow']}.", headers=allow)
+        problem = problem_of(error)
+        if problem.status == 500:
+            logger.error("request %s failed", request_id, exc_info=error)
+        headers = dict(problem.headers)
+        return ConnexionResponse(problem.status, mimetype=MEDIA_TYPE, body=problem.document(request_id), headers=headers)
+
+    return answer
+
+
+def _named(app: ASGIApp) -> ASGIApp:
+    async def named(scope: Scope, receive: Receive, send: Send) -> None:
+        # Starlette's routers raise, instead of answering in plain text, when the scope names an application.
+        scope["app"] = named
+        await app(scope, receive, send)
+
+    return named
+
+
+def _lifespan(database: Database) -> Callable[[object], object]:
+    @asynccontextmanager
+    async def lifespan(_: object) -> AsyncIterator[None]:
+        await database.open()
+        try:
+            yield
+        finally:
+            await database.close()
+
+    return lifespan

@@ -1,0 +1,164 @@
+"""The `todo-api` command: serve, migrate, token."""
+
+import os
+import re
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from urllib.parse import quote
+
+import click
+import jwt
+
+from handlers.config import ConfigurationError, Settings
+from storage.embedded import EmbeddedError, run_postgres
+from storage.errors import Unavailable
+
+# Connexion imports Starlette's test client, which warns of its own future.
+warnings.filterwarnings("ignore", module="connexion")
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class _Duration(click.ParamType):
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", str(value))
+        if found is None:
+            self.fail("must be a number and a unit, such as 30m, 1h or 7d", param, ctx)
+        return int(found[1]) * _UNITS[found[2]]
+
+
+@click.group()
+def main() -> None:
+    """A todo API for web frontends that sign their users in with Better Auth.
+
+    Settings come from the environment and from a file `.env`; without DATABASE_URL, a private PostgreSQL runs beside
+    the server and keeps its data.
+    """
+
+
+@main.command()
+def serve() -> None:
+    """Migrate the database and serve the API until Ctrl-C or SIGTERM."""
+    settings = _load()
+    # Uvicorn raises the signal again when it has shut down; PostgreSQL is still to be stopped then.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with _refusals(), _database(settings) as served:
+        _check_contract(served)
+        if served.migrate_on_start:
+            _migrate(served)
+        _greet(served)
+        _run(served)
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database's tables up to date."""
+    with _refusals(), _database(_load()) as settings:
+        _migrate(settings)
+    click.echo("The database is up to date.")
+
+
+@main.command()
+@click.argument("user")
+@click.option("--expires", type=_Duration(), default="1h", show_default=True, help="How long it lasts: 30m, 1h, 7d.")
+def token(user: str, expires: int) -> None:
+    """Print a token for USER, as the frontend would mint it: for curl and for Swagger UI."""
+    click.echo(_mint(_load(), user, expires))
+
+
+def _load() -> Settings:
+    try:
+        return Settings.load(os.environ)
+    except ConfigurationError as error:
+        raise click.ClickException("\n  ".join(["The configuration has faults:", *error.faults])) from None
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Tell what keeps the service from starting in a sentence, not in a traceback."""
+    from handlers.schemas import ContractError
+    from storage.database import UnsuitableDatabase
+
+    try:
+        yield
+    except (EmbeddedError, ContractError, UnsuitableDatabase) as error:
+        raise click.ClickException(str(error)) from None
+    except Unavailable as error:
+        raise click.ClickException(f"The database does not answer: {error}") from None
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[Settings]:
+    """Run the embedded PostgreSQL when there is no DATABASE_URL, and yield settings that have one."""
+    if settings.database_url is not None:
+        yield settings
+        return
+    with run_postgres(settings.data_directory / "postgresql") as url:
+        yield replace(settings, database_url=url)
+
+
+def _check_contract(settings: Settings) -> None:
+    from handlers.app import create_app
+
+    create_app(settings)
+
+
+def _migrate(settings: Settings) -> None:
+    from storage.database import migrate as migrate_database
+
+    migrate_database(settings.database_url or "")
+
+
+def _mint(settings: Settings, user: str, seconds: int) -> str:
+    now = int(time.time())
+    claims = {
+        "sub": user,
+        "email": "demo@example.com",
+        "name": "Demo",
+        "iat": now,
+        "exp": now + seconds,
+        "iss": settings.jwt_issuer or "nextjs-frontend",
+        "aud": settings.jwt_audience or "fastapi-backend",
+    }
+    return jwt.encode(claims, settings.secret.encode(), algorithm=settings.jwt_algorithm)
+
+
+def _greet(settings: Settings) -> None:
+    url = f"http://{settings.host}:{settings.port}"
+    click.echo(f"Todo API on {url}")
+    if settings.environment == "development":
+        header = f"Authorization: Bearer {_mint(settings, 'demo', 86400)}"
+        click.echo(f"\nTry it, as the user 'demo', for a day:\n\n  curl -H '{header}' {url}/api/{quote('demo')}/tasks\n")
+
+
+def _run(settings: Settings) -> None:
+    import uvicorn
+
+    # Workers are new processes: they read their settings from the environment again.
+    os.environ |= {"DATABASE_URL": settings.database_url or "", "BETTER_AUTH_SECRET": settings.secret}
+    uvicorn.run(
+        "handlers.app:create_app_from_environment",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_level=settings.log_level,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""Settings: read once from the environment and `.env`, frozen, every fault told at once."""
+
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import jwt
+import psycopg
+from dotenv import dotenv_values
+from psycopg.conninfo import conninfo_to_dict
+
+_SHORTEST_SECRET = 32
+_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used. `faults` has a sentence for each fault; none has a secret or a password."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What an operator decides. Times are in seconds, sizes in bytes; a `database_url` of None means embedded."""
+
+    environment: str
+    database_url: str | None = field(repr=False)
+    data_directory: Path
+    secret: str = field(repr=False)
+    jwt_algorithm: str
+    jwt_issuer: str | None
+    jwt_audience: str | None
+    allowed_origins: tuple[str, ...]
+    host: str
+    port: int
+    workers: int
+    pool_min_size: int
+    pool_max_size: int
+    pool_timeout: float
+    statement_timeout: float
+    prepared_statements: bool
+    body_limit: int
+    log_level: str
+    migrate_on_start: bool
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str], env_file: Path = Path(".env")) -> "Settings":
+        """Read the settings; the environment goes before the file. Raises ConfigurationError with all faults."""
+        faults: list[str] = []
+        read = _Reader({**_read_env_file(env_file, faults), **{k: v for k, v in environ.items() if v.strip()}}, faults)
+        environment = read.choice("ENVIRONMENT", ("development", "production"), "development")
+        production = environment == "production"
+        data_directory = Path(read.text("DATA_DIR", _default_data_directory(environ))).expanduser()
+        pool_min_size = read.whole("DATABASE_POOL_MIN_SIZE", 1, 0, 1000)
+        values = {
+            "database_url": read.database_url(production=production),
+            "jwt_algorithm": read.choice("JWT_ALGORITHM", ("HS256", "HS384", "HS512"), "HS256"),
+            "jwt_issuer": read.text("JWT_ISSUER", "") or None,
+            "jwt_audience": read.text("JWT_AUDIENCE", "") or None,
+            "allowed_origins": read.origins(production=production),
+            "host": read.text("HOST", "0.0.0.0" if production else "127.0.0.1"),  # noqa: S104 - a container's purpose
+            "port": read.whole("PORT", 7860, 0, 65535),
+            "workers": read.whole("WEB_CONCURRENCY", 1, 1, 256),
+            "pool_min_size": pool_min_size,
+            "pool_max_size": read.whole("DATABASE_POOL_MAX_SIZE", max(10, pool_min_size), max(1, pool_min_size), 1000),
+            "pool_timeout": float(read.whole("DATABASE_POOL_TIMEOUT", 5, 1, 600)),
+            "statement_timeout": float(read.whole("DATABASE_STATEMENT_TIMEOUT", 10, 1, 600)),
+            "prepared_statements": read.boolean("DATABASE_PREPARED_STATEMENTS", default=True),
+            "body_limit": read.whole("BODY_LIMIT", 65536, 1024, 1 << 30),
+            "log_level": read.choice("LOG_LEVEL", ("debug", "info", "warning", "error"), "info"),
+            "migrate_on_start": read.boolean("MIGRATE_ON_START", default=True),
+        }
+        secret = read.secret(data_directory, production=production)
+        if faults:
+            raise ConfigurationError(faults)
+        return cls(environment=environment, data_directory=data_directory, secret=secret, **values)  # type: ignore[arg-type]  # each is as its reader says
+
+
+class _Reader:
+    """Reads one variable at a time and notes its fault, so that all faults are told together."""
+
+    def __init__(self, variables: Mapping[str, str], faults: list[str]) -> None:
+        self._variables = variables
+        self._faults = faults
+
+    def text(self, name: str, default: str) -> str:
+        return self._variables.get(name, default).strip() or default
+
+    def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
+        value = self.text(name, default)
+        by_folded = {choice.lower(): choice for choice in choices}
+        if value.lower() not in by_folded:
+            self._faults.append(f"{name} must be one of {', '.join(choices)}.")
+        return by_folded.get(value.lower(), default)
+
+    def whole(self, name: str, default: int, least: int, most: int) -> int:
+        value = self.text(name, str(default))
+        if re.fullmatch(r"[0-9]{1,10}", value) and least <= int(value) <= most:
+            return int(value)
+        self._faults.append(f"{name} must be a whole number from {least} to {most}.")
+        return default
+
+    def boolean(self, name: str, *, default: bool) -> bool:
+        value = self.text(name, str(default)).lower()
+        if value not in _BOOLEANS:
+            self._faults.append(f"{name} must be true or false.")
+        return _BOOLEANS.get(value, default)
+
+    def origins(self, *, production: bool) -> tuple[str, ...]:
+        default = "" if production else "http://localhost:3000"
+        given = [origin.strip().rstrip("/") for origin in self.text("ALLOWED_ORIGINS", default).split(",")]
+        origins = tuple(dict.fromkeys(origin.lower() for origin in given if origin))
+        if "*" in origins and (production or len(origins) > 1):
+            self._faults.append("ALLOWED_ORIGINS must name each origin in production; * is for development, by itself.")
+        for origin in origins:
+            if origin != "*" and not _is_origin(origin):
+                self._faults.append(f"ALLOWED_ORIGINS: '{origin[:100]}' is not an origin such as https://app.example.com.")
+        return origins
+
+    def database_url(self, *, production: bool) -> str | None:
+        url = self.text("DATABASE_URL", "")
+        if not url:
+            if production:
+                self._faults.append("DATABASE_URL is required in production.")
+            return None
+        # psycopg's own messages repeat parts of the URL, so they are never shown.
+        with suppress(psycopg.Error):
+            if url.startswith(("postgresql://", "postgres://")):
+                if production and not _is_private(conninfo_to_dict(url), self.text("PGSSLMODE", "")):
+                    self._faults.append("DATABASE_URL leads to another host without TLS: add ?sslmode=require to it.")
+                conninfo_to_dict(url)
+                return url
+        self._faults.append(
+            "DATABASE_URL must look like postgresql://user:password@host/database, without quotes, without the word psql "
+            "and without the name of a driver; special characters in the password are percent-encoded."
+        )
+        return None
+
+    def secret(self, data_directory: Path, *, production: bool) -> str:
+        # The raw string: stripping it would make another key of it.
+        secret = self._variables.get("BETTER_AUTH_SECRET", "")
+        if not secret and not production:
+            return "" if self._faults else self._development_secret(data_directory / "secret")
+        if not secret:
+            self._faults.append("BETTER_AUTH_SECRET is required in production: the secret that the frontend signs with.")
+        elif len(secret) < _SHORTEST_SECRET:
+            self._faults.append(f"BETTER_AUTH_SECRET must have at least {_SHORTEST_SECRET} characters.")
+        elif not _can_sign(secret):
+            self._faults.append("BETTER_AUTH_SECRET cannot be used as a key: it is not UTF-8, or a public key.")
+        return secret
+
+    def _development_secret(self, file: Path) -> str:
+        """Return the secret that is made once and kept; two processes that start at once agree on one."""
+        try:
+            file.parent.mkdir(mode=0o755 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+            made = file.with_name(f"secret.{os.getpid()}")
+            made.touch(mode=0o600)
+            made.write_text(secrets.token_urlsafe(32))
+            with suppress(FileExistsError):
+                os.link(made, file)
+            made.unlink()
+            secret = file.read_text()
+        except (OSError, UnicodeDecodeError):
+            self._faults.append(f"BETTER_AUTH_SECRET is not set, and no secret can be kept in {file}.")
+            return ""
+        if len(secret) < _SHORTEST_SECRET:
+            self._faults.append(f"The secret kept in {file} is too short: delete the file, or set BETTER_AUTH_SECRET.")
+        return secret
+
+
+def _read_env_file(file: Path, faults: list[str]) -> dict[str, str]:
+    try:
+        return {name: value for name, value in dotenv_values(file, interpolate=False).items() if value and value.strip()}
+    except (OSError, UnicodeDecodeError):
+        faults.append(f"The file {file} cannot be read as UTF-8 text.")
+        return {}
+
+
+def _default_data_directory(environ: Mapping[str, str]) -> str:
+    # PostgreSQL does not run as root but as nobody, who cannot reach root's home.
+    if os.geteuid() == 0:
+        return "/var/lib/todo-api"
+    return os.path.join(environ.get("XDG_DATA_HOME") or "~/.local/share", "todo-api")  # noqa: PTH118 - expanded later
+
+
+def _is_origin(origin: str) -> bool:
+    try:
+        parts = urlsplit(origin)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and origin == f"{parts.scheme}://{parts.netloc}"
+    except ValueError:
+        return False
+
+
+def _is_private(parameters: Mapping[str, object], default_mode: str) -> bool:
+    """Say whether nobody on the way can read along: TLS is required, or the way does not leave this machine."""
+    if (parameters.get("sslmode") or default_mode) in ("require", "verify-ca", "verify-full"):
+        return True
+    hosts = str(parameters.get("hostaddr") or parameters.get("host") or "").split(",")
+    return all(_is_local(host) for host in hosts)
+
+
+def _is_local(host: str) -> bool:
+    if host in ("", "localhost") or host.startswith(("/", "@")):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _can_sign(secret: str) -> bool:
+    try:
+        jwt.encode({}, secret.encode(), algorithm="HS256")
+    except (UnicodeEncodeError, jwt.PyJWTError):
+        return False
+    return True

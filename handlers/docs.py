@@ -1,0 +1,34 @@
+"""The contract, served as written and as JSON, from memory."""
+
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from pathlib import Path
+
+import orjson
+import yaml
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from handlers.preconditions import names
+
+
+def contract_routes(file: Path) -> list[Route]:
+    """Return the routes of `/openapi.yaml`, byte for byte, and of `/openapi.json`, its references kept."""
+    written = file.read_bytes()
+    return [
+        Route("/openapi.yaml", _document(written, "application/yaml"), methods=["GET"]),
+        Route("/openapi.json", _document(orjson.dumps(yaml.safe_load(written)), "application/json"), methods=["GET"]),
+    ]
+
+
+def _document(content: bytes, media_type: str) -> Callable[[Request], Awaitable[Response]]:
+    digest = sha256(content).hexdigest()
+    headers = {"ETag": f'"{digest}"', "Cache-Control": "no-cache"}
+
+    async def answer(request: Request) -> Response:
+        if names(request.headers.get("if-none-match", ""), digest):
+            return Response(status_code=304, headers=headers)
+        return Response(content, media_type=media_type, headers=headers)
+
+    return answer

@@ -1,0 +1,120 @@
+"""The tag `tasks`: what a user means to do."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from handlers.config import Settings
+from handlers.contract import Answer
+from handlers.cursors import decode_cursor, encode_cursor
+from handlers.preconditions import is_current, revisions_of
+from handlers.problems import invalid_input
+from handlers.resources import PRIORITIES, PRIVATE, entity_tag, list_tag, task_resource
+from storage import accounts, lists, tasks
+from storage.database import Database
+
+_DEFAULTS = {"description": None, "completed": False, "priority": "Medium", "due_date": None, "tags": []}
+
+
+async def list_tasks(
+    database: Database,
+    settings: Settings,
+    user_id: str,
+    search: str | None,
+    completed: bool | None,
+    priority: list[str] | None,
+    tags: list[str] | None,
+    tag_match: str,
+    due_before: date | None,
+    due_after: date | None,
+    sort_by: str,
+    sort_direction: str,
+    limit: int,
+    offset: int | None,
+    cursor: str | None,
+    if_none_match: str | None,
+) -> Answer:
+    """Answer with one page of the tasks that match, or 304."""
+    query = [user_id, search, completed, priority, tags, tag_match, due_before, due_after, sort_by, sort_direction]
+    start = _start(offset, cursor, query, settings.secret)
+    filters = lists.Filters(
+        search=search,
+        completed=completed,
+        priority=[PRIORITIES[name] for name in priority or ()],
+        tags=tags,
+        all_tags=tag_match == "all",
+        due_before=due_before,
+        due_after=due_after,
+    )
+    sort = lists.Sort(sort_by, sort_direction == "desc")
+    async with database.connection() as connection:
+        if if_none_match is not None:
+            revision = await accounts.get_revision(connection, user_id)
+            if is_current(if_none_match, revision):
+                return None, 304, {"ETag": list_tag(revision), **PRIVATE}
+        page = await lists.list_tasks(connection, user_id, filters, sort, limit=limit, start=start)
+    body = {
+        "tasks": [task_resource(task) for task in page.tasks],
+        "total": page.total,
+        "limit": limit,
+        "offset": start if isinstance(start, int) else None,
+        "next_cursor": encode_cursor(page.next, query, settings.secret) if page.next else None,
+    }
+    return body, 200, {"ETag": list_tag(page.revision), **PRIVATE}
+
+
+async def create_task(database: Database, user_id: str, body: dict[str, Any]) -> Answer:
+    """Answer with the new task and where it is."""
+    async with database.connection() as connection:
+        task = await tasks.create_task(connection, user_id, _DEFAULT_VALUES | _values(body))
+    location = f"/api/{quote(user_id, safe='')}/tasks/{task.id}"
+    return task_resource(task), 201, {"Location": location, "ETag": entity_tag(task.revision), **PRIVATE}
+
+
+async def get_task(database: Database, user_id: str, task_id: UUID, if_none_match: str | None) -> Answer:
+    """Answer with the task, or 304."""
+    async with database.connection() as connection:
+        task = await tasks.get_task(connection, user_id, task_id)
+    headers = {"ETag": entity_tag(task.revision), **PRIVATE}
+    if if_none_match is not None and is_current(if_none_match, task.revision):
+        return None, 304, headers
+    return task_resource(task), 200, headers
+
+
+async def update_task(
+    database: Database, user_id: str, task_id: UUID, body: dict[str, Any], if_match: str | None
+) -> Answer:
+    """Answer with the task as the merge patch left it."""
+    async with database.connection() as connection:
+        task = await tasks.update_task(connection, user_id, task_id, _values(body), revisions_of(if_match))
+    return task_resource(task), 200, {"ETag": entity_tag(task.revision), **PRIVATE}
+
+
+async def delete_task(database: Database, user_id: str, task_id: UUID, if_match: str | None) -> Answer:
+    """Answer with nothing: the task is gone."""
+    async with database.connection() as connection:
+        await tasks.delete_task(connection, user_id, task_id, revisions_of(if_match))
+    return None, 204
+
+
+def _start(offset: int | None, cursor: str | None, query: list[object], secret: str) -> lists.Position | int:
+    if cursor is None:
+        return offset or 0
+    if offset is not None:
+        raise invalid_input([{"in": "query", "name": "offset", "detail": "cannot be combined with cursor"}])
+    return decode_cursor(cursor, query, secret)
+
+
+def _values(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a body's members as storage takes them."""
+    values = dict(body)
+    if "priority" in values:
+        values["priority"] = PRIORITIES[values["priority"]]
+    if values.get("due_date") is not None:
+        values["due_date"] = date.fromisoformat(values["due_date"])
+    return values
+
+
+_DEFAULT_VALUES = _values(_DEFAULTS)

@@ -1,0 +1,42 @@
+"""One revision per user: the lock that orders a user's writes, and the number that tells whether anything changed."""
+
+from typing import Any
+
+from psycopg import AsyncConnection
+from sqlalchemy import BigInteger, CTE, ColumnElement, DateTime, Text, bindparam, func, literal_column, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from storage.database import Query, Row
+from storage.schema import accounts
+
+user_id = bindparam("user_id", type_=Text)
+now = func.clock_timestamp(type_=DateTime(timezone=True)).label("at")
+
+# A user who has never written anything has no account yet: revision 0.
+revision = func.coalesce(
+    select(accounts.c.revision).where(accounts.c.user_id == user_id).scalar_subquery(), literal_column("0", BigInteger)
+).label("revision")
+_REVISION = Query(select(revision))
+
+lock = select(accounts.c.user_id).where(accounts.c.user_id == user_id).with_for_update().cte("account")
+"""Every write to existing rows locks the owner's account before anything else: two orders would deadlock."""
+
+
+def bump_or_open() -> CTE:
+    """Return a CTE that increments the user's revision, opening the account if need be, and tells the time under its lock."""
+    opened = insert(accounts).values(user_id=user_id, revision=literal_column("1"))
+    bumped = opened.on_conflict_do_update(index_elements=["user_id"], set_={"revision": accounts.c.revision + literal_column("1")})
+    return bumped.returning(accounts.c.revision, now).cte("bump")
+
+
+def bump_if(condition: ColumnElement[bool]) -> CTE:
+    """Return a CTE that increments the user's revision, and tells the time under its lock, where the condition holds."""
+    bumped = update(accounts).where(accounts.c.user_id == user_id, condition)
+    bumped = bumped.values(revision=accounts.c.revision + literal_column("1"))
+    return bumped.returning(accounts.c.revision, now).cte("bump")
+
+
+async def get_revision(connection: AsyncConnection[Row], user_id: str) -> int:
+    """Return the newest revision among all that the user ever wrote, at the cost of one primary-key look-up."""
+    row: Any = await _REVISION.fetch_one(connection, user_id=user_id)
+    return int(row[0])

@@ -1,0 +1,173 @@
+"""The pool of connections, statements compiled once, readiness and migrations."""
+
+import asyncio
+import select
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy import ClauseElement, Connection as AlembicConnection
+from sqlalchemy import create_engine
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+from storage.errors import Unavailable
+
+Row = tuple[Any, ...]
+
+MIGRATIONS = Path(__file__).parent.parent / "alembic"
+_MIGRATION_LOCK = 7_261_042_001
+_DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+
+
+class UnsuitableDatabase(Exception):
+    """The database is there but cannot serve. The message is a sentence for the operator."""
+
+
+class Query:
+    """A statement of SQLAlchemy Core, compiled once to the SQL that psycopg runs."""
+
+    def __init__(self, statement: ClauseElement) -> None:
+        compiled = statement.compile(dialect=_DIALECT)
+        self.sql = str(compiled).encode()
+        required = {name for name, bind in compiled.binds.items() if bind.required}
+        self._literals = {name: value for name, value in compiled.params.items() if name not in required}
+
+    async def fetch_one(self, connection: AsyncConnection[Row], **parameters: Any) -> Row | None:
+        """Return the first row, None when there is none."""
+        cursor = await connection.execute(self.sql, self._literals | parameters, binary=True)
+        return await cursor.fetchone()
+
+    async def fetch_all(self, connection: AsyncConnection[Row], **parameters: Any) -> Sequence[Row]:
+        """Return every row."""
+        cursor = await connection.execute(self.sql, self._literals | parameters, binary=True)
+        return await cursor.fetchall()
+
+
+class Database:
+    """A pool of autocommit connections whose sessions speak UTC."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        min_size: int,
+        max_size: int,
+        pool_timeout: float,
+        statement_timeout: float,
+        prepared_statements: bool,
+    ) -> None:
+        """Nothing is connected before `open`. Timeouts are in seconds."""
+        self._statement_timeout = statement_timeout
+        self._ping: asyncio.Task[None] | None = None
+        self._pool = AsyncConnectionPool(
+            url,
+            kwargs={"autocommit": True, "prepare_threshold": 5 if prepared_statements else None, "connect_timeout": 5},
+            min_size=min_size,
+            max_size=max_size,
+            timeout=pool_timeout,
+            configure=_speak_utc,
+            check=_refuse_closed,
+            open=False,
+            name="todo-api",
+        )
+
+    async def open(self) -> None:
+        """Start the pool, without waiting for the database."""
+        await self._pool.open()
+
+    async def close(self) -> None:
+        """Close every connection, after the statements that are under way."""
+        if self._ping is not None:
+            self._ping.cancel()
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection[Row]]:
+        """Lend a connection. Raises Unavailable when there is none in time, when it breaks, or when a statement takes too long."""
+        try:
+            async with self._pool.connection() as connection, asyncio.timeout(self._statement_timeout):
+                yield connection
+        except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction, TimeoutError) as error:
+            raise Unavailable from error
+
+    async def is_up(self, within: float) -> bool:
+        """Say whether the database answers within so many seconds.
+
+        A ping that hangs is left to end by itself and is not joined by another, so that checks cannot use up the pool.
+        """
+        if self._ping is None or self._ping.done():
+            self._ping = asyncio.create_task(self._select_one())
+        done, _ = await asyncio.wait({self._ping}, timeout=within)
+        return bool(done) and not self._ping.cancelled() and self._ping.exception() is None
+
+    async def _select_one(self) -> None:
+        async with self.connection() as connection:
+            await connection.execute("SELECT 1")
+
+
+async def _speak_utc(connection: AsyncConnection[Any]) -> None:
+    await connection.execute("SET TIME ZONE 'UTC'")
+
+
+async def _refuse_closed(connection: AsyncConnection[Any]) -> None:
+    """Ask the server only when an idle connection has something to read: as a rule, that the server has closed it."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
+
+
+def migrate(url: str) -> None:
+    """Bring the database's tables up to date, once however many processes do so at the same time.
+
+    Raises UnsuitableDatabase for a database that cannot serve, Unavailable when it does not answer.
+    """
+    try:
+        with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+            _check_suitable(connection)
+            connection.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
+            engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url))
+            with engine.connect() as alembic_connection:
+                _upgrade(alembic_connection)
+            engine.dispose()
+    except psycopg.OperationalError as error:
+        raise Unavailable(str(error)) from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise UnsuitableDatabase(f"The database's user may not migrate: {error.diag.message_primary}.") from error
+
+
+def _check_suitable(connection: psycopg.Connection[Any]) -> None:
+    if connection.info.server_version < 140000:
+        raise UnsuitableDatabase("The database is older than PostgreSQL 14.")
+    row = connection.execute("SELECT current_setting('server_encoding'), 'Ä' ILIKE 'ä'").fetchone()
+    if row is None or row[0] != "UTF8":
+        raise UnsuitableDatabase("The database's encoding is not UTF8: create it with ENCODING 'UTF8'.")
+    if not row[1]:
+        raise UnsuitableDatabase(
+            "The database's locale does not know that Ä is the upper case of ä, so that searches would miss tasks: "
+            "create it with a UTF-8 locale, such as LOCALE 'C.UTF-8' or 'en_US.UTF-8'."
+        )
+
+
+def _upgrade(connection: AlembicConnection) -> None:
+    config = alembic_config()
+    if MigrationContext.configure(connection).get_current_heads() == (ScriptDirectory.from_config(config).get_current_head(),):
+        return
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    connection.commit()
+
+
+def alembic_config() -> Config:
+    """Return Alembic's configuration; `alembic/env.py` finds its connection in `attributes["connection"]`."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config

@@ -1,0 +1,161 @@
+"""A user's tasks: one of them, made, read, changed, deleted. Lists are in `storage/lists.py`."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    case,
+    exists,
+    false,
+    func,
+    insert,
+    literal_column,
+    null,
+    or_,
+    select,
+    true,
+    union_all,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from uuid6 import uuid7
+
+from storage import accounts
+from storage.database import Query, Row
+from storage.errors import NotFound, PreconditionFailed
+from storage.schema import is_live, tasks
+
+
+class Task(NamedTuple):
+    """A row of the table `tasks`, as far as callers see it. `priority` is 1 (low) to 3 (high); times are in UTC."""
+
+    id: UUID
+    user_id: str
+    title: str
+    description: str | None
+    completed: bool
+    completed_at: datetime | None
+    priority: int
+    due_date: date | None
+    tags: list[str]
+    created_at: datetime
+    updated_at: datetime
+    revision: int
+
+
+CHANGEABLE = ("title", "description", "completed", "priority", "due_date", "tags")
+columns = [tasks.c[name] for name in Task._fields]
+
+_id = bindparam("id", type_=Uuid)
+_revisions = bindparam("revisions", type_=ARRAY(BigInteger))
+_own = (tasks.c.user_id == accounts.user_id, tasks.c.id == _id)
+
+_old = (
+    select(*columns)
+    .select_from(tasks.join(accounts.lock, accounts.lock.c.user_id == tasks.c.user_id))
+    .where(*_own, is_live)
+    .with_for_update(of=tasks)
+    .cte("old")
+)
+_matches = or_(_revisions.is_(None), _old.c.revision == any_(_revisions))
+
+
+def _create() -> Query:
+    bump = accounts.bump_or_open()
+    values = {name: bindparam(name, type_=tasks.c[name].type) for name in CHANGEABLE} | {"id": _id, "user_id": accounts.user_id}
+    completed_at = case((values["completed"], bump.c.at), else_=null())
+    derived: dict[str, Any] = {"completed_at": completed_at, "created_at": bump.c.at, "updated_at": bump.c.at}
+    values |= derived | {"revision": bump.c.revision}
+    row = select(*values.values()).select_from(bump)
+    return Query(insert(tasks).from_select(list(values), row).returning(*columns))
+
+
+def _get() -> Query:
+    return Query(select(*columns).where(*_own, is_live))
+
+
+@lru_cache(maxsize=2 ** len(CHANGEABLE))
+def _update(names: frozenset[str]) -> Query:
+    """Return the statement that changes just these columns; it returns the task, and whether its revision matched."""
+    new = {name: bindparam(name, type_=tasks.c[name].type) for name in sorted(names)}
+    changed = or_(false(), *(_old.c[name].is_distinct_from(value) for name, value in new.items()))
+    bump = accounts.bump_if(exists(select(literal_column("1")).where(and_(_matches, changed)).select_from(_old)))
+    values: dict[str, Any] = new | {"revision": bump.c.revision, "updated_at": bump.c.at}
+    if "completed" in new:
+        completed_at = func.coalesce(tasks.c.completed_at, bump.c.at)
+        values["completed_at"] = case((new["completed"], completed_at), else_=null())
+    updated = update(tasks).where(*_own).values(**values).returning(*columns).cte("updated")
+    unchanged = select(*_old.c, _matches).where(~exists(select(literal_column("1")).select_from(updated)))
+    return Query(union_all(select(*updated.c, true()), unchanged))
+
+
+def _delete() -> Query:
+    bump = accounts.bump_if(exists(select(literal_column("1")).where(_matches).select_from(_old)))
+    deleted = update(tasks).where(*_own).values(deleted_at=bump.c.at, updated_at=bump.c.at, revision=bump.c.revision)
+    tombstone = deleted.returning(tasks.c.id).cte("deleted")
+    return Query(select(*_old.c, exists(select(literal_column("1")).select_from(tombstone))))
+
+
+_CREATE = _create()
+_GET = _get()
+_DELETE = _delete()
+
+
+async def create_task(connection: AsyncConnection[Row], user_id: str, values: Mapping[str, Any]) -> Task:
+    """Store a new task with a value for each of CHANGEABLE, and return it."""
+    row: Any = await _CREATE.fetch_one(connection, user_id=user_id, id=_new_id(), **values)
+    return Task._make(row)
+
+
+async def get_task(connection: AsyncConnection[Row], user_id: str, task_id: UUID) -> Task:
+    """Return the user's task. Raises NotFound."""
+    row = await _GET.fetch_one(connection, user_id=user_id, id=task_id)
+    if row is None:
+        raise NotFound
+    return Task._make(row)
+
+
+async def update_task(
+    connection: AsyncConnection[Row],
+    user_id: str,
+    task_id: UUID,
+    values: Mapping[str, Any],
+    revisions: Sequence[int] | None,
+) -> Task:
+    """Give the task new values for some of CHANGEABLE, and return it; without a change it keeps its revision.
+
+    `revisions` are those in which the task may be changed, None means any. Raises NotFound and PreconditionFailed.
+    """
+    query = _update(frozenset(values))
+    row = await query.fetch_one(connection, user_id=user_id, id=task_id, revisions=revisions, **values)
+    return _accepted(row)
+
+
+async def delete_task(
+    connection: AsyncConnection[Row], user_id: str, task_id: UUID, revisions: Sequence[int] | None
+) -> None:
+    """Delete the task. `revisions` and what is raised are as for `update_task`."""
+    _accepted(await _DELETE.fetch_one(connection, user_id=user_id, id=task_id, revisions=revisions))
+
+
+def _accepted(row: Row | None) -> Task:
+    if row is None:
+        raise NotFound
+    *task, accepted = row
+    if not accepted:
+        raise PreconditionFailed(Task._make(task))
+    return Task._make(task)
+
+
+def _new_id() -> UUID:
+    return UUID(int=uuid7().int)
