@@ -4,13 +4,13 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from connexion.exceptions import ProblemException
 from connexion.lifecycle import ConnexionRequest, ConnexionResponse
 from connexion.middleware.exceptions import ExceptionMiddleware
 from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.routing import RoutingMiddleware
 from connexion.middleware.security import SecurityMiddleware
 from connexion.spec import Specification
-from connexion.exceptions import ProblemException
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -91,7 +91,9 @@ def _exception_handler(methods: Methods) -> Callable[[ConnexionRequest, Exceptio
         if problem.status == 500:
             logger.error("request %s failed", request_id, exc_info=error)
         headers = dict(problem.headers)
-        return ConnexionResponse(problem.status, mimetype=MEDIA_TYPE, body=problem.document(request_id), headers=headers)
+        return ConnexionResponse(
+            problem.status, mimetype=MEDIA_TYPE, body=problem.document(request_id), headers=headers
+        )
 
     return answer
 

@@ -42,7 +42,7 @@ class RequestBody:
         return self._parse(content, self._validators[media_type])
 
     def _media_type(self, headers: Sequence[tuple[bytes, bytes]]) -> str | None:
-        """Return the declared media type that the body comes in, None when it is not said. Raises Problem 413 and 415."""
+        """Return the declared media type that the body comes in, None when none is said. Raises Problem 413, 415."""
         content_type = None
         for name, value in headers:
             if name == b"content-type":

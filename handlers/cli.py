@@ -24,7 +24,7 @@ warnings.filterwarnings("ignore", module="connexion")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-class _Duration(click.ParamType):
+class _Duration(click.ParamType[int]):
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
@@ -135,7 +135,9 @@ def _greet(settings: Settings) -> None:
     click.echo(f"Todo API on {url}")
     if settings.environment == "development":
         header = f"Authorization: Bearer {_mint(settings, 'demo', 86400)}"
-        click.echo(f"\nTry it, as the user 'demo', for a day:\n\n  curl -H '{header}' {url}/api/{quote('demo')}/tasks\n")
+        click.echo(
+            f"\nTry it, as the user 'demo', for a day:\n\n  curl -H '{header}' {url}/api/{quote('demo')}/tasks\n"
+        )
 
 
 def _run(settings: Settings) -> None:

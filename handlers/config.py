@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit
 
 import jwt
@@ -123,7 +122,9 @@ class _Reader:
             self._faults.append("ALLOWED_ORIGINS must name each origin in production; * is for development, by itself.")
         for origin in origins:
             if origin != "*" and not _is_origin(origin):
-                self._faults.append(f"ALLOWED_ORIGINS: '{origin[:100]}' is not an origin such as https://app.example.com.")
+                self._faults.append(
+                    f"ALLOWED_ORIGINS: '{origin[:100]}' is not an origin such as https://app.example.com."
+                )
         return origins
 
     def database_url(self, *, production: bool) -> str | None:
@@ -140,8 +141,8 @@ class _Reader:
                 conninfo_to_dict(url)
                 return url
         self._faults.append(
-            "DATABASE_URL must look like postgresql://user:password@host/database, without quotes, without the word psql "
-            "and without the name of a driver; special characters in the password are percent-encoded."
+            "DATABASE_URL must look like postgresql://user:password@host/database, without quotes, without the word "
+            "psql and without the name of a driver; special characters in the password are percent-encoded."
         )
         return None
 
@@ -151,7 +152,9 @@ class _Reader:
         if not secret and not production:
             return "" if self._faults else self._development_secret(data_directory / "secret")
         if not secret:
-            self._faults.append("BETTER_AUTH_SECRET is required in production: the secret that the frontend signs with.")
+            self._faults.append(
+                "BETTER_AUTH_SECRET is required in production: the secret that the frontend signs with."
+            )
         elif len(secret) < _SHORTEST_SECRET:
             self._faults.append(f"BETTER_AUTH_SECRET must have at least {_SHORTEST_SECRET} characters.")
         elif not _can_sign(secret):
@@ -179,7 +182,9 @@ class _Reader:
 
 def _read_env_file(file: Path, faults: list[str]) -> dict[str, str]:
     try:
-        return {name: value for name, value in dotenv_values(file, interpolate=False).items() if value and value.strip()}
+        return {
+            name: value for name, value in dotenv_values(file, interpolate=False).items() if value and value.strip()
+        }
     except (OSError, UnicodeDecodeError):
         faults.append(f"The file {file} cannot be read as UTF-8 text.")
         return {}
@@ -195,7 +200,9 @@ def _default_data_directory(environ: Mapping[str, str]) -> str:
 def _is_origin(origin: str) -> bool:
     try:
         parts = urlsplit(origin)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and origin == f"{parts.scheme}://{parts.netloc}"
+        return (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and origin == f"{parts.scheme}://{parts.netloc}"
+        )
     except ValueError:
         return False
 

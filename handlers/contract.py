@@ -52,7 +52,9 @@ class TagResolver(Resolver):  # type: ignore[misc]  # Connexion has no types
         try:
             handler = getattr(import_module(module_name), name)
         except (ModuleNotFoundError, AttributeError):
-            raise ContractError(f"the contract declares the operation {name}, but {operation_id} does not exist") from None
+            raise ContractError(
+                f"the contract declares the operation {name}, but {operation_id} does not exist"
+            ) from None
         if not inspect.iscoroutinefunction(handler):
             raise ContractError(f"{operation_id} must be an async function")
         return handler  # type: ignore[no-any-return]
@@ -106,7 +108,7 @@ class ContractAPI(RequestValidationAPI):  # type: ignore[misc]  # Connexion has 
     """Compiles every operation, in the place where Connexion would make its validating ones."""
 
     def __init__(self, *args: Any, resources: Mapping[str, Any], body_limit: int, **kwargs: Any) -> None:
-        self._compile_with = {"resources": resources, "body_limit": body_limit}
+        self._compile_with: dict[str, Any] = {"resources": resources, "body_limit": body_limit}
         super().__init__(*args, **kwargs)
         _check_no_handler_is_left(set(self.operations))
 
@@ -119,7 +121,7 @@ class ContractAPI(RequestValidationAPI):  # type: ignore[misc]  # Connexion has 
 
 
 class ContractMiddleware(RequestValidationMiddleware):  # type: ignore[misc]  # Connexion has no types
-    """Connexion's request validation, which here also calls the handler: nothing follows it but what is not in the contract."""
+    """Connexion's request validation, which here also calls the handler. Only what is no operation goes further."""
 
     api_cls = ContractAPI
 

@@ -15,7 +15,7 @@ _MAC_SIZE = 16
 
 def encode_cursor(position: Position, query: list[object], secret: str) -> str:
     """Return a position as a cursor. `query` is all that the following page must have in common with this one."""
-    payload = orjson.dumps(position)
+    payload = orjson.dumps(list(position))
     return urlsafe_b64encode(_mac(payload, query, secret) + payload).rstrip(b"=").decode()
 
 
@@ -35,7 +35,7 @@ def decode_cursor(cursor: str, query: list[object], secret: str) -> Position:
 
 def _mac(payload: bytes, query: list[object], secret: str) -> bytes:
     key = sha256(b"cursor:" + secret.encode()).digest()
-    return blake2b(orjson.dumps([payload.decode(errors="replace"), query]), key=key, digest_size=_MAC_SIZE).digest()
+    return blake2b(orjson.dumps([payload.hex(), query]), key=key, digest_size=_MAC_SIZE).digest()
 
 
 def _refused() -> Problem:

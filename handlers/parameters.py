@@ -51,7 +51,16 @@ class Parameter:
         name, location, schema = declared["name"], declared["in"], draft4(declared["schema"])
         repeatable = schema["type"] == "array"
         single = schema["items"] if repeatable else schema
-        if unsupported := declared.keys() - {"name", "in", "required", "description", "schema", "example", "style", "explode"}:
+        if unsupported := declared.keys() - {
+            "name",
+            "in",
+            "required",
+            "description",
+            "schema",
+            "example",
+            "style",
+            "explode",
+        }:
             raise ContractError(f"parameter '{name}': {sorted(unsupported)} is not supported")
         if location not in ("query", "path", "header") or (repeatable and location != "query"):
             raise ContractError(f"parameter '{name}': such a schema in {location} is not supported")
@@ -93,7 +102,7 @@ class Parameters:
         return set(self._by_argument)
 
     def read(self, scope: Scope) -> tuple[dict[str, Any], list[InputError]]:
-        """Return the handler's arguments, defaults filled in, and all faults; with a fault, the arguments are of no use."""
+        """Return the handler's arguments, defaults filled in, and all faults; with one, the arguments are of no use."""
         given: dict[str, Any] = {p.argument: p.from_text(scope["path_params"][p.name]) for p in self._path}
         errors: list[InputError] = []
         if self._header:

@@ -33,9 +33,7 @@ _SLUGS = {
 # RFC 9110 renamed 413; Python's HTTPStatus follows from 3.13.
 _TITLES = {status: HTTPStatus(status).phrase for status in _SLUGS} | {413: "Content Too Large"}
 
-InputError = TypedDict(
-    "InputError", {"in": str, "name": NotRequired[str], "pointer": NotRequired[str], "detail": str}
-)
+InputError = TypedDict("InputError", {"in": str, "name": NotRequired[str], "pointer": NotRequired[str], "detail": str})
 """One fault of the input: `in` query, path, header or body; a parameter's `name` or a place in the body as a JSON
 `pointer` (RFC 6901); and what is wrong, in words that a frontend can show."""
 
@@ -57,12 +55,12 @@ class Problem(Exception):
         super().__init__(detail)
         self.status = status
         self.detail = detail
-        self.headers = headers or {}
-        self.extensions = extensions or {}
+        self.headers = dict(headers or {})
+        self.extensions = dict(extensions or {})
 
     def document(self, request_id: str) -> bytes:
         """Return the problem as JSON; its `instance` ends with the request's id."""
-        members = {
+        members: dict[str, Any] = {
             "type": f"urn:problem-type:todo-api:{_SLUGS[self.status]}",
             "title": _TITLES[self.status],
             "status": self.status,

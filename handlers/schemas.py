@@ -91,7 +91,7 @@ class Validator:
         """Compile a schema of Draft 4, as `draft4` returns it. Raises ContractError when it is not one."""
         self._schema = schema
         try:
-            self._validator = Draft4Validator(schema, formats=_FORMATS, validate_formats=True)
+            self._validator = Draft4Validator(dict(schema), formats=_FORMATS, validate_formats=True)
         except (ValidationError, ValueError) as error:
             raise ContractError(f"a schema cannot be compiled: {error}") from error
         self.is_valid: Callable[[Any], bool] = self._validator.is_valid
@@ -106,7 +106,9 @@ class Validator:
                 case ValidationErrorKind.AdditionalProperties():
                     # jsonschema-rs names a required member that has no schema too, so the schema itself is asked.
                     known = self._subschema(error)["properties"]
-                    yield from (((*place, name), "is not known here") for name in _at(instance, place) if name not in known)
+                    yield from (
+                        ((*place, name), "is not known here") for name in _at(instance, place) if name not in known
+                    )
                 case _:
                     yield place, _words(error.kind, self._subschema(error))
 

@@ -15,7 +15,13 @@ from handlers.resources import PRIORITIES, PRIVATE, entity_tag, list_tag, task_r
 from storage import accounts, lists, tasks
 from storage.database import Database
 
-_DEFAULTS = {"description": None, "completed": False, "priority": "Medium", "due_date": None, "tags": []}
+_DEFAULTS: dict[str, Any] = {
+    "description": None,
+    "completed": False,
+    "priority": "Medium",
+    "due_date": None,
+    "tags": [],
+}
 
 
 async def list_tasks(
@@ -37,7 +43,18 @@ async def list_tasks(
     if_none_match: str | None,
 ) -> Answer:
     """Answer with one page of the tasks that match, or 304."""
-    query = [user_id, search, completed, priority, tags, tag_match, due_before, due_after, sort_by, sort_direction]
+    query: list[object] = [
+        user_id,
+        search,
+        completed,
+        priority,
+        tags,
+        tag_match,
+        due_before,
+        due_after,
+        sort_by,
+        sort_direction,
+    ]
     start = _start(offset, cursor, query, settings.secret)
     filters = lists.Filters(
         search=search,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from psycopg import AsyncConnection
-from sqlalchemy import BigInteger, CTE, ColumnElement, DateTime, Text, bindparam, func, literal_column, select, update
+from sqlalchemy import CTE, BigInteger, ColumnElement, DateTime, Text, bindparam, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.database import Query, Row
@@ -23,14 +23,16 @@ lock = select(accounts.c.user_id).where(accounts.c.user_id == user_id).with_for_
 
 
 def bump_or_open() -> CTE:
-    """Return a CTE that increments the user's revision, opening the account if need be, and tells the time under its lock."""
+    """Return a CTE that increments the revision, opening the account if need be, and tells the time under its lock."""
     opened = insert(accounts).values(user_id=user_id, revision=literal_column("1"))
-    bumped = opened.on_conflict_do_update(index_elements=["user_id"], set_={"revision": accounts.c.revision + literal_column("1")})
+    bumped = opened.on_conflict_do_update(
+        index_elements=["user_id"], set_={"revision": accounts.c.revision + literal_column("1")}
+    )
     return bumped.returning(accounts.c.revision, now).cte("bump")
 
 
 def bump_if(condition: ColumnElement[bool]) -> CTE:
-    """Return a CTE that increments the user's revision, and tells the time under its lock, where the condition holds."""
+    """Return a CTE that, where the condition holds, increments the revision and tells the time under its lock."""
     bumped = update(accounts).where(accounts.c.user_id == user_id, condition)
     bumped = bumped.values(revision=accounts.c.revision + literal_column("1"))
     return bumped.returning(accounts.c.revision, now).cte("bump")

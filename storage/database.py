@@ -5,7 +5,7 @@ import select
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from alembic import command
@@ -14,9 +14,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import ClauseElement, Connection as AlembicConnection
-from sqlalchemy import create_engine
+from sqlalchemy import ClauseElement, create_engine
+from sqlalchemy import Connection as AlembicConnection
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from storage.errors import Unavailable
 
@@ -35,7 +36,7 @@ class Query:
     """A statement of SQLAlchemy Core, compiled once to the SQL that psycopg runs."""
 
     def __init__(self, statement: ClauseElement) -> None:
-        compiled = statement.compile(dialect=_DIALECT)
+        compiled = cast(SQLCompiler, statement.compile(dialect=_DIALECT))
         self.sql = str(compiled).encode()
         required = {name for name, bind in compiled.binds.items() if bind.required}
         self._literals = {name: value for name, value in compiled.params.items() if name not in required}
@@ -91,11 +92,16 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection[Row]]:
-        """Lend a connection. Raises Unavailable when there is none in time, when it breaks, or when a statement takes too long."""
+        """Lend a connection. Raises Unavailable when there is none, when it breaks, or when a statement takes too long."""
         try:
             async with self._pool.connection() as connection, asyncio.timeout(self._statement_timeout):
                 yield connection
-        except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction, TimeoutError) as error:
+        except (
+            psycopg.OperationalError,
+            psycopg.InterfaceError,
+            psycopg.errors.ReadOnlySqlTransaction,
+            TimeoutError,
+        ) as error:
             raise Unavailable from error
 
     async def is_up(self, within: float) -> bool:
@@ -159,7 +165,9 @@ def _check_suitable(connection: psycopg.Connection[Any]) -> None:
 
 def _upgrade(connection: AlembicConnection) -> None:
     config = alembic_config()
-    if MigrationContext.configure(connection).get_current_heads() == (ScriptDirectory.from_config(config).get_current_head(),):
+    if MigrationContext.configure(connection).get_current_heads() == (
+        ScriptDirectory.from_config(config).get_current_head(),
+    ):
         return
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

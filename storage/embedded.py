@@ -63,7 +63,8 @@ def _exclusive(directory: Path) -> Iterator[None]:
     except BlockingIOError:
         os.close(descriptor)
         raise EmbeddedError(
-            f"Another instance is using the embedded PostgreSQL in {directory}; stop it, or set DATA_DIR to another place."
+            f"Another instance is using the embedded PostgreSQL in {directory}: "
+            "stop it, or set DATA_DIR to another place."
         ) from None
     try:
         yield
@@ -80,7 +81,9 @@ def _reachable_binaries(directory: Path, user: pwd.struct_passwd | None) -> Path
     if user is None or not _closed_parent(package / "pginstall"):
         return package / "pginstall" / "bin"
     if closed := _closed_parent(directory):
-        raise EmbeddedError(f"PostgreSQL cannot run as root, and {closed} is closed to others: set DATA_DIR to another place.")
+        raise EmbeddedError(
+            f"PostgreSQL cannot run as root, and {closed} is closed to others: set DATA_DIR to another place."
+        )
     copy = directory / f"postgresql-{_MAJOR_VERSION}"
     if not copy.exists():
         unfinished = Path(tempfile.mkdtemp(prefix="postgresql-", dir=directory))
@@ -102,10 +105,14 @@ def _initialise(binaries: Path, data: Path, user: pwd.struct_passwd | None) -> N
     if data.exists():
         version = (data / "PG_VERSION").read_text().strip()
         if version != _MAJOR_VERSION:
-            raise EmbeddedError(f"The data in {data} is of PostgreSQL {version}, and this is PostgreSQL {_MAJOR_VERSION}.")
+            raise EmbeddedError(
+                f"The data in {data} is of PostgreSQL {version}, and this is PostgreSQL {_MAJOR_VERSION}."
+            )
         return
     if user is not None and (closed := _closed_parent(data.parent)):
-        raise EmbeddedError(f"PostgreSQL cannot run as root, and {closed} is closed to others: set DATA_DIR to another place.")
+        raise EmbeddedError(
+            f"PostgreSQL cannot run as root, and {closed} is closed to others: set DATA_DIR to another place."
+        )
     # Made aside and renamed when complete, so that an interrupted start leaves nothing half-made behind.
     unfinished = data.with_name("data.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)

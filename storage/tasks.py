@@ -9,7 +9,6 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from sqlalchemy import (
     BigInteger,
-    ColumnElement,
     Uuid,
     and_,
     any_,
@@ -72,7 +71,10 @@ _matches = or_(_revisions.is_(None), _old.c.revision == any_(_revisions))
 
 def _create() -> Query:
     bump = accounts.bump_or_open()
-    values = {name: bindparam(name, type_=tasks.c[name].type) for name in CHANGEABLE} | {"id": _id, "user_id": accounts.user_id}
+    values = {name: bindparam(name, type_=tasks.c[name].type) for name in CHANGEABLE} | {
+        "id": _id,
+        "user_id": accounts.user_id,
+    }
     completed_at = case((values["completed"], bump.c.at), else_=null())
     derived: dict[str, Any] = {"completed_at": completed_at, "created_at": bump.c.at, "updated_at": bump.c.at}
     values |= derived | {"revision": bump.c.revision}

@@ -1,9 +1,8 @@
 """Accounts and tasks."""
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
-
 from alembic import op
+from sqlalchemy.dialects.postgresql import ARRAY
 
 revision = "0001"
 down_revision = None
@@ -38,8 +37,8 @@ def upgrade() -> None:
     )
     op.execute("CREATE INDEX tasks_by_created_at ON tasks (user_id, created_at, id) WHERE deleted_at IS NULL")
     op.execute(
-        "CREATE INDEX tasks_by_text ON tasks USING gin (user_id, (title || ' ' || coalesce(description, '')) gin_trgm_ops) "
-        "WHERE deleted_at IS NULL"
+        "CREATE INDEX tasks_by_text ON tasks USING gin "
+        "(user_id, (title || ' ' || coalesce(description, '')) gin_trgm_ops) WHERE deleted_at IS NULL"
     )
 
 

@@ -1,0 +1,57 @@
+"""A user with a token, as a frontend is."""
+
+import time
+from typing import Any
+
+import httpx
+import jwt
+
+from tests.server import SECRET
+
+Json = Any
+
+
+def claims_of(user_id: str, **changed: Any) -> dict[str, Any]:
+    """Return the claims that the frontend mints, with some changed; a change to None leaves the claim out."""
+    now = int(time.time())
+    claims = {"sub": user_id, "email": "ada@example.com", "name": "Ada", "iat": now, "exp": now + 3600}
+    claims |= {"iss": "nextjs-frontend", "aud": "fastapi-backend"} | changed
+    return {name: value for name, value in claims.items() if value is not None}
+
+
+def mint(user_id: str, **changed: Any) -> str:
+    """Return a token as the frontend mints it, with some claims changed."""
+    return jwt.encode(claims_of(user_id, **changed), SECRET, algorithm="HS256")
+
+
+class User:
+    """Calls the API as one user; paths are below `/api/{user_id}`."""
+
+    def __init__(self, server: str, user_id: str) -> None:
+        self.id = user_id
+        headers = {"Authorization": f"Bearer {mint(user_id)}"}
+        self.http = httpx.Client(base_url=server, headers=headers, timeout=20)
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Send a request to a path of the user's own, such as `/tasks`."""
+        return self.http.request(method, f"/api/{self.id}{path}", **options)
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        """GET a path of the user's own."""
+        return self.request("GET", path, **options)
+
+    def create(self, title: str = "A task", **members: Json) -> Json:
+        """Create a task, and return it."""
+        response = self.request("POST", "/tasks", json={"title": title, **members})
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    def patch(self, task_id: str, members: Json, **options: Any) -> httpx.Response:
+        """PATCH a task."""
+        return self.request("PATCH", f"/tasks/{task_id}", json=members, **options)
+
+    def titles(self, **query: Any) -> list[str]:
+        """Return the titles that a list with this query shows."""
+        response = self.get("/tasks", params=query)
+        assert response.status_code == 200, response.text
+        return [task["title"] for task in response.json()["tasks"]]

@@ -1,0 +1,48 @@
+"""One PostgreSQL and one server for all tests; every test has users of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.client import User
+from tests.postgres import new_database, private_postgres
+from tests.server import serve
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Yield the URL of a private PostgreSQL."""
+    with private_postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def database(postgres: str) -> str:
+    """Return the URL of the server's database."""
+    return new_database(postgres)
+
+
+@pytest.fixture(scope="session")
+def server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the base URL of a running service."""
+    directory: Path = tmp_path_factory.mktemp("server")
+    with serve(directory, DATABASE_URL=database) as url:
+        yield url
+
+
+@pytest.fixture
+def ada(server: str) -> Iterator[User]:
+    """Yield a user who has nothing yet."""
+    user = User(server, f"ada-{uuid4().hex}")
+    with user.http:
+        yield user
+
+
+@pytest.fixture
+def grace(server: str) -> Iterator[User]:
+    """Yield another user who has nothing yet."""
+    user = User(server, f"grace-{uuid4().hex}")
+    with user.http:
+        yield user

@@ -1,0 +1,34 @@
+"""A private PostgreSQL for one run of the tests."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+
+from storage.embedded import run_postgres
+
+
+@contextmanager
+def private_postgres() -> Iterator[str]:
+    """Run a PostgreSQL that nothing else uses, and yield the URL of its database."""
+    directory = Path(tempfile.mkdtemp(prefix="todo-api-tests-"))
+    # Root's PostgreSQL runs as nobody, who must reach its data.
+    directory.chmod(0o755)
+    try:
+        with run_postgres(directory / "postgresql") as url:
+            yield url
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def new_database(url: str) -> str:
+    """Make an empty database on the server of `url`, and return its own URL."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    return urlsplit(url)._replace(path=f"/{name}").geturl().replace("postgresql:/?", f"postgresql://postgres@/{name}?")

@@ -1,0 +1,82 @@
+"""A task is created, read and deleted."""
+
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.client import User
+
+
+def test_a_task_needs_no_more_than_a_title(ada: User) -> None:
+    response = ada.request("POST", "/tasks", json={"title": "Buy milk"})
+    assert response.status_code == 201
+    task = response.json()
+    assert UUID(task.pop("id")).version == 7
+    assert task.pop("created_at") == task.pop("updated_at")
+    assert task == {
+        "user_id": ada.id,
+        "title": "Buy milk",
+        "description": None,
+        "completed": False,
+        "completed_at": None,
+        "priority": "Medium",
+        "due_date": None,
+        "tags": [],
+        "revision": 1,
+    }
+
+
+def test_a_task_keeps_all_that_it_is_given(ada: User) -> None:
+    given = {
+        "title": "  Ünïcödé 🎉 ",
+        "description": "two\nlines",
+        "completed": True,
+        "priority": "High",
+        "due_date": "2026-02-28",
+        "tags": ["b", "a,c", "Ä"],
+    }
+    task = ada.create(**given)
+    assert {name: task[name] for name in given} == given
+    assert task["completed_at"] == task["created_at"]
+    assert task["created_at"].endswith("Z")
+
+
+def test_the_location_of_a_new_task_leads_to_it(ada: User) -> None:
+    response = ada.request("POST", "/tasks", json={"title": "Buy milk"})
+    found = ada.http.get(response.headers["Location"])
+    assert (found.status_code, found.json()) == (200, response.json())
+    assert found.headers["ETag"] == response.headers["ETag"] == f'"{response.json()["revision"]}"'
+    assert found.headers["Cache-Control"] == "private, no-cache"
+
+
+def test_a_deleted_task_is_gone(ada: User) -> None:
+    task = ada.create()
+    assert ada.request("DELETE", f"/tasks/{task['id']}").status_code == 204
+    assert ada.get(f"/tasks/{task['id']}").status_code == 404
+    assert ada.patch(task["id"], {"title": "again"}).status_code == 404
+    assert ada.request("DELETE", f"/tasks/{task['id']}").status_code == 404
+    assert ada.titles() == []
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+def test_nobody_reaches_a_task_of_another_user(ada: User, grace: User, method: str) -> None:
+    task = ada.create()
+    body = {"json": {"title": "stolen"}} if method == "PATCH" else {}
+    assert grace.request(method, f"/tasks/{task['id']}", **body).status_code == 404
+    assert grace.http.request(method, f"/api/{ada.id}/tasks/{task['id']}", **body).status_code == 403
+    assert ada.get(f"/tasks/{task['id']}").json() == task
+
+
+def test_a_task_that_never_was_is_not_found(ada: User) -> None:
+    assert ada.get(f"/tasks/{uuid4()}").status_code == 404
+
+
+def test_user_ids_are_opaque_text(server: str) -> None:
+    for user_id in ("1", "a b", "ä@example.com", "100%", "q?x=1#y", "x" * 255):
+        user = User(server, user_id)
+        user.http.base_url = server
+        from urllib.parse import quote
+
+        made = user.http.post(f"/api/{quote(user_id, safe='')}/tasks", json={"title": "t"})
+        assert made.status_code == 201, made.text
+        assert user.http.get(made.headers["Location"]).json()["user_id"] == user_id
