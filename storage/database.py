@@ -92,7 +92,7 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection[Row]]:
-        """Lend a connection. Raises Unavailable when there is none, when it breaks, or when a statement takes too long."""
+        """Lend a connection. Raises Unavailable when there is none, when it breaks, or when it takes too long."""
         try:
             async with self._pool.connection() as connection, asyncio.timeout(self._statement_timeout):
                 yield connection

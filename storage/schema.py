@@ -52,7 +52,8 @@ Index("tasks_by_created_at", tasks.c.user_id, tasks.c.created_at, tasks.c.id, po
 Index(
     "tasks_by_text",
     tasks.c.user_id,
-    literal_column("(title || ' ' || coalesce(description, '')) gin_trgm_ops"),
+    literal_column("(title || ' ' || coalesce(description, ''))").label("text"),
     postgresql_using="gin",
+    postgresql_ops={"text": "gin_trgm_ops"},
     postgresql_where=is_live,
 )

@@ -86,7 +86,7 @@ def _get() -> Query:
     return Query(select(*columns).where(*_own, is_live))
 
 
-@lru_cache(maxsize=2 ** len(CHANGEABLE))
+@lru_cache(maxsize=64)
 def _update(names: frozenset[str]) -> Query:
     """Return the statement that changes just these columns; it returns the task, and whether its revision matched."""
     new = {name: bindparam(name, type_=tasks.c[name].type) for name in sorted(names)}

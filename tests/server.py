@@ -56,7 +56,7 @@ def wait_until_live(url: str, process: subprocess.Popen[bytes], log: Path) -> No
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
-            httpx.get(f"{url}/health")
+            httpx.get(f"{url}/health", timeout=5)
         except httpx.TransportError:
             if process.poll() is not None:
                 break

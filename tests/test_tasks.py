@@ -1,5 +1,7 @@
 """A task is created, read and deleted."""
 
+from typing import Any
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import pytest
@@ -27,7 +29,7 @@ def test_a_task_needs_no_more_than_a_title(ada: User) -> None:
 
 
 def test_a_task_keeps_all_that_it_is_given(ada: User) -> None:
-    given = {
+    given: dict[str, Any] = {
         "title": "  Ünïcödé 🎉 ",
         "description": "two\nlines",
         "completed": True,
@@ -61,7 +63,7 @@ def test_a_deleted_task_is_gone(ada: User) -> None:
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 def test_nobody_reaches_a_task_of_another_user(ada: User, grace: User, method: str) -> None:
     task = ada.create()
-    body = {"json": {"title": "stolen"}} if method == "PATCH" else {}
+    body: dict[str, Any] = {"json": {"title": "stolen"}} if method == "PATCH" else {}
     assert grace.request(method, f"/tasks/{task['id']}", **body).status_code == 404
     assert grace.http.request(method, f"/api/{ada.id}/tasks/{task['id']}", **body).status_code == 403
     assert ada.get(f"/tasks/{task['id']}").json() == task
@@ -73,10 +75,7 @@ def test_a_task_that_never_was_is_not_found(ada: User) -> None:
 
 def test_user_ids_are_opaque_text(server: str) -> None:
     for user_id in ("1", "a b", "ä@example.com", "100%", "q?x=1#y", "x" * 255):
-        user = User(server, user_id)
-        user.http.base_url = server
-        from urllib.parse import quote
-
-        made = user.http.post(f"/api/{quote(user_id, safe='')}/tasks", json={"title": "t"})
-        assert made.status_code == 201, made.text
-        assert user.http.get(made.headers["Location"]).json()["user_id"] == user_id
+        with User(server, user_id).http as client:
+            made = client.post(f"/api/{quote(user_id, safe='')}/tasks", json={"title": "t"})
+            assert made.status_code == 201, made.text
+            assert client.get(made.headers["Location"]).json()["user_id"] == user_id
