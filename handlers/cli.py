@@ -152,7 +152,7 @@ def _run(settings: Settings) -> None:
         port=settings.port,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http="handlers.protocol:ProblemHttpProtocol",
         ws="none",
         lifespan="on",
         log_level=settings.log_level,

@@ -52,7 +52,8 @@ Index("tasks_by_created_at", tasks.c.user_id, tasks.c.created_at, tasks.c.id, po
 Index(
     "tasks_by_text",
     tasks.c.user_id,
-    literal_column("(title || ' ' || coalesce(description, ''))").label("text"),
+    # Written as PostgreSQL repeats it, which is how `alembic check` compares it.
+    literal_column("((title || ' '::text) || COALESCE(description, ''::text))").label("text"),
     postgresql_using="gin",
     postgresql_ops={"text": "gin_trgm_ops"},
     postgresql_where=is_live,

@@ -1,0 +1,91 @@
+"""Health and readiness, with the database there, away, hanging and back."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from tests.client import User
+from tests.postgres import private_postgres
+from tests.server import serve
+
+
+def test_a_working_service_is_healthy(server: str) -> None:
+    response = httpx.get(f"{server}/health")
+    assert response.status_code == 200
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.json() == {"status": "healthy", "version": "0.1.0", "database": "up"}
+
+
+def postmaster(url: str) -> int:
+    """Return the process id of a database's server."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT pg_read_file('postmaster.pid')").fetchone()
+    assert row is not None
+    return int(row[0].splitlines()[0])
+
+
+def hang(url: str) -> list[int]:
+    """Stop every process of a database's server, as if its machine had frozen; return them."""
+    leader = postmaster(url)
+    children = [int(line) for line in Path(f"/proc/{leader}/task/{leader}/children").read_text().split()]
+    for process in (leader, *children):
+        os.kill(process, signal.SIGSTOP)
+    return [leader, *children]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the server's processes through Linux's /proc")
+def test_a_database_that_hangs_is_told_within_a_second_and_forgiven_when_it_is_back(tmp_path: Path) -> None:
+    with private_postgres() as url, serve(tmp_path, DATABASE_URL=url, DATABASE_STATEMENT_TIMEOUT="1") as server:
+        ada = User(server, "ada")
+        task = ada.create("kept")
+        frozen = hang(url)
+        try:
+            asked = time.monotonic()
+            health = httpx.get(f"{server}/health", timeout=10)
+            assert time.monotonic() - asked < 3
+            assert health.status_code == 503
+            assert health.json() == {"status": "unhealthy", "version": "0.1.0", "database": "down"}
+            assert int(health.headers["Retry-After"]) > 0
+        finally:
+            for process in frozen:
+                os.kill(process, signal.SIGCONT)
+        deadline = time.monotonic() + 20
+        while httpx.get(f"{server}/health", timeout=10).status_code != 200 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert ada.get(f"/tasks/{task['id']}").json() == task
+
+
+def test_connections_that_the_database_closed_are_replaced_unseen(tmp_path: Path) -> None:
+    with private_postgres() as url, serve(tmp_path, DATABASE_URL=url) as server:
+        ada = User(server, "ada")
+        task = ada.create("kept")
+        with psycopg.connect(url, autocommit=True) as connection:
+            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            connection.execute(f"{others} WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()".encode())
+        time.sleep(0.2)
+        assert ada.get(f"/tasks/{task['id']}").status_code == 200
+
+
+def test_while_the_database_is_away_every_answer_is_a_503_that_says_when_to_try_again(tmp_path: Path) -> None:
+    with private_postgres() as url, serve(tmp_path, DATABASE_URL=url, DATABASE_POOL_TIMEOUT="1") as server:
+        ada = User(server, "ada")
+        task = ada.create("kept")
+        os.kill(postmaster(url), signal.SIGINT)
+        time.sleep(0.5)
+        for response in (
+            ada.get("/tasks"),
+            ada.get(f"/tasks/{task['id']}"),
+            ada.request("POST", "/tasks", json={"title": "lost?"}),
+            ada.patch(task["id"], {"completed": True}),
+            ada.get("/tags"),
+        ):
+            assert response.status_code == 503, response.text
+            assert response.headers["Content-Type"] == "application/problem+json"
+            assert int(response.headers["Retry-After"]) > 0
+            assert response.json()["detail"] == "The database does not answer."
+        assert httpx.get(f"{server}/health", timeout=10).status_code == 503
