@@ -32,6 +32,12 @@ class User:
         headers = {"Authorization": f"Bearer {mint(user_id)}"}
         self.http = httpx.Client(base_url=server, headers=headers, timeout=20)
 
+    def __enter__(self) -> "User":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Send a request to a path of the user's own, such as `/tasks`."""
         return self.http.request(method, f"/api/{self.id}{path}", **options)

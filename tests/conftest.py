@@ -35,14 +35,12 @@ def server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture
 def ada(server: str) -> Iterator[User]:
     """Yield a user who has nothing yet."""
-    user = User(server, f"ada-{uuid4().hex}")
-    with user.http:
+    with User(server, f"ada-{uuid4().hex}") as user:
         yield user
 
 
 @pytest.fixture
 def grace(server: str) -> Iterator[User]:
     """Yield another user who has nothing yet."""
-    user = User(server, f"grace-{uuid4().hex}")
-    with user.http:
+    with User(server, f"grace-{uuid4().hex}") as user:
         yield user
