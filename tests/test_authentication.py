@@ -1,0 +1,391 @@
+"""Who a request speaks for: a JWT signed HS256 with the shared secret, and nothing else."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.client import User, claims_of, mint
+from tests.server import SECRET, serve
+
+HASHES = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}
+ISSUER, AUDIENCE = "https://app.example.com", "todo-api"
+OTHER_SECRET = "ein Geheimnis für Prüfungen, länger als 32 Bytes"
+
+
+def base64url(content: bytes) -> str:
+    """Encode as RFC 7515, section 2, does."""
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def sign(payload: str, *, algorithm: str = "HS256", named: str | None = None, secret: str = SECRET) -> str:
+    """Return a token over any payload, signed by one algorithm, whatever algorithm its header names."""
+    header = json.dumps({"alg": named or algorithm, "typ": "JWT"})
+    message = f"{base64url(header.encode())}.{base64url(payload.encode())}"
+    signature = hmac.digest(secret.encode(), message.encode(), HASHES[algorithm])
+    return f"{message}.{base64url(signature)}"
+
+
+def token_of(**changed: Any) -> str:
+    """Return a token of Ada's with some claims changed, well signed."""
+    return sign(json.dumps(claims_of("ada", **changed)))
+
+
+def verify(client: httpx.Client, token: str | None) -> httpx.Response:
+    """Ask whom a token speaks for."""
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return client.post("/api/auth/verify", headers=headers)
+
+
+def refused(response: httpx.Response) -> bool:
+    """Tell whether a response is a 401 that names what is wrong with a token that was sent."""
+    return (
+        response.status_code == 401
+        and response.headers["Content-Type"] == "application/problem+json"
+        and response.headers["WWW-Authenticate"].startswith('Bearer error="invalid_token"')
+    )
+
+
+def seconds_from_now(seconds: int) -> int:
+    return int(time.time()) + seconds
+
+
+def written(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.fixture(scope="module")
+def nobody(server: str) -> Iterator[httpx.Client]:
+    """Yield a client without a token."""
+    with httpx.Client(base_url=server) as client:
+        yield client
+
+
+def test_verify_tells_what_the_token_says(nobody: httpx.Client) -> None:
+    now = int(time.time())
+    response = verify(nobody, mint("ada", email="ada@example.com", name="Ada", iat=now, exp=now + 60))
+    assert (response.status_code, response.headers["Cache-Control"]) == (200, "private, no-cache")
+    assert response.json() == {
+        "valid": True,
+        "user_id": "ada",
+        "email": "ada@example.com",
+        "name": "Ada",
+        "issued_at": written(now),
+        "expires_at": written(now + 60),
+    }
+
+
+def test_verify_says_null_for_what_the_token_leaves_out(nobody: httpx.Client) -> None:
+    exp = seconds_from_now(60)
+    assert verify(nobody, sign(json.dumps({"sub": "ada", "exp": exp}))).json() == {
+        "valid": True,
+        "user_id": "ada",
+        "email": None,
+        "name": None,
+        "issued_at": None,
+        "expires_at": written(exp),
+    }
+
+
+@pytest.mark.parametrize("value", [1, True, ["a"], {}, "x" * 501, "\ud800"], ids=ascii)
+def test_an_email_or_a_name_that_is_no_text_of_sensible_length_is_null(nobody: httpx.Client, value: Any) -> None:
+    principal = verify(nobody, token_of(email=value, name=value)).json()
+    assert (principal["email"], principal["name"]) == (None, None)
+
+
+def test_health_needs_no_token(nobody: httpx.Client) -> None:
+    assert nobody.get("/health").status_code == 200
+    assert nobody.get("/health", headers={"Authorization": "Bearer nonsense"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/auth/verify"),
+        ("GET", "/api/ada/tasks"),
+        ("POST", "/api/ada/tasks"),
+        ("GET", "/api/ada/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
+        ("PATCH", "/api/ada/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
+        ("DELETE", "/api/ada/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
+        ("GET", "/api/ada/tags"),
+    ],
+)
+def test_every_other_operation_asks_for_a_token(nobody: httpx.Client, method: str, path: str) -> None:
+    response = nobody.request(method, path)
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert response.json()["type"] == "urn:problem-type:todo-api:unauthorized"
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "Bearer",
+        "Bearer ",
+        "bearer",
+        "Basic YWRhOnNlY3JldA==",
+        "Token {}",
+        "{}",
+        "",
+        "Bearer {} {}",
+        "Bearer {}, Bearer {}",
+    ],
+)
+def test_what_is_no_bearer_token_is_refused(nobody: httpx.Client, authorization: str) -> None:
+    headers = {"Authorization": authorization.replace("{}", mint("ada")).strip()}
+    response = nobody.get("/api/ada/tasks", headers=headers)
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_the_scheme_may_be_in_upper_or_lower_case(nobody: httpx.Client) -> None:
+    for scheme in ("bearer", "BEARER"):
+        headers = {"Authorization": f"{scheme} {mint('ada')}"}
+        assert nobody.post("/api/auth/verify", headers=headers).status_code == 200
+
+
+def test_two_authorization_headers_are_refused_even_when_both_are_valid(nobody: httpx.Client) -> None:
+    header = ("Authorization", f"Bearer {mint('ada')}")
+    response = nobody.get("/api/ada/tasks", headers=[header, header])
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"].startswith("Bearer error=")
+
+
+def test_a_token_in_the_query_or_in_a_cookie_is_none(nobody: httpx.Client) -> None:
+    assert nobody.get("/api/ada/tasks", params={"access_token": mint("ada")}).status_code == 401
+    assert nobody.get("/api/ada/tasks", headers={"Cookie": f"token={mint('ada')}"}).status_code == 401
+
+
+@pytest.mark.parametrize("claim", ["exp", "sub"])
+def test_a_token_needs_a_subject_and_an_expiry(nobody: httpx.Client, claim: str) -> None:
+    assert refused(verify(nobody, token_of(**{claim: None})))
+    assert refused(verify(nobody, sign(json.dumps(claims_of("ada") | {claim: None}))))
+
+
+def test_a_token_needs_the_secrets_own_signature(nobody: httpx.Client) -> None:
+    payload = json.dumps(claims_of("ada"))
+    head, body, signature = sign(payload).split(".")
+    other_body = base64url(json.dumps(claims_of("grace")).encode())
+    for token in (
+        sign(payload, secret="another secret that is long enough for it"),
+        sign(payload, secret=base64url(SECRET.encode())),
+        sign(payload, secret=hashlib.sha256(SECRET.encode()).hexdigest()),
+        sign(payload, secret=""),
+        f"{head}.{other_body}.{signature}",
+        f"{head}.{body}.",
+        f"{head}.{body}",
+        f"{head}.{body}.{signature[:-2]}",
+        f"{head}.{body}.{signature}.{signature}",
+    ):
+        assert refused(verify(nobody, token)), token
+
+
+@pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
+def test_only_hs256_is_taken(nobody: httpx.Client, algorithm: str) -> None:
+    payload = json.dumps(claims_of("ada"))
+    assert refused(verify(nobody, sign(payload, algorithm=algorithm)))
+    assert refused(verify(nobody, sign(payload, algorithm=algorithm, named="HS256")))
+
+
+@pytest.mark.parametrize("named", ["none", "None", "NONE", "", "RS256", "ES256", "EdDSA", "hs256", "HS384"])
+def test_the_algorithm_in_the_header_chooses_nothing(nobody: httpx.Client, named: str) -> None:
+    header = base64url(json.dumps({"alg": named, "typ": "JWT"}).encode())
+    body = base64url(json.dumps(claims_of("ada")).encode())
+    signature = base64url(hmac.digest(SECRET.encode(), f"{header}.{body}".encode(), "sha256"))
+    assert refused(verify(nobody, f"{header}.{body}.{signature}"))
+    assert refused(verify(nobody, f"{header}.{body}."))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    ["", "null", "[]", '"ada"', "1", "{", "[" * 30_000, '{"exp": ' + "9" * 5000 + "}", "\ufeff{}", "\x00"],
+    ids=lambda payload: repr(payload[:12]),
+)
+def test_a_payload_that_is_no_claims_is_refused(nobody: httpx.Client, payload: str) -> None:
+    assert refused(verify(nobody, sign(payload)))
+
+
+@pytest.mark.parametrize("token", ["x", "..", "a.b.c", "ä.ö.ü", "%00", "e30.e30.e30", "=.=.="])
+def test_a_token_that_is_no_jwt_is_refused(nobody: httpx.Client, token: str) -> None:
+    headers = {b"Authorization": f"Bearer {token}".encode()}
+    assert refused(nobody.post("/api/auth/verify", headers=headers))
+
+
+@pytest.mark.parametrize(
+    ("claim", "seconds", "status"),
+    [
+        ("exp", 5, 200),
+        ("exp", 0, 401),
+        ("exp", -1, 401),
+        ("exp", -29, 401),
+        ("nbf", -5, 200),
+        ("nbf", 20, 200),
+        ("nbf", 45, 401),
+        ("iat", -5, 200),
+        ("iat", 20, 200),
+        ("iat", 45, 401),
+    ],
+)
+def test_only_nbf_and_iat_have_leeway(nobody: httpx.Client, claim: str, seconds: int, status: int) -> None:
+    assert verify(nobody, mint("ada", **{claim: seconds_from_now(seconds)})).status_code == status
+
+
+def test_an_expired_token_is_told_so(nobody: httpx.Client) -> None:
+    response = verify(nobody, mint("ada", exp=seconds_from_now(-60)))
+    assert refused(response)
+    assert response.json()["detail"] == "The token has expired."
+
+
+@pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1e308",
+        "-1e308",
+        "100000000000000000000",
+        "253402300800",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e999",
+        "true",
+        "false",
+        "[]",
+        "{}",
+        '""',
+        '"9999999999"',
+    ],
+)
+def test_a_time_that_is_no_time_is_refused(nobody: httpx.Client, claim: str, value: str) -> None:
+    claims = claims_of("ada", **{claim: None})
+    assert refused(verify(nobody, sign(f'{json.dumps(claims)[:-1]}, "{claim}": {value}}}')))
+
+
+def test_times_may_have_fractions_and_go_as_far_as_years_of_four_digits(nobody: httpx.Client) -> None:
+    principal = verify(nobody, mint("ada", iat=1.5, exp=253402300799)).json()
+    assert principal["issued_at"] == "1970-01-01T00:00:01.500000Z"
+    assert principal["expires_at"] == "9999-12-31T23:59:59Z"
+
+
+@pytest.mark.parametrize(
+    "sub",
+    [
+        "",
+        "a\x00b",
+        "\x00",
+        "a\nb",
+        "a\x7f",
+        "a/b",
+        "\ud800",
+        "a\udfffb",
+        "x" * 256,
+        1,
+        1.5,
+        True,
+        False,
+        ["ada"],
+        {"id": "ada"},
+    ],
+    ids=lambda sub: ascii(sub)[:12],
+)
+def test_a_subject_that_can_be_no_user_id_is_refused(nobody: httpx.Client, sub: Any) -> None:
+    assert refused(verify(nobody, token_of(sub=sub)))
+
+
+def test_the_user_is_the_subject_whatever_else_the_token_says(nobody: httpx.Client, ada: User, grace: User) -> None:
+    others = {"id": grace.id, "userId": grace.id, "email": grace.id, "user": {"id": grace.id}}
+    headers = {"Authorization": f"Bearer {mint(ada.id, **others)}"}
+    assert nobody.get(f"/api/{ada.id}/tasks", headers=headers).status_code == 200
+    assert nobody.get(f"/api/{grace.id}/tasks", headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"id": "ada"},
+        {"userId": "ada"},
+        {"user_id": "ada"},
+        {"email": "ada"},
+        {"email": "ada", "updateTo": "grace@example.com"},
+        {"session": {"userId": "ada", "token": "t"}, "user": {"id": "ada"}, "updatedAt": 1, "version": "1"},
+    ],
+    ids=["id", "userId", "user_id", "Better Auth email", "Better Auth change of email", "Better Auth cookie cache"],
+)
+def test_other_tokens_that_the_secret_signs_speak_for_nobody(nobody: httpx.Client, claims: dict[str, Any]) -> None:
+    token = sign(json.dumps(claims | {"iat": seconds_from_now(0), "exp": seconds_from_now(60)}))
+    assert refused(verify(nobody, token))
+    assert refused(nobody.get("/api/ada/tasks", headers={"Authorization": f"Bearer {token}"}))
+
+
+def test_a_compact_cookie_cache_is_no_token(nobody: httpx.Client) -> None:
+    cookie = {"session": {"user": {"id": "ada"}}, "expiresAt": seconds_from_now(60) * 1000, "signature": "x"}
+    assert refused(verify(nobody, base64url(json.dumps(cookie).encode())))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content_type", "content"),
+    [
+        ("GET", "/tasks", None, b""),
+        ("GET", "/tasks?limit=x&nope=1", None, b""),
+        ("GET", "/tags?nope=1", None, b""),
+        ("POST", "/tasks?nope=1", "application/json", b"{"),
+        ("POST", "/tasks", "text/plain", b"x"),
+        ("POST", "/tasks", "application/json", b"x" * 70_000),
+        ("GET", "/tasks/no-uuid", None, b""),
+        ("PATCH", "/tasks/no-uuid?nope=1", "application/json", b"null"),
+        ("DELETE", "/tasks/no-uuid?nope=1", None, b""),
+    ],
+)
+def test_the_path_of_another_user_is_forbidden_before_anything_is_validated(
+    ada: User, grace: User, method: str, path: str, content_type: str | None, content: bytes
+) -> None:
+    headers = {"Content-Type": content_type} if content_type else {}
+    for other in (grace.id, "nobody", ada.id.upper(), f"{ada.id}%20", "%00"):
+        response = ada.http.request(method, f"/api/{other}{path}", headers=headers, content=content)
+        assert response.status_code == 403
+        assert response.json()["type"] == "urn:problem-type:todo-api:forbidden"
+        assert "errors" not in response.json()
+
+
+def test_issuer_and_audience_are_ignored_unless_configured(nobody: httpx.Client) -> None:
+    for claim in ({"iss": "anybody"}, {"aud": "anybody"}, {"aud": ["a", "b"]}, {"iss": None, "aud": None}):
+        assert verify(nobody, mint("ada", **claim)).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def strict(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Yield a client of a server that asks for an issuer and an audience, and whose secret is not ASCII."""
+    settings = {"JWT_ISSUER": ISSUER, "JWT_AUDIENCE": AUDIENCE, "BETTER_AUTH_SECRET": OTHER_SECRET}
+    directory = tmp_path_factory.mktemp("strict")
+    with serve(directory, DATABASE_URL=database, **settings) as url, httpx.Client(base_url=url) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("issuer", "audience", "status"),
+    [
+        (ISSUER, AUDIENCE, 200),
+        (ISSUER, ["another", AUDIENCE], 200),
+        ("https://evil.example.com", AUDIENCE, 401),
+        (f"{ISSUER}/", AUDIENCE, 401),
+        (None, AUDIENCE, 401),
+        ([ISSUER], AUDIENCE, 401),
+        (ISSUER, "another", 401),
+        (ISSUER, [], 401),
+        (ISSUER, None, 401),
+        (ISSUER, 1, 401),
+        (ISSUER, {"todo-api": 1}, 401),
+    ],
+)
+def test_a_configured_issuer_and_audience_are_required(
+    strict: httpx.Client, issuer: Any, audience: Any, status: int
+) -> None:
+    token = sign(json.dumps(claims_of("ada", iss=issuer, aud=audience)), secret=OTHER_SECRET)
+    assert verify(strict, token).status_code == status

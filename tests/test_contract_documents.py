@@ -1,0 +1,70 @@
+"""The contract that the server serves is the contract that it is built from."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.server import ROOT
+
+CONTRACT = ROOT / "openapi.yaml"
+DOCUMENTS = ["/openapi.yaml", "/openapi.json"]
+
+
+def keys(document: Any) -> Iterator[str]:
+    """Yield every key of a document, however deep."""
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield key
+            yield from keys(value)
+    elif isinstance(document, list):
+        for value in document:
+            yield from keys(value)
+
+
+@pytest.fixture(scope="module")
+def nobody(server: str) -> Iterator[httpx.Client]:
+    """Yield a client without a token."""
+    with httpx.Client(base_url=server) as client:
+        yield client
+
+
+def test_the_yaml_is_the_file_byte_for_byte(nobody: httpx.Client) -> None:
+    response = nobody.get("/openapi.yaml")
+    assert response.status_code == 200
+    assert response.headers["Content-Type"].split(";")[0] == "application/yaml"
+    assert response.content == CONTRACT.read_bytes()
+
+
+def test_the_json_is_the_same_document_and_keeps_its_references(nobody: httpx.Client) -> None:
+    response = nobody.get("/openapi.json")
+    assert response.status_code == 200
+    assert response.headers["Content-Type"].split(";")[0] == "application/json"
+    assert response.json() == yaml.safe_load(CONTRACT.read_bytes())
+    assert list(keys(response.json())).count("$ref") == CONTRACT.read_text().count("$ref: ") > 50
+
+
+def test_the_contract_has_no_extensions(nobody: httpx.Client) -> None:
+    assert not [key for key in keys(nobody.get("/openapi.json").json()) if key.startswith("x-")]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_a_document_that_has_not_changed_costs_a_304(nobody: httpx.Client, path: str) -> None:
+    first = nobody.get(path)
+    tag = first.headers["ETag"]
+    for held in (tag, f'"other", {tag}', f"W/{tag}", "*"):
+        response = nobody.get(path, headers={"If-None-Match": held})
+        assert (response.status_code, response.content, response.headers["ETag"]) == (304, b"", tag)
+    for held in ('"other"', tag.strip('"')):
+        assert nobody.get(path, headers={"If-None-Match": held}).content == first.content
+
+
+def test_each_document_has_a_tag_of_its_own(nobody: httpx.Client) -> None:
+    assert len({nobody.get(path).headers["ETag"] for path in DOCUMENTS}) == len(DOCUMENTS)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_a_document_needs_no_token_and_minds_none(nobody: httpx.Client, path: str) -> None:
+    assert nobody.get(path, headers={"Authorization": "Bearer nonsense"}).status_code == 200

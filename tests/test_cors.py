@@ -1,0 +1,116 @@
+"""What a browser lets the pages of the frontend, and of others, do."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.client import User
+
+FRONTEND = "http://localhost:3000"
+TASK = "/api/ada/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"
+
+
+def words(header: str) -> set[str]:
+    """Return the members of a list in a header."""
+    return {word.strip().lower() for word in header.split(",")}
+
+
+@pytest.fixture(scope="module")
+def nobody(server: str) -> Iterator[httpx.Client]:
+    """Yield a client without a token."""
+    with httpx.Client(base_url=server) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/health", ["GET", "HEAD"]),
+        ("/openapi.json", ["GET", "HEAD"]),
+        ("/api/auth/verify", ["POST"]),
+        ("/api/ada/tasks", ["GET", "HEAD", "POST"]),
+        (TASK, ["GET", "HEAD", "PATCH", "DELETE"]),
+        ("/api/ada/tags", ["GET", "HEAD"]),
+    ],
+)
+def test_the_frontend_may_use_every_method_and_header_of_the_contract(
+    nobody: httpx.Client, path: str, methods: list[str]
+) -> None:
+    headers = "authorization,content-type,if-match,if-none-match,x-request-id"
+    for method in methods:
+        preflight = {
+            "Origin": FRONTEND,
+            "Access-Control-Request-Method": method,
+            "Access-Control-Request-Headers": headers,
+        }
+        response = nobody.options(path, headers=preflight)
+        assert response.is_success
+        assert response.headers["Access-Control-Allow-Origin"] == FRONTEND
+        assert method.lower() in words(response.headers["Access-Control-Allow-Methods"])
+        assert words(headers) <= words(response.headers["Access-Control-Allow-Headers"])
+        assert "Origin" in response.headers["Vary"]
+        assert response.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/health", 200),
+        ("/openapi.json", 200),
+        ("/api/{ada}/tasks", 200),
+        ("/api/{ada}/tasks?limit=0", 400),
+        ("/api/nobody/tasks", 403),
+        ("/nowhere", 404),
+        ("/api/auth/verify", 405),
+    ],
+)
+def test_the_frontend_may_read_every_answer_and_its_headers(ada: User, path: str, status: int) -> None:
+    response = ada.http.get(path.replace("{ada}", ada.id), headers={"Origin": FRONTEND})
+    assert response.status_code == status
+    assert response.headers["Access-Control-Allow-Origin"] == FRONTEND
+    exposed = words(response.headers["Access-Control-Expose-Headers"])
+    assert exposed == {"allow", "etag", "location", "retry-after", "www-authenticate", "x-request-id"}
+
+
+def test_the_frontend_may_read_that_its_token_is_refused(nobody: httpx.Client) -> None:
+    response = nobody.get("/api/ada/tasks", headers={"Origin": FRONTEND})
+    assert response.status_code == 401
+    assert response.headers["Access-Control-Allow-Origin"] == FRONTEND
+    assert "www-authenticate" in words(response.headers["Access-Control-Expose-Headers"])
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.example.com",
+        "https://localhost:3000",
+        "http://localhost:3001",
+        "http://localhost:3000.evil.com",
+        "null",
+    ],
+)
+def test_pages_of_other_origins_may_do_nothing(ada: User, origin: str) -> None:
+    preflight = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization",
+    }
+    for response in (
+        ada.request("OPTIONS", "/tasks", headers=preflight),
+        ada.get("/tasks", headers={"Origin": origin}),
+        ada.get("/tasks?limit=0", headers={"Origin": origin}),
+    ):
+        assert "Access-Control-Allow-Origin" not in response.headers
+
+
+def test_a_method_that_no_path_takes_is_refused_in_advance(nobody: httpx.Client) -> None:
+    preflight = {"Origin": FRONTEND, "Access-Control-Request-Method": "PUT"}
+    response = nobody.options("/api/ada/tasks", headers=preflight)
+    assert "put" not in words(response.headers.get("Access-Control-Allow-Methods", ""))
+
+
+def test_options_without_a_preflights_headers_tells_the_methods(nobody: httpx.Client) -> None:
+    response = nobody.options("/api/ada/tasks", headers={"Origin": FRONTEND})
+    assert (response.status_code, response.headers["Allow"]) == (204, "GET, HEAD, OPTIONS, POST")
+    assert response.headers["Access-Control-Allow-Origin"] == FRONTEND

@@ -1,0 +1,374 @@
+"""Input that the contract does not allow: a 400 that lists every fault, a 413 or a 415."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.client import User
+
+JSON = {"Content-Type": "application/json"}
+LIMIT = 65_536
+
+
+def faults(response: httpx.Response) -> set[tuple[str, str]]:
+    """Return where a 400 finds fault: `in` with the name or the pointer."""
+    assert response.status_code == 400, response.text
+    assert response.headers["Content-Type"] == "application/problem+json"
+    return {(error["in"], error.get("name", error.get("pointer"))) for error in response.json()["errors"]}
+
+
+def test_a_refusal_is_a_problem_document(ada: User) -> None:
+    response = ada.get("/tasks", params={"limit": "101"})
+    assert response.status_code == 400
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.json() == {
+        "type": "urn:problem-type:todo-api:invalid-input",
+        "title": "Bad Request",
+        "status": 400,
+        "detail": "The request has one error.",
+        "instance": f"urn:request:{response.headers['X-Request-ID']}",
+        "errors": [{"in": "query", "name": "limit", "detail": "must be at most 100"}],
+    }
+
+
+def test_all_faults_of_query_header_path_and_body_are_told_at_once(ada: User) -> None:
+    body = {"title": " ", "completed": "yes", "priority": "Urgent", "tags": ["ok", " x", 1], "nope": 1, "a/b~": 1}
+    response = ada.patch("not-a-uuid?nope=1&nope=2&x=", body, headers={"If-Match": "42"})
+    assert faults(response) == {
+        ("path", "task_id"),
+        ("query", "nope"),
+        ("query", "x"),
+        ("header", "If-Match"),
+        ("body", "/title"),
+        ("body", "/completed"),
+        ("body", "/priority"),
+        ("body", "/tags/1"),
+        ("body", "/tags/2"),
+        ("body", "/nope"),
+        ("body", "/a~1b~0"),
+    }
+    assert response.json()["detail"] == f"The request has {len(response.json()['errors'])} errors."
+
+
+def test_every_fault_of_a_query_is_told(ada: User) -> None:
+    query = "limit=0&offset=-1&completed=1&priority=High&priority=Urgent&tags=%20a&tag_match=some&due_before=soon"
+    query += "&due_after=2026-02-30&sort_by=id&sort_direction=up&cursor=%2B&search=%00&Search=x"
+    names = "limit offset completed priority tags tag_match due_before due_after sort_by sort_direction cursor"
+    names += " search Search"
+    assert faults(ada.get(f"/tasks?{query}")) == {("query", name) for name in names.split()}
+
+
+def test_at_most_a_thousand_faults_are_told(ada: User) -> None:
+    response = ada.request("POST", "/tasks", json={f"m{number}": 1 for number in range(2000)})
+    assert len(response.json()["errors"]) == 1000
+    assert response.json()["detail"] == "The request has 2,001 errors."
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "members"),
+    [
+        ("POST", "/tasks", {"title": "x" * 5000}),
+        ("POST", "/tasks", {"title": "t", "priority": "x" * 5000}),
+        ("POST", "/tasks", {"title": "t", "due_date": "x" * 5000}),
+        ("POST", "/tasks", {"title": "t", "tags": ["x" * 5000]}),
+        ("POST", "/tasks", {"title": "t", "x" * 5000: 1}),
+        ("GET", f"/tasks?limit={'x' * 5000}", None),
+        ("GET", f"/tasks?{'x' * 5000}=1", None),
+        ("GET", f"/tasks?cursor={'x' * 5000}", None),
+        ("GET", f"/tasks/{'x' * 5000}", None),
+    ],
+)
+def test_a_long_value_is_not_echoed(ada: User, method: str, path: str, members: Any) -> None:
+    response = ada.request(method, path, json=members) if members else ada.request(method, path)
+    assert faults(response)
+    assert "x" * 501 not in response.text
+    for error in response.json()["errors"]:
+        assert len(error["detail"]) <= 500
+        assert len(error.get("name", "")) <= 120
+        assert len(error.get("pointer", "")) <= 500
+
+
+LIMITS: list[tuple[str, Any, bool]] = [
+    ("title", "x", True),
+    ("title", "x" * 200, True),
+    ("title", "x" * 201, False),
+    ("title", "🎉" * 200, True),
+    ("title", "🎉" * 201, False),
+    ("title", "", False),
+    ("title", " ", False),
+    ("title", "\t\r\n", False),
+    ("title", "\u00a0", False),
+    ("title", "\u0085", False),
+    ("title", "\ufeff", False),
+    ("title", "\u200b\u3000\u2003", False),
+    ("title", "\x00", False),
+    ("title", "a\x00b", False),
+    ("title", "\ufeffa", True),
+    ("title", None, False),
+    ("title", 1, False),
+    ("description", None, True),
+    ("description", "", True),
+    ("description", "x" * 10_000, True),
+    ("description", "x" * 10_001, False),
+    ("description", "🎉" * 10_000, True),
+    ("description", "🎉" * 10_001, False),
+    ("description", "a\x00b", False),
+    ("description", 1, False),
+    ("completed", True, True),
+    ("completed", None, False),
+    ("completed", 0, False),
+    ("completed", "true", False),
+    ("priority", "Low", True),
+    ("priority", "low", False),
+    ("priority", "", False),
+    ("priority", None, False),
+    ("priority", 1, False),
+    ("due_date", None, True),
+    ("due_date", "0001-01-01", True),
+    ("due_date", "9999-12-31", True),
+    ("due_date", "2028-02-29", True),
+    ("due_date", "2026-02-29", False),
+    ("due_date", "2026-02-30", False),
+    ("due_date", "0000-01-01", False),
+    ("due_date", "10000-01-01", False),
+    ("due_date", "-001-01-01", False),
+    ("due_date", "2026-1-1", False),
+    ("due_date", "20260101", False),
+    ("due_date", "2026-W01-1", False),
+    ("due_date", "2026-01-01\n", False),
+    ("due_date", "\u0662026-01-01", False),
+    ("due_date", "2026-01-01T00:00:00Z", False),
+    ("due_date", "", False),
+    ("due_date", 20260101, False),
+    ("tags", [], True),
+    ("tags", [str(number) for number in range(20)], True),
+    ("tags", [str(number) for number in range(21)], False),
+    ("tags", ["x" * 50, "🎉" * 50], True),
+    ("tags", ["x" * 51], False),
+    ("tags", ["🎉" * 51], False),
+    ("tags", ["a", "A"], True),
+    ("tags", ["a", "b", "a"], False),
+    ("tags", ["a b"], True),
+    ("tags", [" a"], False),
+    ("tags", ["a "], False),
+    ("tags", ["a\n"], False),
+    ("tags", ["\u00a0a"], False),
+    ("tags", ["a\ufeff"], False),
+    ("tags", [""], False),
+    ("tags", ["a\x00b"], False),
+    ("tags", [None], False),
+    ("tags", [1], False),
+    ("tags", None, False),
+    ("tags", "a", False),
+    ("tags", {"0": "a"}, False),
+]
+
+
+@pytest.mark.parametrize(("member", "value", "taken"), LIMITS, ids=lambda value: ascii(value)[:24])
+def test_each_member_is_held_to_its_limits(ada: User, member: str, value: Any, taken: bool) -> None:
+    made = ada.request("POST", "/tasks", json={"title": "t", member: value})
+    patched = ada.patch(str(uuid4()), {member: value})
+    if taken:
+        assert (made.status_code, patched.status_code) == (201, 404)
+        assert made.json()[member] == value
+    else:
+        for response in (made, patched):
+            assert {place.split("/")[1] for _, place in faults(response)} == {member}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "taken"),
+    [
+        ("limit", "1", True),
+        ("limit", "100", True),
+        ("limit", "0", False),
+        ("limit", "101", False),
+        ("limit", "-1", False),
+        ("limit", "+1", False),
+        ("limit", "1_0", False),
+        ("limit", "\u0661", False),
+        ("limit", " 1", False),
+        ("limit", "1 ", False),
+        ("limit", "1\n", False),
+        ("limit", "1.0", False),
+        ("limit", "1e1", False),
+        ("limit", "0x10", False),
+        ("limit", "", False),
+        ("limit", "9" * 30, False),
+        ("limit", "9" * 5000, False),
+        ("offset", "0", True),
+        ("offset", "100000", True),
+        ("offset", "100001", False),
+        ("offset", "-1", False),
+        ("completed", "true", True),
+        ("completed", "false", True),
+        ("completed", "True", False),
+        ("completed", "1", False),
+        ("completed", "", False),
+        ("search", "", True),
+        ("search", "x" * 200, True),
+        ("search", "🎉" * 200, True),
+        ("search", "x" * 201, False),
+        ("priority", "High", True),
+        ("priority", "high", False),
+        ("priority", "High,Low", False),
+        ("tags", "a,b", True),
+        ("tags", "x" * 51, False),
+        ("tags", "", False),
+        ("tag_match", "ALL", False),
+        ("due_before", "2026-02-28", True),
+        ("due_before", "2026-02-30", False),
+        ("due_before", "0000-01-01", False),
+        ("due_after", "", False),
+        ("sort_by", "user_id", False),
+        ("sort_by", "priority; --", False),
+        ("sort_direction", "DESC", False),
+        ("cursor", "x", False),
+        ("cursor", "", False),
+        ("cursor", "x" * 2001, False),
+    ],
+    ids=lambda value: ascii(value)[:24],
+)
+def test_each_query_parameter_is_held_to_its_limits(ada: User, name: str, value: str, taken: bool) -> None:
+    response = ada.get("/tasks", params={name: value})
+    if taken:
+        assert response.status_code == 200, response.text
+    else:
+        assert faults(response) == {("query", name)}
+
+
+@pytest.mark.parametrize(
+    ("query", "taken"),
+    [
+        ("limit=1&limit=1", False),
+        ("search=a&search=b", False),
+        ("offset=0&cursor=x", False),
+        ("&".join(f"tags={number}" for number in range(20)), True),
+        ("&".join(f"tags={number}" for number in range(21)), False),
+        ("priority=High&priority=Low&priority=Medium", True),
+        ("priority=High&priority=Low&priority=Medium&priority=High", False),
+        ("tags[]=a", False),
+        ("limit", False),
+        ("&&limit=1&", True),
+    ],
+)
+def test_a_parameter_is_given_as_often_as_declared(ada: User, query: str, taken: bool) -> None:
+    response = ada.get(f"/tasks?{query}")
+    assert response.status_code == (200 if taken else 400), response.text
+
+
+@pytest.mark.parametrize(
+    "task_id", ["1", "x", "019ab0c35b1e7c529f0e3d2a8f6b7c41", "{019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41}"]
+)
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+def test_a_task_id_is_a_uuid(ada: User, method: str, task_id: str) -> None:
+    body: dict[str, Any] = {"json": {}} if method == "PATCH" else {}
+    assert faults(ada.request(method, f"/tasks/{task_id}", **body)) == {("path", "task_id")}
+
+
+@pytest.mark.parametrize(
+    "value", ["42", "", '"42', '"a" "b"', "W/42", "*, *", '"' + "x" * 4000 + '"'], ids=lambda v: v[:8]
+)
+def test_an_entity_tag_is_written_as_in_http(ada: User, value: str) -> None:
+    assert faults(ada.get("/tasks", headers={"If-None-Match": value})) == {("header", "If-None-Match")}
+    assert faults(ada.request("DELETE", f"/tasks/{uuid4()}", headers={"If-Match": value})) == {("header", "If-Match")}
+
+
+@pytest.mark.parametrize("path", ["/health?x=1", "/api/auth/verify?x=1"])
+def test_no_operation_takes_a_parameter_that_it_does_not_know(ada: User, path: str) -> None:
+    assert faults(ada.http.request("POST" if "verify" in path else "GET", path)) == {("query", "x")}
+
+
+@pytest.mark.parametrize(("size", "status"), [(LIMIT, 201), (LIMIT + 1, 413)])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_has_at_most_64_kib(ada: User, size: int, status: int, chunked: bool) -> None:
+    content = b'{"title": "t"}'.ljust(size)
+
+    def chunks() -> Iterator[bytes]:
+        for start in range(0, size, 10_000):
+            yield content[start : start + 10_000]
+
+    response = ada.request("POST", "/tasks", content=chunks() if chunked else content, headers=JSON)
+    assert response.status_code == status
+    if status == 413:
+        assert response.json()["type"] == "urn:problem-type:todo-api:content-too-large"
+        assert ada.titles() == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Type": "application/json"}, 201),
+        ({"Content-Type": "Application/JSON; Charset=UTF-8"}, 201),
+        ({"Content-Type": 'application/json;charset="utf-8"'}, 201),
+        ({"Content-Type": "application/json", "Content-Encoding": "identity"}, 201),
+        ({}, 415),
+        ({"Content-Type": ""}, 415),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        ({"Content-Type": "multipart/form-data; boundary=x"}, 415),
+        ({"Content-Type": "application/merge-patch+json"}, 415),
+        ({"Content-Type": "application/json, text/plain"}, 415),
+        ({"Content-Type": "application/jsonx"}, 415),
+        ({"Content-Type": "application/json; charset=latin-1"}, 415),
+        ({"Content-Type": "application/json; charset=utf-16"}, 415),
+    ],
+    ids=str,
+)
+def test_a_body_is_json_in_utf_8(ada: User, headers: dict[str, str], status: int) -> None:
+    response = ada.request("POST", "/tasks", content=b'{"title": "t"}', headers=headers)
+    assert response.status_code == status
+    if status == 415:
+        assert response.json()["type"] == "urn:problem-type:todo-api:unsupported-media-type"
+        assert "application/json" in response.json()["detail"]
+
+
+def test_a_patch_is_json_or_a_merge_patch(ada: User) -> None:
+    task = ada.create()
+    for media_type, status in (("application/merge-patch+json", 200), ("application/json", 200), ("text/json", 415)):
+        response = ada.request(
+            "PATCH", f"/tasks/{task['id']}", content=b'{"completed": true}', headers={"Content-Type": media_type}
+        )
+        assert response.status_code == status
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "x", "identity, gzip"])
+def test_a_body_comes_without_an_encoding(ada: User, encoding: str) -> None:
+    content = gzip.compress(b'{"title": "t"}')
+    assert (
+        ada.request("POST", "/tasks", content=content, headers=JSON | {"Content-Encoding": encoding}).status_code == 415
+    )
+
+
+@pytest.mark.parametrize("headers", [{}, JSON])
+def test_a_body_is_required(ada: User, headers: dict[str, str]) -> None:
+    assert faults(ada.request("POST", "/tasks", headers=headers)) == {("body", "")}
+    assert faults(ada.request("PATCH", f"/tasks/{uuid4()}", headers=headers)) == {("body", "")}
+
+
+def test_of_several_refusals_the_first_is_told(server: str, ada: User, grace: User) -> None:
+    """401 comes before 403, that before 413 and 415, those before 400, that before 404."""
+    too_large = json.dumps({"title": "x" * 70_000})
+
+    def patch(client: httpx.Client, task_id: str, content: str, media_type: str = "application/json") -> int:
+        path = (
+            f"{server}/api/{ada.id}/tasks/{task_id}?nope=1"
+            if task_id == "x"
+            else f"{server}/api/{ada.id}/tasks/{task_id}"
+        )
+        return client.patch(path, content=content, headers={"Content-Type": media_type}).status_code
+
+    with httpx.Client() as nobody:
+        assert patch(nobody, "x", too_large, "text/plain") == 401
+    assert patch(grace.http, "x", too_large) == 403
+    assert patch(grace.http, "x", "{", "text/plain") == 403
+    assert patch(ada.http, "x", too_large) == 413
+    assert patch(ada.http, "x", "{", "text/plain") == 415
+    assert patch(ada.http, "x", "{") == 400
+    assert patch(ada.http, str(uuid4()), '{"title": ""}') == 400
+    assert patch(ada.http, str(uuid4()), "{}") == 404

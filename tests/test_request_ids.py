@@ -1,0 +1,73 @@
+"""Every answer names its request, so that a user's complaint leads to a line in a log."""
+
+import re
+from collections.abc import Iterator
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.client import User
+
+STATUSES = [
+    ("GET", "/health", 200),
+    ("GET", "/openapi.json", 200),
+    ("OPTIONS", "/health", 204),
+    ("GET", "/api/{ada}/tasks", 200),
+    ("GET", "/api/{ada}/tasks?limit=0", 400),
+    ("GET", "/api/nobody/tasks", 403),
+    ("GET", "/nowhere", 404),
+    ("GET", f"/api/{{ada}}/tasks/{uuid4()}", 404),
+    ("PUT", "/health", 405),
+]
+
+
+@pytest.fixture(scope="module")
+def nobody(server: str) -> Iterator[httpx.Client]:
+    """Yield a client without a token."""
+    with httpx.Client(base_url=server) as client:
+        yield client
+
+
+@pytest.mark.parametrize(("method", "path", "status"), STATUSES)
+def test_every_answer_carries_the_id_that_the_request_came_with(ada: User, method: str, path: str, status: int) -> None:
+    response = ada.http.request(
+        method, path.replace("{ada}", ada.id), headers={"X-Request-ID": "from-the-Frontend_1.2"}
+    )
+    assert response.status_code == status
+    assert response.headers.get_list("X-Request-ID") == ["from-the-Frontend_1.2"]
+    if status >= 400:
+        assert response.json()["instance"] == "urn:request:from-the-Frontend_1.2"
+
+
+@pytest.mark.parametrize(("method", "path", "status"), STATUSES)
+def test_a_request_without_an_id_is_given_one(ada: User, method: str, path: str, status: int) -> None:
+    response = ada.http.request(method, path.replace("{ada}", ada.id))
+    assert response.status_code == status
+    assert re.fullmatch("[0-9a-f]{32}", response.headers["X-Request-ID"])
+    if status >= 400:
+        assert response.json()["instance"] == f"urn:request:{response.headers['X-Request-ID']}"
+
+
+def test_a_request_without_a_token_has_an_id_too(nobody: httpx.Client) -> None:
+    response = nobody.get("/api/ada/tasks", headers={"X-Request-ID": "x"})
+    assert (response.status_code, response.headers["X-Request-ID"]) == (401, "x")
+
+
+@pytest.mark.parametrize("sane", ["0", "x" * 128, "8c1f6f7e-0a5d-4b56-a3f6-d2c4e9b1a7f0", "a.b_c-D", "---"])
+def test_a_sane_id_is_taken_over(nobody: httpx.Client, sane: str) -> None:
+    assert nobody.get("/health", headers={"X-Request-ID": sane}).headers["X-Request-ID"] == sane
+
+
+@pytest.mark.parametrize(
+    "unsane",
+    ["", "x" * 129, "a b", "ä", "\u0661", "a/b", "a,b", '"a"', "<script>", "${jndi:x}", "a\tb"],
+    ids=lambda v: ascii(v)[:12],
+)
+def test_any_other_id_is_replaced(nobody: httpx.Client, unsane: str) -> None:
+    response = nobody.get("/health", headers={b"X-Request-ID": unsane.encode()})
+    assert re.fullmatch("[0-9a-f]{32}", response.headers["X-Request-ID"])
+
+
+def test_two_requests_have_two_ids(nobody: httpx.Client) -> None:
+    assert len({nobody.get("/health").headers["X-Request-ID"] for _ in range(10)}) == 10
