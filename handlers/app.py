@@ -16,7 +16,7 @@ from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handlers.config import Settings
-from handlers.contract import CONTRACT_FILE, ContractMiddleware, TagResolver, load_contract
+from handlers.contract import CONTRACT_FILE, Contract, ContractMiddleware, TagResolver
 from handlers.cors import with_cors
 from handlers.docs import contract_routes
 from handlers.methods import Methods
@@ -29,7 +29,8 @@ from storage.database import Database
 
 def create_app(settings: Settings) -> ASGIApp:
     """Return the application. Raises ContractError when contract and handlers disagree; nothing is left for later."""
-    specification = load_contract()
+    contract = Contract(CONTRACT_FILE.read_bytes())
+    specification = contract.specification
     database = Database(
         settings.database_url or "",
         min_size=settings.pool_min_size,
@@ -38,14 +39,14 @@ def create_app(settings: Settings) -> ASGIApp:
         statement_timeout=settings.statement_timeout,
         prepared_statements=settings.prepared_statements,
     )
-    documents = contract_routes(CONTRACT_FILE)
+    documents = contract_routes(contract)
     app: ASGIApp = Router(routes=documents, redirect_slashes=False)
     app = _operations(app, specification, settings, database)
     methods = Methods(
         {route.path: route.methods or () for route in documents}
         | {path: item.keys() - {"parameters"} for path, item in specification["paths"].items()}
     )
-    app = _with_problems(app, methods)
+    app = _with_problems(_exact(app), methods)
     app = _named(RequestIdMiddleware(with_cors(app, settings.allowed_origins)))
     return LifespanMiddleware(app, lifespan=_lifespan(database))  # type: ignore[no-any-return]
 
@@ -70,6 +71,16 @@ def _operations(app: ASGIApp, specification: Specification, settings: Settings, 
     for router in (routing.router, *(mount.app for mount in routing.router.routes if isinstance(mount, Mount))):
         router.redirect_slashes = False
     return routing  # type: ignore[no-any-return]
+
+
+def _exact(app: ASGIApp) -> ASGIApp:
+    async def exact(scope: Scope, receive: Receive, send: Send) -> None:
+        # Starlette's patterns end in `$`, which lets a line feed pass.
+        if scope["type"] == "http" and "\n" in scope["path"]:
+            raise HTTPException(404)
+        await app(scope, receive, send)
+
+    return exact
 
 
 def _with_problems(app: ASGIApp, methods: Methods) -> ASGIApp:

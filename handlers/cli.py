@@ -5,7 +5,6 @@ import re
 import signal
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,13 +12,10 @@ from urllib.parse import quote
 
 import click
 import jwt
+from starlette.types import ASGIApp
 
 from handlers.config import ConfigurationError, Settings
 from storage.embedded import EmbeddedError, run_postgres
-from storage.errors import Unavailable
-
-# Connexion imports Starlette's test client, which warns of its own future.
-warnings.filterwarnings("ignore", module="connexion")
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -50,11 +46,11 @@ def serve() -> None:
     # Uvicorn raises the signal again when it has shut down; PostgreSQL is still to be stopped then.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with _refusals(), _database(settings) as served:
-        _check_contract(served)
+        app = _app(served)
         if served.migrate_on_start:
             _migrate(served)
         _greet(served)
-        _run(served)
+        _run(served, app)
 
 
 @main.command()
@@ -84,7 +80,7 @@ def _load() -> Settings:
 def _refusals() -> Iterator[None]:
     """Tell what keeps the service from starting in a sentence, not in a traceback."""
     from handlers.schemas import ContractError
-    from storage.database import UnsuitableDatabase
+    from storage.errors import Unavailable, UnsuitableDatabase
 
     try:
         yield
@@ -104,14 +100,14 @@ def _database(settings: Settings) -> Iterator[Settings]:
         yield replace(settings, database_url=url)
 
 
-def _check_contract(settings: Settings) -> None:
+def _app(settings: Settings) -> ASGIApp:
     from handlers.app import create_app
 
-    create_app(settings)
+    return create_app(settings)
 
 
 def _migrate(settings: Settings) -> None:
-    from storage.database import migrate as migrate_database
+    from storage.migrations import migrate as migrate_database
 
     migrate_database(settings.database_url or "")
 
@@ -140,14 +136,15 @@ def _greet(settings: Settings) -> None:
         )
 
 
-def _run(settings: Settings) -> None:
+def _run(settings: Settings, app: ASGIApp) -> None:
     import uvicorn
 
+    several = settings.workers > 1
     # Workers are new processes: they read their settings from the environment again.
     os.environ |= {"DATABASE_URL": settings.database_url or "", "BETTER_AUTH_SECRET": settings.secret}
     uvicorn.run(
-        "handlers.app:create_app_from_environment",
-        factory=True,
+        "handlers.app:create_app_from_environment" if several else app,
+        factory=several,
         host=settings.host,
         port=settings.port,
         workers=settings.workers,

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import yaml
+from connexion.exceptions import InvalidSpecification
 from connexion.middleware.request_validation import RequestValidationAPI, RequestValidationMiddleware
 from connexion.operations import AbstractOperation
 from connexion.resolver import Resolver
@@ -29,13 +30,19 @@ Answer = Any
 Handler = Callable[..., Awaitable[Answer]]
 
 
-def load_contract(path: Path = CONTRACT_FILE) -> Specification:
-    """Return the contract, its references resolved. Raises ContractError when it is not OpenAPI 3.0."""
-    try:
-        # From a dict: Connexion would run a file through Jinja2.
-        return Specification.load(yaml.safe_load(path.read_bytes()))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise ContractError(f"{path.name} is not an OpenAPI 3.0 document: {error}") from error
+class Contract:
+    """The contract as written, as JSON, and as Connexion's specification with its references resolved."""
+
+    def __init__(self, source: bytes) -> None:
+        """Read an OpenAPI 3.0 document in YAML. Raises ContractError when it is none."""
+        self.yaml = source
+        try:
+            document = yaml.load(source, yaml.CSafeLoader)
+            self.json = orjson.dumps(document)
+            # From a dict: Connexion would run a file through Jinja2.
+            self.specification = Specification.load(document)
+        except (yaml.YAMLError, ValidationError, InvalidSpecification) as error:
+            raise ContractError(f"{CONTRACT_FILE.name} is not an OpenAPI 3.0 document: {error}") from error
 
 
 class TagResolver(Resolver):  # type: ignore[misc]  # Connexion has no types

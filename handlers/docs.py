@@ -2,23 +2,20 @@
 
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
-from pathlib import Path
 
-import orjson
-import yaml
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from handlers.contract import Contract
 from handlers.preconditions import names
 
 
-def contract_routes(file: Path) -> list[Route]:
+def contract_routes(contract: Contract) -> list[Route]:
     """Return the routes of `/openapi.yaml`, byte for byte, and of `/openapi.json`, its references kept."""
-    written = file.read_bytes()
     return [
-        Route("/openapi.yaml", _document(written, "application/yaml"), methods=["GET"]),
-        Route("/openapi.json", _document(orjson.dumps(yaml.safe_load(written)), "application/json"), methods=["GET"]),
+        Route("/openapi.yaml", _document(contract.yaml, "application/yaml"), methods=["GET"]),
+        Route("/openapi.json", _document(contract.json, "application/json"), methods=["GET"]),
     ]
 
 

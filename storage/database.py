@@ -1,21 +1,15 @@
-"""The pool of connections, statements compiled once, readiness and migrations."""
+"""The pool of connections, statements compiled once, and readiness."""
 
 import asyncio
 import select
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, cast
 
 import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import ClauseElement, create_engine
-from sqlalchemy import Connection as AlembicConnection
+from sqlalchemy import ClauseElement
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -23,13 +17,7 @@ from storage.errors import Unavailable
 
 Row = tuple[Any, ...]
 
-MIGRATIONS = Path(__file__).parent.parent / "alembic"
-_MIGRATION_LOCK = 7_261_042_001
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
-
-
-class UnsuitableDatabase(Exception):
-    """The database is there but cannot serve. The message is a sentence for the operator."""
 
 
 class Query:
@@ -129,53 +117,3 @@ async def _refuse_closed(connection: AsyncConnection[Any]) -> None:
     poll.register(connection.fileno(), select.POLLIN)
     if poll.poll(0):
         await AsyncConnectionPool.check_connection(connection)
-
-
-def migrate(url: str) -> None:
-    """Bring the database's tables up to date, once however many processes do so at the same time.
-
-    Raises UnsuitableDatabase for a database that cannot serve, Unavailable when it does not answer.
-    """
-    try:
-        with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
-            _check_suitable(connection)
-            connection.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
-            engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url))
-            with engine.connect() as alembic_connection:
-                _upgrade(alembic_connection)
-            engine.dispose()
-    except psycopg.OperationalError as error:
-        raise Unavailable(str(error)) from error
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise UnsuitableDatabase(f"The database's user may not migrate: {error.diag.message_primary}.") from error
-
-
-def _check_suitable(connection: psycopg.Connection[Any]) -> None:
-    if connection.info.server_version < 140000:
-        raise UnsuitableDatabase("The database is older than PostgreSQL 14.")
-    row = connection.execute("SELECT current_setting('server_encoding'), 'Ä' ILIKE 'ä'").fetchone()
-    if row is None or row[0] != "UTF8":
-        raise UnsuitableDatabase("The database's encoding is not UTF8: create it with ENCODING 'UTF8'.")
-    if not row[1]:
-        raise UnsuitableDatabase(
-            "The database's locale does not know that Ä is the upper case of ä, so that searches would miss tasks: "
-            "create it with a UTF-8 locale, such as LOCALE 'C.UTF-8' or 'en_US.UTF-8'."
-        )
-
-
-def _upgrade(connection: AlembicConnection) -> None:
-    config = alembic_config()
-    if MigrationContext.configure(connection).get_current_heads() == (
-        ScriptDirectory.from_config(config).get_current_head(),
-    ):
-        return
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-    connection.commit()
-
-
-def alembic_config() -> Config:
-    """Return Alembic's configuration; `alembic/env.py` finds its connection in `attributes["connection"]`."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    return config

@@ -24,3 +24,7 @@ class PreconditionFailed(StorageError):
 
 class Unavailable(StorageError):
     """The database does not answer, or not in time. Whether a write was made is not known."""
+
+
+class UnsuitableDatabase(Exception):
+    """The database is there but cannot serve. The message is a sentence for the operator."""

@@ -4,7 +4,7 @@ import psycopg
 from alembic import command
 from sqlalchemy import create_engine
 
-from storage.database import alembic_config, migrate
+from storage.migrations import alembic_config, migrate
 from tests.postgres import private_postgres
 
 

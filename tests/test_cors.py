@@ -110,6 +110,18 @@ def test_a_method_that_no_path_takes_is_refused_in_advance(nobody: httpx.Client)
     assert "put" not in words(response.headers.get("Access-Control-Allow-Methods", ""))
 
 
+def test_a_preflight_that_is_refused_says_why(nobody: httpx.Client) -> None:
+    wrong = {"Origin": "https://evil.example.com", "Access-Control-Request-Method": "PUT"}
+    response = nobody.options("/api/ada/tasks", headers=wrong | {"Access-Control-Request-Headers": "x-other"})
+    assert (response.status_code, response.headers["Content-Type"]) == (400, "application/problem+json")
+    assert response.json()["instance"] == f"urn:request:{response.headers['X-Request-ID']}"
+    assert [error["name"] for error in response.json()["errors"]] == [
+        "Origin",
+        "Access-Control-Request-Method",
+        "Access-Control-Request-Headers",
+    ]
+
+
 def test_options_without_a_preflights_headers_tells_the_methods(nobody: httpx.Client) -> None:
     response = nobody.options("/api/ada/tasks", headers={"Origin": FRONTEND})
     assert (response.status_code, response.headers["Allow"]) == (204, "GET, HEAD, OPTIONS, POST")
