@@ -3,12 +3,12 @@
 import os
 import re
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from urllib.parse import quote
 
 import click
 import jwt
@@ -43,6 +43,7 @@ def main() -> None:
 def serve() -> None:
     """Migrate the database and serve the API until Ctrl-C or SIGTERM."""
     settings = _load()
+    _check_address(settings)
     # Uvicorn raises the signal again when it has shut down; PostgreSQL is still to be stopped then.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with _refusals(), _database(settings) as served:
@@ -74,6 +75,17 @@ def _load() -> Settings:
         return Settings.load(os.environ)
     except ConfigurationError as error:
         raise click.ClickException("\n  ".join(["The configuration has faults:", *error.faults])) from None
+
+
+def _check_address(settings: Settings) -> None:
+    """Refuse an address that cannot be listened on before anything is started for it."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        socket.create_server(address, family=family).close()
+    except OSError as error:
+        raise click.ClickException(
+            f"Cannot listen on {settings.host}, port {settings.port}: {error.strerror}. HOST and PORT choose another."
+        ) from None
 
 
 @contextmanager
@@ -127,13 +139,12 @@ def _mint(settings: Settings, user: str, seconds: int) -> str:
 
 
 def _greet(settings: Settings) -> None:
-    url = f"http://{settings.host}:{settings.port}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"http://{host}:{settings.port}"
     click.echo(f"Todo API on {url}")
     if settings.environment == "development":
         header = f"Authorization: Bearer {_mint(settings, 'demo', 86400)}"
-        click.echo(
-            f"\nTry it, as the user 'demo', for a day:\n\n  curl -H '{header}' {url}/api/{quote('demo')}/tasks\n"
-        )
+        click.echo(f"\nTry it, as the user 'demo', for a day:\n\n  curl -H '{header}' {url}/api/demo/tasks\n")
 
 
 def _run(settings: Settings, app: ASGIApp) -> None:

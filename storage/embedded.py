@@ -32,8 +32,7 @@ def run_postgres(directory: Path) -> Iterator[str]:
     """
     directory = directory.resolve()
     user = _server_user()
-    directory.mkdir(mode=0o755 if user else 0o700, parents=True, exist_ok=True)
-    with _exclusive(directory):
+    with _exclusive(directory, mode=0o755 if user else 0o700):
         binaries = _reachable_binaries(directory, user)
         data = directory / "data"
         _initialise(binaries, data, user)
@@ -53,11 +52,14 @@ def _server_user() -> pwd.struct_passwd | None:
 
 
 @contextmanager
-def _exclusive(directory: Path) -> Iterator[None]:
+def _exclusive(directory: Path, *, mode: int) -> Iterator[None]:
     try:
+        directory.mkdir(mode=mode, parents=True, exist_ok=True)
         descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise EmbeddedError(f"The directory {directory} cannot be written: {error.strerror}.") from error
+        raise EmbeddedError(
+            f"The directory {directory} cannot be written: {error.strerror}. Set DATA_DIR to another place."
+        ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -132,7 +134,8 @@ def _stop_orphan(data: Path) -> None:
     """Stop a server that outlived its owner: the lock is ours, so nobody else is using it."""
     try:
         pid = int((data / "postmaster.pid").read_text().splitlines()[0])
-        command = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S603, S607
+        ps = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
+        command = subprocess.run(ps, capture_output=True, text=True, check=False)  # noqa: S603
     except (FileNotFoundError, ValueError, IndexError):
         return
     if str(data) not in command.stdout:

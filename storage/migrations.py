@@ -38,10 +38,9 @@ def migrate(url: str) -> None:
 def _check_suitable(connection: psycopg.Connection[Any]) -> None:
     if connection.info.server_version < 140000:
         raise UnsuitableDatabase("The database is older than PostgreSQL 14.")
-    row = connection.execute("SELECT current_setting('server_encoding'), 'Ä' ILIKE 'ä'").fetchone()
-    if row is None or row[0] != "UTF8":
+    if connection.info.parameter_status("server_encoding") != "UTF8":
         raise UnsuitableDatabase("The database's encoding is not UTF8: create it with ENCODING 'UTF8'.")
-    if not row[1]:
+    if connection.execute("SELECT 'Ä' ILIKE 'ä'").fetchone() != (True,):
         raise UnsuitableDatabase(
             "The database's locale does not know that Ä is the upper case of ä, so that searches would miss tasks: "
             "create it with a UTF-8 locale, such as LOCALE 'C.UTF-8' or 'en_US.UTF-8'."

@@ -14,21 +14,26 @@ from storage.embedded import run_postgres
 
 
 @contextmanager
-def private_postgres() -> Iterator[str]:
-    """Run a PostgreSQL that nothing else uses, and yield the URL of its database."""
+def reachable_directory() -> Iterator[Path]:
+    """Make a directory for a while, which nobody can reach too: that is whom root's PostgreSQL runs as."""
     directory = Path(tempfile.mkdtemp(prefix="todo-api-tests-"))
-    # Root's PostgreSQL runs as nobody, who must reach its data.
     directory.chmod(0o755)
     try:
-        with run_postgres(directory / "postgresql") as url:
-            yield url
+        yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def new_database(url: str) -> str:
+@contextmanager
+def private_postgres() -> Iterator[str]:
+    """Run a PostgreSQL that nothing else uses, and yield the URL of its database."""
+    with reachable_directory() as directory, run_postgres(directory / "postgresql") as url:
+        yield url
+
+
+def new_database(url: str, options: str = "") -> str:
     """Make an empty database on the server of `url`, and return its own URL."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        connection.execute(f'CREATE DATABASE "{name}" {options}'.encode())
     return urlsplit(url)._replace(path=f"/{name}").geturl().replace("postgresql:/?", f"postgresql://postgres@/{name}?")

@@ -7,8 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 
@@ -33,37 +34,53 @@ def free_port() -> int:
         return port
 
 
+class Service(NamedTuple):
+    """A running `todo-api serve`; its process leads a group, as in a terminal."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and return the exit status."""
+        self.process.send_signal(how)
+        return self.process.wait(20)
+
+
 @contextmanager
-def serve(directory: Path, **settings: str) -> Iterator[str]:
-    """Run `todo-api serve` from `directory` until it answers, yield its base URL, stop it."""
+def start(directory: Path, **settings: str) -> Iterator[Service]:
+    """Run `todo-api serve` from `directory`, yield it when it answers, and stop it unless it has been."""
     port = free_port()
     log = directory / f"server-{port}.log"
+    env = environment(PORT=str(port), **settings)
     with log.open("w") as output:
         process = subprocess.Popen(
-            command("serve"), cwd=directory, env=environment(PORT=str(port), **settings), stdout=output, stderr=output
+            command("serve"), cwd=directory, env=env, stdout=output, stderr=output, start_new_session=True
         )
+    service = Service(f"http://127.0.0.1:{port}", process, log)
     try:
-        url = f"http://127.0.0.1:{port}"
-        wait_until_live(url, process, log)
-        yield url
+        _wait_until_it_answers(service)
+        yield service
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        if process.poll() is None:
+            service.stop()
 
 
-def wait_until_live(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Return when the server answers at all; raise with its log when it ends instead."""
+def _wait_until_it_answers(service: Service) -> None:
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            httpx.get(f"{url}/health", timeout=5)
-        except httpx.TransportError:
-            if process.poll() is not None:
-                break
-            time.sleep(0.02)
-        else:
+    while time.monotonic() < deadline and service.process.poll() is None:
+        with suppress(httpx.TransportError):
+            httpx.get(f"{service.url}/health", timeout=5)
             return
-    raise RuntimeError(f"the server did not start:\n{log.read_text()}")
+        time.sleep(0.02)
+    raise RuntimeError(f"the server did not start:\n{service.log.read_text()}")
+
+
+@contextmanager
+def serve(directory: Path, **settings: str) -> Iterator[str]:
+    """Run `todo-api serve` from `directory`, and yield its base URL."""
+    with start(directory, **settings) as service:
+        yield service.url
 
 
 def run(*arguments: str, directory: Path, settings: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

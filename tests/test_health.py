@@ -3,6 +3,8 @@
 import os
 import signal
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -85,13 +87,17 @@ def test_while_the_database_is_away_every_answer_is_a_503_that_says_when_to_try_
         task = ada.create("kept")
         os.kill(postmaster(url), signal.SIGINT)
         time.sleep(0.5)
-        for response in (
-            ada.get("/tasks"),
-            ada.get(f"/tasks/{task['id']}"),
-            ada.request("POST", "/tasks", json={"title": "lost?"}),
-            ada.patch(task["id"], {"completed": True}),
-            ada.get("/tags"),
-        ):
+        requests: list[Callable[[], httpx.Response]] = [
+            lambda: ada.get("/tasks"),
+            lambda: ada.get(f"/tasks/{task['id']}"),
+            lambda: ada.request("POST", "/tasks", json={"title": "lost?"}),
+            lambda: ada.patch(task["id"], {"completed": True}),
+            lambda: ada.get("/tags"),
+        ]
+        # All at once: each waits for a connection as long as the pool lets it.
+        with ThreadPoolExecutor() as threads:
+            responses = list(threads.map(lambda request: request(), requests))
+        for response in responses:
             assert response.status_code == 503, response.text
             assert response.headers["Content-Type"] == "application/problem+json"
             assert int(response.headers["Retry-After"]) > 0

@@ -1,0 +1,169 @@
+"""The command `todo-api`: serve, migrate, token, and what each says when it cannot."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+import jwt
+import psycopg
+import pytest
+
+from tests.client import User
+from tests.postgres import new_database
+from tests.server import SECRET, command, environment, run, serve, start
+
+ADDRESS_WITHOUT_DATABASE = "postgresql://ada:hunter2hunter2@127.0.0.1:1/todo"
+
+
+def claims(token: str, **options: str) -> dict[str, object]:
+    """Return what a token says, its signature checked."""
+    return jwt.decode(token, SECRET, algorithms=["HS256"], options={"verify_aud": False}, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--help",), ("serve", "migrate", "token", "DATABASE_URL", ".env", "Better Auth")),
+        (("serve", "--help"), ("Ctrl-C", "SIGTERM", "Migrate")),
+        (("migrate", "--help"), ("database",)),
+        (("token", "--help"), ("USER", "--expires", "1h", "curl")),
+    ],
+)
+def test_help_teaches(tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+    shown = run(*arguments, directory=tmp_path, settings={})
+    assert shown.returncode == 0
+    for word in words:
+        assert word in shown.stdout
+
+
+def test_a_token_is_what_the_frontend_would_mint(tmp_path: Path, server: str) -> None:
+    token = run("token", "ada", directory=tmp_path, settings={}).stdout.strip()
+    said = claims(token)
+    assert (said["sub"], said["iss"], said["aud"]) == ("ada", "nextjs-frontend", "fastapi-backend")
+    assert said.keys() == {"sub", "email", "name", "iat", "exp", "iss", "aud"}
+    answer = httpx.get(f"{server}/api/ada/tasks", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(("expires", "seconds"), [("30m", 1800), ("45s", 45), ("2d", 172_800)])
+def test_a_token_lasts_as_long_as_it_is_told(tmp_path: Path, expires: str, seconds: int) -> None:
+    asked = int(time.time())
+    said = claims(run("token", "ada", "--expires", expires, directory=tmp_path, settings={}).stdout.strip())
+    assert 0 <= int(str(said["exp"])) - asked - seconds < 30
+
+
+@pytest.mark.parametrize("expires", ["", "1", "h", "-1h", "0s", "1 h", "1w", "1.5h", "\u0661h"])
+def test_a_duration_is_a_number_and_a_unit(tmp_path: Path, expires: str) -> None:
+    refused = run("token", "ada", "--expires", expires, directory=tmp_path, settings={})
+    assert refused.returncode == 2
+    assert "must be a number and a unit, such as 30m, 1h or 7d" in refused.stderr
+
+
+def test_a_token_names_the_issuer_and_the_audience_that_the_server_asks_for(tmp_path: Path) -> None:
+    settings = {"JWT_ISSUER": "https://app.example.com", "JWT_AUDIENCE": "todo"}
+    said = claims(run("token", "ada", directory=tmp_path, settings=settings).stdout.strip())
+    assert (said["iss"], said["aud"]) == ("https://app.example.com", "todo")
+
+
+def test_ten_that_migrate_at_once_migrate_once(tmp_path: Path, postgres: str) -> None:
+    url = new_database(postgres)
+    env = environment(DATABASE_URL=url)
+    replicas = [
+        subprocess.Popen(command("migrate"), cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(10)
+    ]
+    for replica in replicas:
+        stdout, stderr = replica.communicate(timeout=60)
+        assert (replica.returncode, stdout, stderr) == (0, b"The database is up to date.\n", b"")
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
+        assert connection.execute("SELECT count(*) FROM tasks").fetchone() == (0,)
+
+
+def test_serving_leaves_migrations_alone_when_told_so(tmp_path: Path, postgres: str) -> None:
+    url = new_database(postgres)
+    with serve(tmp_path, DATABASE_URL=url, MIGRATE_ON_START="false"), psycopg.connect(url) as connection:
+        assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
+    with serve(tmp_path, DATABASE_URL=url) as server, User(server, "ada") as ada:
+        assert ada.create("migrated")
+
+
+@pytest.mark.parametrize("arguments", [("serve",), ("migrate",)])
+def test_a_database_that_does_not_answer_is_told_in_a_sentence_without_the_password(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    refused = run(*arguments, directory=tmp_path, settings={"DATABASE_URL": ADDRESS_WITHOUT_DATABASE, "PORT": "0"})
+    assert refused.returncode == 1
+    assert "Error: The database does not answer: " in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert "hunter2" not in refused.stderr + refused.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("LOCALE 'C' TEMPLATE template0", "The database's locale does not know that Ä is the upper case of ä"),
+        ("ENCODING SQL_ASCII LOCALE 'C' TEMPLATE template0", "The database's encoding is not UTF8"),
+    ],
+)
+def test_a_database_that_would_miss_tasks_in_searches_is_refused(
+    tmp_path: Path, postgres: str, options: str, sentence: str
+) -> None:
+    url = new_database(postgres, f"LOCALE_PROVIDER libc {options}")
+    refused = run("serve", directory=tmp_path, settings={"DATABASE_URL": url, "PORT": "0"})
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"Error: {sentence}")
+    assert refused.stderr.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path, database: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        refused = run("serve", directory=tmp_path, settings={"DATABASE_URL": database, "PORT": port})
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"Error: Cannot listen on 127.0.0.1, port {port}: Address already in use")
+    assert refused.stderr.count("\n") == 1
+
+
+def test_serving_prints_its_url_and_a_curl_that_works(tmp_path: Path, database: str) -> None:
+    with start(tmp_path, DATABASE_URL=database) as service:
+        greeting = service.log.read_text()
+        assert f"Todo API on {service.url}\n" in greeting
+        curl = re.search(r"^ *curl -H '(Authorization): (.*)' (.*)$", greeting, flags=re.MULTILINE)
+        assert curl is not None
+        answer = httpx.get(curl[3], headers={curl[1]: curl[2]})
+        assert (answer.status_code, answer.json()["total"]) == (200, 0)
+
+
+def test_production_prints_no_token(tmp_path: Path, database: str) -> None:
+    with start(tmp_path, DATABASE_URL=database, ENVIRONMENT="production", HOST="127.0.0.1") as service:
+        greeting = service.log.read_text()
+        assert "Todo API on " in greeting
+        assert "eyJ" not in greeting
+
+
+def has_ended(group: int) -> bool:
+    """Tell whether all processes of a group end within seconds; multiprocessing's own tracker is the last."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_workers_serve_together_and_stop_together(tmp_path: Path, database: str, how: signal.Signals) -> None:
+    with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service:
+        with User(service.url, f"workers-{how}") as user:
+            assert [user.create()["revision"] for _ in range(5)] == [1, 2, 3, 4, 5]
+        assert service.stop(how) in (0, -how)
+        assert has_ended(service.process.pid)
+        assert "Traceback" not in service.log.read_text()

