@@ -1,0 +1,56 @@
+"""The tags in use: by name, each with the number of tasks that carry it."""
+
+from tests.client import Json, User
+
+
+def tags(user: User) -> Json:
+    """Return the user's tags."""
+    response = user.get("/tags")
+    assert response.status_code == 200
+    return response.json()
+
+
+def test_a_new_user_has_none(ada: User) -> None:
+    response = ada.get("/tags")
+    assert response.json() == []
+    assert response.headers["ETag"] == 'W/"0"'
+    assert response.headers["Cache-Control"] == "private, no-cache"
+    assert ada.get("/tags", headers={"If-None-Match": 'W/"0"'}).status_code == 304
+
+
+def test_each_tag_counts_the_tasks_that_carry_it(ada: User) -> None:
+    ada.create(tags=["home", "milk"])
+    ada.create(tags=["home"], completed=True)
+    ada.create(tags=[])
+    assert tags(ada) == [{"name": "home", "usage_count": 2}, {"name": "milk", "usage_count": 1}]
+
+
+def test_they_come_code_point_by_code_point_and_cases_differ(ada: User) -> None:
+    names = ["ä", "z", "Z", "a", "🎉", "a b", "a,b", "10", "9", "%"]
+    ada.create(tags=names)
+    assert [tag["name"] for tag in tags(ada)] == sorted(names)
+
+
+def test_a_tag_ends_with_its_last_task(ada: User) -> None:
+    first, second = ada.create(tags=["a", "b"]), ada.create(tags=["b"])
+    ada.patch(first["id"], {"tags": ["c"]})
+    assert tags(ada) == [{"name": "b", "usage_count": 1}, {"name": "c", "usage_count": 1}]
+    ada.request("DELETE", f"/tasks/{second['id']}")
+    assert tags(ada) == [{"name": "c", "usage_count": 1}]
+
+
+def test_another_users_tags_are_not_seen(ada: User, grace: User) -> None:
+    grace.create(tags=["hers"])
+    ada.create(tags=["mine"])
+    assert tags(ada) == [{"name": "mine", "usage_count": 1}]
+
+
+def test_their_entity_tag_changes_with_every_write_of_the_user_only(ada: User, grace: User) -> None:
+    task = ada.create(tags=["a"])
+    before = ada.get("/tags").headers["ETag"]
+    grace.create(tags=["a"])
+    assert ada.get("/tags", headers={"If-None-Match": before}).status_code == 304
+    ada.patch(task["id"], {"tags": ["b"]})
+    changed = ada.get("/tags", headers={"If-None-Match": before})
+    assert (changed.status_code, [tag["name"] for tag in changed.json()]) == (200, ["b"])
+    assert changed.headers["ETag"] == ada.get("/tasks").headers["ETag"] != before

@@ -1,0 +1,120 @@
+"""PATCH is a JSON merge patch (RFC 7396): absent keeps, null clears, nothing else is touched."""
+
+from typing import Any
+
+import pytest
+
+from tests.client import Json, User
+
+FULL: dict[str, Any] = {
+    "title": "Buy milk",
+    "description": "Two litres",
+    "completed": False,
+    "priority": "High",
+    "due_date": "2026-11-24",
+    "tags": ["home", "shopping"],
+}
+STAMPS = ("updated_at", "revision")
+
+
+def without(task: Json, *names: str) -> Json:
+    """Return a task without some of its members."""
+    return {name: value for name, value in task.items() if name not in names}
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/merge-patch+json"])
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("title", "Buy bread"),
+        ("title", "Büy 🎉"),
+        ("description", "One"),
+        ("description", ""),
+        ("description", None),
+        ("priority", "Low"),
+        ("priority", "Medium"),
+        ("due_date", "2027-01-01"),
+        ("due_date", None),
+        ("tags", []),
+        ("tags", ["shopping", "home"]),
+        ("tags", ["new", "home"]),
+    ],
+)
+def test_a_member_that_is_given_changes_and_no_other(ada: User, member: str, value: Any, media_type: str) -> None:
+    task = ada.create(**FULL)
+    response = ada.patch(task["id"], {member: value}, headers={"Content-Type": media_type})
+    assert response.status_code == 200
+    changed = response.json()
+    assert changed[member] == value
+    assert without(changed, member, *STAMPS) == without(task, member, *STAMPS)
+    assert changed["revision"] == task["revision"] + 1
+    assert changed["updated_at"] > task["updated_at"]
+    assert response.headers["ETag"] == f'"{changed["revision"]}"'
+    assert ada.get(f"/tasks/{task['id']}").json() == changed
+
+
+def test_several_members_change_in_one_revision(ada: User) -> None:
+    task = ada.create(**FULL)
+    members: dict[str, Any] = {
+        "title": "Bread",
+        "description": None,
+        "completed": True,
+        "priority": "Low",
+        "due_date": None,
+        "tags": [],
+    }
+    changed = ada.patch(task["id"], members).json()
+    assert {name: changed[name] for name in members} == members
+    assert changed["revision"] == task["revision"] + 1
+
+
+def test_one_changed_value_among_equal_ones_is_a_change(ada: User) -> None:
+    task = ada.create(**FULL)
+    changed = ada.patch(task["id"], {**FULL, "title": "Buy bread"}).json()
+    assert (changed["title"], changed["revision"]) == ("Buy bread", task["revision"] + 1)
+
+
+def test_without_a_change_the_lists_keep_their_tag_too(ada: User) -> None:
+    task = ada.create(**FULL)
+    before = ada.get("/tasks").headers["ETag"]
+    response = ada.patch(task["id"], FULL)
+    assert (response.json(), response.headers["ETag"]) == (task, f'"{task["revision"]}"')
+    assert ada.get("/tasks").headers["ETag"] == before
+
+
+def test_only_the_patched_task_changes(ada: User) -> None:
+    other, task = ada.create("other"), ada.create("task")
+    ada.patch(task["id"], {"title": "changed"})
+    assert ada.get(f"/tasks/{other['id']}").json() == other
+
+
+def test_completing_again_keeps_the_time_of_completion(ada: User) -> None:
+    task = ada.create(completed=True)
+    assert task["completed_at"] == task["created_at"]
+    assert ada.patch(task["id"], {"completed": True}).json() == task
+    renamed = ada.patch(task["id"], {"completed": True, "title": "Renamed"}).json()
+    assert renamed["completed_at"] == task["completed_at"]
+    reopened = ada.patch(task["id"], {"completed": False}).json()
+    assert reopened["completed_at"] is None
+    again = ada.patch(task["id"], {"completed": True}).json()
+    assert again["completed_at"] == again["updated_at"] > task["completed_at"]
+
+
+@pytest.mark.parametrize(
+    "member", ["id", "user_id", "completed_at", "created_at", "updated_at", "revision", "deleted_at", "Title", "foo"]
+)
+def test_what_a_client_may_not_set_is_refused_even_when_it_is_as_it_is(ada: User, member: str) -> None:
+    task = ada.create(**FULL)
+    for value in (task.get(member), "x"):
+        response = ada.patch(task["id"], {"title": "changed", member: value})
+        assert response.status_code == 400
+        assert [error["pointer"] for error in response.json()["errors"]] == [f"/{member}"]
+    assert ada.get(f"/tasks/{task['id']}").json() == task
+
+
+def test_null_is_for_what_may_be_empty_and_all_faults_are_told(ada: User) -> None:
+    task = ada.create(**FULL)
+    response = ada.patch(task["id"], dict.fromkeys(FULL))
+    assert response.status_code == 400
+    assert {error["pointer"] for error in response.json()["errors"]} == {"/title", "/completed", "/priority", "/tags"}
+    assert ada.get(f"/tasks/{task['id']}").json() == task
