@@ -120,10 +120,11 @@ class _Reader:
         origins = tuple(dict.fromkeys(origin.lower() for origin in given if origin))
         if "*" in origins and (production or len(origins) > 1):
             self._faults.append("ALLOWED_ORIGINS must name each origin in production; * is for development, by itself.")
-        for origin in origins:
+        for number, origin in enumerate(origins, 1):
+            # Not echoed: who mixed up two variables may have put a password here.
             if origin != "*" and not _is_origin(origin):
                 self._faults.append(
-                    f"ALLOWED_ORIGINS: '{origin[:100]}' is not an origin such as https://app.example.com."
+                    f"ALLOWED_ORIGINS: number {number} is not an origin such as https://app.example.com."
                 )
         return origins
 
@@ -200,11 +201,11 @@ def _default_data_directory(environ: Mapping[str, str]) -> str:
 def _is_origin(origin: str) -> bool:
     try:
         parts = urlsplit(origin)
-        return (
-            parts.scheme in ("http", "https") and bool(parts.hostname) and origin == f"{parts.scheme}://{parts.netloc}"
-        )
+        port = "" if parts.port is None else f":{parts.port}"
     except ValueError:
         return False
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return parts.scheme in ("http", "https") and bool(host) and origin == f"{parts.scheme}://{host}{port}"
 
 
 def _is_private(parameters: Mapping[str, object], default_mode: str) -> bool:

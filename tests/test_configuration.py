@@ -1,0 +1,255 @@
+"""Settings: from the environment and `.env`, every fault told at once, and never a secret or a password."""
+
+from collections.abc import Mapping
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handlers.config import ConfigurationError, Settings
+from tests.server import SECRET, run
+
+NO_FILE = Path("no-such-file")
+LOCAL = "postgresql://ada:hunter2hunter2@localhost/todo"
+NEON = "postgres://ada:hunter2hunter2@ep-x.eu-central-1.aws.neon.tech/todo?sslmode=require&channel_binding=require"
+REMOTE = "postgresql://ada:hunter2hunter2@db.example.com/todo"
+
+
+def load(variables: Mapping[str, str], env_file: Path = NO_FILE) -> Settings:
+    """Read settings from these variables and a database and a secret that are fine."""
+    return Settings.load({"DATABASE_URL": LOCAL, "BETTER_AUTH_SECRET": SECRET, **variables}, env_file)
+
+
+def faults(**variables: str) -> tuple[str, ...]:
+    """Return the faults of settings with these variables; none where they are accepted."""
+    try:
+        load(variables)
+    except ConfigurationError as error:
+        return error.faults
+    return ()
+
+
+def test_the_defaults_are_those_of_the_readme() -> None:
+    found = load({})
+    assert (found.environment, found.host, found.port) == ("development", "127.0.0.1", 7860)
+    assert (found.jwt_algorithm, found.jwt_issuer, found.jwt_audience) == ("HS256", None, None)
+    assert (found.workers, found.body_limit, found.log_level) == (1, 65_536, "info")
+    assert (found.pool_min_size, found.pool_max_size) == (1, 10)
+    assert (found.pool_timeout, found.statement_timeout) == (5.0, 10.0)
+    assert (found.prepared_statements, found.migrate_on_start) == (True, True)
+    assert found.allowed_origins == ("http://localhost:3000",)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "setting", "expected"),
+    [
+        ("DATABASE_URL", NEON, "database_url", NEON),
+        ("DATABASE_URL", f" {REMOTE} ", "database_url", REMOTE),
+        ("BETTER_AUTH_SECRET", " x" * 16, "secret", " x" * 16),
+        ("BETTER_AUTH_SECRET", "ß" * 32, "secret", "ß" * 32),
+        ("JWT_ALGORITHM", "hs512", "jwt_algorithm", "HS512"),
+        ("JWT_ISSUER", "nextjs-frontend", "jwt_issuer", "nextjs-frontend"),
+        ("JWT_AUDIENCE", "", "jwt_audience", None),
+        ("ALLOWED_ORIGINS", "https://a.example/ , http://b.example:81,,", "allowed_origins", ("https://a.example", "http://b.example:81")),
+        ("ALLOWED_ORIGINS", "https://A.example,https://a.example", "allowed_origins", ("https://a.example",)),
+        ("ALLOWED_ORIGINS", "*", "allowed_origins", ("*",)),
+        ("HOST", "::1", "host", "::1"),
+        ("PORT", "8080", "port", 8080),
+        ("PORT", " ", "port", 7860),
+        ("ENVIRONMENT", "Production", "environment", "production"),
+        ("WEB_CONCURRENCY", "4", "workers", 4),
+        ("DATABASE_POOL_MIN_SIZE", "0", "pool_min_size", 0),
+        ("DATABASE_POOL_MIN_SIZE", "20", "pool_max_size", 20),
+        ("DATABASE_POOL_MAX_SIZE", "3", "pool_max_size", 3),
+        ("DATABASE_POOL_TIMEOUT", "1", "pool_timeout", 1.0),
+        ("DATABASE_STATEMENT_TIMEOUT", "60", "statement_timeout", 60.0),
+        ("DATABASE_PREPARED_STATEMENTS", "off", "prepared_statements", False),
+        ("MIGRATE_ON_START", "0", "migrate_on_start", False),
+        ("BODY_LIMIT", "1048576", "body_limit", 1_048_576),
+        ("LOG_LEVEL", "WARNING", "log_level", "warning"),
+        ("DATA_DIR", "/srv/todo", "data_directory", Path("/srv/todo")),
+    ],
+)  # fmt: skip
+def test_a_variable_becomes_a_setting(variable: str, value: str, setting: str, expected: Any) -> None:
+    assert getattr(load({variable: value}), setting) == expected
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("DATABASE_URL", "mysql://ada@localhost/todo", "must look like postgresql://"),
+        ("DATABASE_URL", "postgresql+psycopg://ada@localhost/todo", "without the name of a driver"),
+        ("DATABASE_URL", f"psql '{NEON}'", "without the word psql"),
+        ("DATABASE_URL", f"'{NEON}'", "without quotes"),
+        ("DATABASE_URL", "postgresql://ada:50%@localhost/todo", "percent-encoded"),
+        ("DATABASE_URL", "postgresql://localhost/todo?no_such_option=1", "must look like"),
+        ("DATABASE_URL", "localhost", "must look like"),
+        ("BETTER_AUTH_SECRET", "x" * 31, "at least 32 characters"),
+        ("JWT_ALGORITHM", "none", "HS256, HS384, HS512"),
+        ("JWT_ALGORITHM", "RS256", "HS256, HS384, HS512"),
+        ("ALLOWED_ORIGINS", "app.example.com", "number 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "https://a.example, https://ada:pw@b.example", "number 2 is not an origin"),
+        ("ALLOWED_ORIGINS", "https://a.example/path", "is not an origin"),
+        ("ALLOWED_ORIGINS", "https://a.example,*", "by itself"),
+        ("PORT", "65536", "0 to 65535"),
+        ("PORT", "-1", "0 to 65535"),
+        ("PORT", "http", "0 to 65535"),
+        ("PORT", "8_080", "0 to 65535"),
+        ("PORT", "\u0661", "0 to 65535"),
+        ("ENVIRONMENT", "prod", "development, production"),
+        ("WEB_CONCURRENCY", "0", "1 to 256"),
+        ("WEB_CONCURRENCY", "2.5", "1 to 256"),
+        ("DATABASE_POOL_MIN_SIZE", "-1", "0 to 1000"),
+        ("DATABASE_POOL_MAX_SIZE", "0", "1 to 1000"),
+        ("DATABASE_POOL_TIMEOUT", "soon", "1 to 600"),
+        ("DATABASE_STATEMENT_TIMEOUT", "0", "1 to 600"),
+        ("DATABASE_PREPARED_STATEMENTS", "maybe", "true or false"),
+        ("MIGRATE_ON_START", "2", "true or false"),
+        ("BODY_LIMIT", "64KiB", "1024 to"),
+        ("LOG_LEVEL", "loud", "debug, info, warning, error"),
+    ],
+)
+def test_a_fault_names_its_variable_and_what_it_takes(variable: str, value: str, words: str) -> None:
+    (fault,) = faults(**{variable: value})
+    assert fault.startswith(variable)
+    assert words in fault
+
+
+def test_all_faults_are_told_at_once_without_a_traceback(tmp_path: Path) -> None:
+    wrong = {
+        "DATABASE_URL": "mysql://ada:hunter2hunter2@localhost/todo",
+        "BETTER_AUTH_SECRET": "short-and-secret",
+        "ALLOWED_ORIGINS": "nowhere",
+        "PORT": "x",
+        "ENVIRONMENT": "staging",
+        "WEB_CONCURRENCY": "many",
+        "MIGRATE_ON_START": "perhaps",
+    }
+    for arguments in (("serve",), ("migrate",), ("token", "ada")):
+        refused = run(*arguments, directory=tmp_path, settings=wrong)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        lines = refused.stderr.splitlines()
+        assert lines[0] == "Error: The configuration has faults:"
+        assert {line.split()[0].rstrip(":") for line in lines[1:]} == set(wrong)
+        assert "hunter2" not in refused.stderr
+        assert "short-and-secret" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"DATABASE_URL": ""}, "DATABASE_URL is required in production"),
+        ({"BETTER_AUTH_SECRET": ""}, "BETTER_AUTH_SECRET is required in production"),
+        ({"BETTER_AUTH_SECRET": "x" * 31}, "at least 32 characters"),
+        ({"ALLOWED_ORIGINS": "*"}, "must name each origin in production"),
+        ({"DATABASE_URL": REMOTE}, "sslmode=require"),
+        ({"DATABASE_URL": f"{REMOTE}?sslmode=disable"}, "sslmode=require"),
+        ({"DATABASE_URL": f"{REMOTE}?sslmode=allow"}, "sslmode=require"),
+        ({"DATABASE_URL": f"{REMOTE}?sslmode=prefer"}, "sslmode=require"),
+        ({"DATABASE_URL": "postgresql://localhost,db.example.com/todo"}, "sslmode=require"),
+        ({"DATABASE_URL": "postgresql:///todo?hostaddr=192.0.2.1"}, "sslmode=require"),
+        ({"DATABASE_URL": "postgresql://localhost/todo?hostaddr=192.0.2.1"}, "sslmode=require"),
+    ],
+)
+def test_production_stops_at_what_is_not_safe(variables: dict[str, str], words: str) -> None:
+    (fault,) = faults(ENVIRONMENT="production", **variables)
+    assert words in fault
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        NEON,
+        f"{REMOTE}?sslmode=verify-ca",
+        f"{REMOTE}?sslmode=verify-full",
+        LOCAL,
+        "postgresql://ada@127.0.0.1/todo",
+        "postgresql://ada@[::1]:5433/todo",
+        "postgresql:///todo?host=/run/postgresql",
+        "postgresql:///todo",
+    ],
+)
+def test_production_takes_tls_or_a_database_on_the_same_machine(url: str) -> None:
+    found = load({"ENVIRONMENT": "production", "DATABASE_URL": url})
+    assert (found.database_url, found.host, found.allowed_origins) == (url, "0.0.0.0", ())  # noqa: S104
+
+
+def test_all_that_production_lacks_is_told_at_once() -> None:
+    assert len(faults(ENVIRONMENT="production", DATABASE_URL="", BETTER_AUTH_SECRET="", ALLOWED_ORIGINS="*")) == 3
+
+
+def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("# a comment\nPORT=1111\nHOST='::1'\nexport LOG_LEVEL=debug\nJWT_ISSUER=${HOME}\nJWT_AUDIENCE=\n")
+    found = load({"PORT": "2222"}, file)
+    assert (found.port, found.host, found.log_level) == (2222, "::1", "debug")
+    assert (found.jwt_issuer, found.jwt_audience) == ("${HOME}", None)
+
+
+def test_the_file_is_looked_for_where_the_command_runs(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PORT=x\n")
+    assert "PORT must be" in run("serve", directory=tmp_path, settings={}).stderr
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(b"PORT=\xff")
+    with pytest.raises(ConfigurationError, match=r"\.env cannot be read as UTF-8 text"):
+        load({}, file)
+
+
+def test_a_missing_secret_is_made_once_and_kept_for_the_owner_only(tmp_path: Path) -> None:
+    variables = {"BETTER_AUTH_SECRET": "", "DATA_DIR": str(tmp_path / "new" / "data")}
+    first = load(variables).secret
+    assert len(first) >= 32
+    assert load(variables).secret == first
+    (file,) = (tmp_path / "new" / "data").iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert load(variables | {"DATA_DIR": str(tmp_path / "other")}).secret != first
+
+
+def test_settings_are_frozen_and_show_no_secret() -> None:
+    found = load({"DATABASE_URL": NEON})
+    with pytest.raises(FrozenInstanceError):
+        found.port = 1  # type: ignore[misc]
+    assert SECRET not in repr(found) + str(found)
+    assert "hunter2" not in repr(found) + str(found)
+
+
+VARIABLES = [
+    "ALLOWED_ORIGINS",
+    "BODY_LIMIT",
+    "DATABASE_POOL_MAX_SIZE",
+    "DATABASE_POOL_TIMEOUT",
+    "DATABASE_PREPARED_STATEMENTS",
+    "ENVIRONMENT",
+    "JWT_ALGORITHM",
+    "LOG_LEVEL",
+    "MIGRATE_ON_START",
+    "PORT",
+    "WEB_CONCURRENCY",
+]
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=60)
+URLS = st.builds(
+    "{}{}:{}@{}{}".format,
+    st.sampled_from(["postgresql://", "postgres://", "postgres:", "'postgresql://", "psql postgresql://", ""]),
+    st.sampled_from(["ada", "", "%", "a@b"]),
+    st.just("hunter2hunter2") | st.builds("{}hunter2{}".format, TEXT, TEXT),
+    st.sampled_from(["localhost", "db.example.com:x", "[::1", "", "h:99999"]),
+    st.sampled_from(["/todo", "/todo?sslmode=require", "?no_such=1", "/%zz", "'"]),
+)
+
+
+@given(
+    misplaced=st.fixed_dictionaries({}, optional=dict.fromkeys(VARIABLES, URLS | TEXT)),
+    url=URLS,
+    secret=st.builds("{}hunter2{}".format, TEXT, TEXT),
+)
+@settings(max_examples=300, deadline=None)
+def test_no_secret_and_no_password_is_ever_told(misplaced: dict[str, str], url: str, secret: str) -> None:
+    """Not even one that was put into the wrong variable."""
+    for fault in faults(**misplaced | {"DATABASE_URL": url, "BETTER_AUTH_SECRET": secret}):
+        assert "hunter2" not in fault

@@ -1,0 +1,168 @@
+"""Contract and handlers hold together: where they disagree, the start fails with a sentence that names the fault."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.server import ROOT, environment
+
+CREATE_APP = (
+    "import os, sys\n"
+    "from handlers.app import create_app_from_environment\n"
+    "from handlers.schemas import ContractError\n"
+    "try: create_app_from_environment()\n"
+    "except ContractError as error: sys.exit(str(error))\n"
+)
+SERVE = "from handlers.cli import main; main(['serve'])"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Return a copy of the project that may be changed."""
+    for folder in ("handlers", "storage", "alembic"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    shutil.copy(ROOT / "openapi.yaml", tmp_path)
+    return tmp_path
+
+
+def change(file: Path, old: str, new: str) -> None:
+    """Replace the first occurrence of some text that must be there."""
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+
+
+def start(copy: Path, program: str = CREATE_APP) -> subprocess.CompletedProcess[str]:
+    """Run a program on the copy, with a database that nobody reaches: none is needed to compare."""
+    env = environment(DATABASE_URL="postgresql://127.0.0.1:1/todo", PYTHONPATH=str(copy), PORT="0")
+    return subprocess.run(
+        [sys.executable, "-c", program], cwd=copy, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_the_project_as_it_is_holds_together(copy: Path) -> None:
+    started = start(copy)
+    assert (started.returncode, started.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "sentence"),
+    [
+        (
+            "handlers/tags.py",
+            "async def list_tags(",
+            "async def rename_tag() -> None: ...\n\n\nasync def list_tags(",
+            "handlers.tags.rename_tag is a handler of no operation",
+        ),
+        (
+            "handlers/tags.py",
+            "async def list_tags(",
+            "async def list_all_tags(",
+            "the contract declares the operation list_tags, but handlers.tags.list_tags does not exist",
+        ),
+        (
+            "openapi.yaml",
+            "tags: [auth]",
+            "tags: [login]",
+            "the contract declares the operation verify_token, but handlers.login.verify_token does not exist",
+        ),
+        (
+            "handlers/health.py",
+            "async def get_health(",
+            "def get_health() -> None: ...\n\n\nasync def _get_health(",
+            "handlers.health.get_health must be an async function",
+        ),
+        (
+            "handlers/tasks.py",
+            "sort_direction: str,",
+            "direction: str,",
+            "GET /api/{user_id}/tasks: handlers.tasks.list_tasks does not take sort_direction, which the contract",
+        ),
+        (
+            "openapi.yaml",
+            "        - name: tag_match\n",
+            "        - name: match\n",
+            "GET /api/{user_id}/tasks: handlers.tasks.list_tasks does not take match, which the contract declares",
+        ),
+        (
+            "handlers/tasks.py",
+            "    cursor: str | None,\n",
+            "    cursor: str | None,\n    page: int,\n",
+            "GET /api/{user_id}/tasks: handlers.tasks.list_tasks takes page, which the contract does not declare",
+        ),
+        (
+            "handlers/tasks.py",
+            "user_id: str, body: dict[str, Any]) -> Answer",
+            "user_id: str) -> Answer",
+            "POST /api/{user_id}/tasks: handlers.tasks.create_task does not take body, which the contract declares",
+        ),
+        (
+            "openapi.yaml",
+            "schema: {type: integer, minimum: 1, maximum: 100, default: 50}",
+            "schema: {type: integer, minimum: 1, maximum: 100, default: 50, multipleOf: 5}",
+            "GET /api/{user_id}/tasks: the keyword 'multipleOf: 5' is not supported in the schema of a request",
+        ),
+        (
+            "openapi.yaml",
+            "schema: {type: boolean}",
+            "schema: {type: number}",
+            "GET /api/{user_id}/tasks: parameter 'completed': the type 'number' is not supported",
+        ),
+        (
+            "openapi.yaml",
+            "          style: form\n          explode: true\n",
+            "          style: form\n          explode: false\n",
+            "GET /api/{user_id}/tasks: parameter 'priority': only style form with explode is supported",
+        ),
+        (
+            "openapi.yaml",
+            "      title: text without U+0000\n      type: string\n      maxLength: 200",
+            "      type: string\n      maxLength: 200",
+            "needs a title that says in words what it takes",
+        ),
+        (
+            "openapi.yaml",
+            "schema: {type: string, format: date, maxLength: 10}",
+            "schema: {type: string, format: week, maxLength: 10}",
+            "the format 'week' is not supported in the schema of a request",
+        ),
+        (
+            "openapi.yaml",
+            "        required: true\n        description: The task to create.",
+            "        description: The task to create.",
+            "POST /api/{user_id}/tasks: an optional request body is not supported",
+        ),
+        (
+            "openapi.yaml",
+            "      additionalProperties: false\n      required: [title]",
+            "      additionalProperties: {type: string}\n      required: [title]",
+            "the keyword 'additionalProperties: {'type': 'string'}' is not supported",
+        ),
+        ("openapi.yaml", "openapi: 3.0.3", "openapi: [", "openapi.yaml is not an OpenAPI 3.0 document"),
+        (
+            "openapi.yaml",
+            "    post:\n      operationId",
+            "    post:\n      operationID",
+            "openapi.yaml is not an OpenAPI 3.0 document",
+        ),
+    ],
+    ids=lambda value: value[:40],
+)  # fmt: skip
+def test_a_disagreement_is_a_sentence_that_names_it(copy: Path, file: str, old: str, new: str, sentence: str) -> None:
+    change(copy / file, old, new)
+    refused = start(copy)
+    assert refused.returncode == 1
+    assert sentence in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_the_command_ends_with_the_sentence_before_it_touches_the_database(copy: Path) -> None:
+    change(copy / "handlers/tags.py", "async def list_tags(", "async def list_all_tags(")
+    refused = start(copy, SERVE)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == (
+        "Error: the contract declares the operation list_tags, but handlers.tags.list_tags does not exist\n"
+    )
