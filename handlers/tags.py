@@ -1,18 +1,16 @@
 """The tag `tags`: the names that a user's tasks carry."""
 
 from handlers.contract import Answer
-from handlers.preconditions import is_current
+from handlers.preconditions import list_not_modified
 from handlers.resources import PRIVATE, list_tag, tag_resource
-from storage import accounts, tags
+from storage import tags
 from storage.database import Database
 
 
 async def list_tags(database: Database, user_id: str, if_none_match: str | None) -> Answer:
     """Answer with the tags in use, or 304."""
     async with database.connection() as connection:
-        if if_none_match is not None:
-            revision = await accounts.get_revision(connection, user_id)
-            if is_current(if_none_match, revision):
-                return None, 304, {"ETag": list_tag(revision), **PRIVATE}
+        if not_modified := await list_not_modified(connection, user_id, if_none_match):
+            return not_modified
         revision, found = await tags.list_tags(connection, user_id)
     return [tag_resource(tag) for tag in found], 200, {"ETag": list_tag(revision), **PRIVATE}

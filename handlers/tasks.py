@@ -9,10 +9,10 @@ from uuid import UUID
 from handlers.config import Settings
 from handlers.contract import Answer
 from handlers.cursors import decode_cursor, encode_cursor
-from handlers.preconditions import is_current, revisions_of
+from handlers.preconditions import list_not_modified, names, revisions_of
 from handlers.problems import invalid_input
 from handlers.resources import PRIORITIES, PRIVATE, entity_tag, list_tag, task_resource
-from storage import accounts, lists, tasks
+from storage import lists, tasks
 from storage.database import Database
 
 _DEFAULTS: dict[str, Any] = {
@@ -43,19 +43,6 @@ async def list_tasks(
     if_none_match: str | None,
 ) -> Answer:
     """Answer with one page of the tasks that match, or 304."""
-    query: list[object] = [
-        user_id,
-        search,
-        completed,
-        priority,
-        tags,
-        tag_match,
-        due_before,
-        due_after,
-        sort_by,
-        sort_direction,
-    ]
-    start = _start(offset, cursor, query, settings.secret)
     filters = lists.Filters(
         search=search,
         completed=completed,
@@ -66,11 +53,11 @@ async def list_tasks(
         due_after=due_after,
     )
     sort = lists.Sort(sort_by, sort_direction == "desc")
+    query = [user_id, filters, *sort]
+    start = _start(offset, cursor, query, settings.secret)
     async with database.connection() as connection:
-        if if_none_match is not None:
-            revision = await accounts.get_revision(connection, user_id)
-            if is_current(if_none_match, revision):
-                return None, 304, {"ETag": list_tag(revision), **PRIVATE}
+        if not_modified := await list_not_modified(connection, user_id, if_none_match):
+            return not_modified
         page = await lists.list_tasks(connection, user_id, filters, sort, limit=limit, start=start)
     body = {
         "tasks": [task_resource(task) for task in page.tasks],
@@ -95,7 +82,7 @@ async def get_task(database: Database, user_id: str, task_id: UUID, if_none_matc
     async with database.connection() as connection:
         task = await tasks.get_task(connection, user_id, task_id)
     headers = {"ETag": entity_tag(task.revision), **PRIVATE}
-    if if_none_match is not None and is_current(if_none_match, task.revision):
+    if if_none_match is not None and names(if_none_match, str(task.revision)):
         return None, 304, headers
     return task_resource(task), 200, headers
 

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from psycopg import AsyncConnection
 from sqlalchemy import CTE, BigInteger, ColumnElement, DateTime, Text, bindparam, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from storage.database import Query, Row
+from storage.database import Connection, Query
 from storage.schema import accounts
 
 user_id = bindparam("user_id", type_=Text)
@@ -38,7 +37,7 @@ def bump_if(condition: ColumnElement[bool]) -> CTE:
     return bumped.returning(accounts.c.revision, now).cte("bump")
 
 
-async def get_revision(connection: AsyncConnection[Row], user_id: str) -> int:
+async def get_revision(connection: Connection, user_id: str) -> int:
     """Return the newest revision among all that the user ever wrote, at the cost of one primary-key look-up."""
     row: Any = await _REVISION.fetch_one(connection, user_id=user_id)
     return int(row[0])

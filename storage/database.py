@@ -16,6 +16,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from storage.errors import Unavailable
 
 Row = tuple[Any, ...]
+Connection = AsyncConnection[Row]
 
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 
@@ -29,12 +30,12 @@ class Query:
         required = {name for name, bind in compiled.binds.items() if bind.required}
         self._literals = {name: value for name, value in compiled.params.items() if name not in required}
 
-    async def fetch_one(self, connection: AsyncConnection[Row], **parameters: Any) -> Row | None:
+    async def fetch_one(self, connection: Connection, **parameters: Any) -> Row | None:
         """Return the first row, None when there is none."""
         cursor = await connection.execute(self.sql, self._literals | parameters, binary=True)
         return await cursor.fetchone()
 
-    async def fetch_all(self, connection: AsyncConnection[Row], **parameters: Any) -> Sequence[Row]:
+    async def fetch_all(self, connection: Connection, **parameters: Any) -> Sequence[Row]:
         """Return every row."""
         cursor = await connection.execute(self.sql, self._literals | parameters, binary=True)
         return await cursor.fetchall()
@@ -79,7 +80,7 @@ class Database:
         await self._pool.close()
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[AsyncConnection[Row]]:
+    async def connection(self) -> AsyncIterator[Connection]:
         """Lend a connection. Raises Unavailable when there is none, when it breaks, or when it takes too long."""
         try:
             async with self._pool.connection() as connection, asyncio.timeout(self._statement_timeout):

@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from psycopg import AsyncConnection
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -33,7 +32,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
 from storage import accounts
-from storage.database import Query, Row
+from storage.database import Connection, Query
 from storage.schema import is_live, searched_text, tasks
 from storage.tasks import Task, columns
 
@@ -133,7 +132,7 @@ def _query(filters: frozenset[str], sort: Sort, *, after_position: bool) -> Quer
 
 
 async def list_tasks(
-    connection: AsyncConnection[Row], user_id: str, filters: Filters, sort: Sort, *, limit: int, start: Position | int
+    connection: Connection, user_id: str, filters: Filters, sort: Sort, *, limit: int, start: Position | int
 ) -> Page:
     """Return up to `limit` tasks that match, from a position on or, with the total, after so many rows."""
     shape, values = _shape(filters)

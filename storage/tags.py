@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from psycopg import AsyncConnection
 from sqlalchemy import Text, collate, column, func, literal_column, select, true
 
 from storage import accounts
-from storage.database import Query, Row
+from storage.database import Connection, Query
 from storage.schema import is_live, tasks
 
 MOST_TAGS = 10_000
@@ -41,7 +40,7 @@ def _statement() -> Query:
 _LIST = _statement()
 
 
-async def list_tags(connection: AsyncConnection[Row], user_id: str) -> tuple[int, Sequence[Tag]]:
+async def list_tags(connection: Connection, user_id: str) -> tuple[int, Sequence[Tag]]:
     """Return the user's revision, and the tags in use by name, code point by code point; 10,000 at the most."""
     rows = await _LIST.fetch_all(connection, user_id=user_id)
     return rows[0][0], [Tag._make(row[1:]) for row in rows if row[1] is not None]

@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from psycopg import AsyncConnection
 from sqlalchemy import (
     BigInteger,
     Uuid,
@@ -30,7 +29,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from uuid6 import uuid7
 
 from storage import accounts
-from storage.database import Query, Row
+from storage.database import Connection, Query, Row
 from storage.errors import NotFound, PreconditionFailed
 from storage.schema import is_live, tasks
 
@@ -113,13 +112,13 @@ _GET = _get()
 _DELETE = _delete()
 
 
-async def create_task(connection: AsyncConnection[Row], user_id: str, values: Mapping[str, Any]) -> Task:
+async def create_task(connection: Connection, user_id: str, values: Mapping[str, Any]) -> Task:
     """Store a new task with a value for each of CHANGEABLE, and return it."""
     row: Any = await _CREATE.fetch_one(connection, user_id=user_id, id=_new_id(), **values)
     return Task._make(row)
 
 
-async def get_task(connection: AsyncConnection[Row], user_id: str, task_id: UUID) -> Task:
+async def get_task(connection: Connection, user_id: str, task_id: UUID) -> Task:
     """Return the user's task. Raises NotFound."""
     row = await _GET.fetch_one(connection, user_id=user_id, id=task_id)
     if row is None:
@@ -128,7 +127,7 @@ async def get_task(connection: AsyncConnection[Row], user_id: str, task_id: UUID
 
 
 async def update_task(
-    connection: AsyncConnection[Row],
+    connection: Connection,
     user_id: str,
     task_id: UUID,
     values: Mapping[str, Any],
@@ -143,9 +142,7 @@ async def update_task(
     return _accepted(row)
 
 
-async def delete_task(
-    connection: AsyncConnection[Row], user_id: str, task_id: UUID, revisions: Sequence[int] | None
-) -> None:
+async def delete_task(connection: Connection, user_id: str, task_id: UUID, revisions: Sequence[int] | None) -> None:
     """Delete the task. `revisions` and what is raised are as for `update_task`."""
     _accepted(await _DELETE.fetch_one(connection, user_id=user_id, id=task_id, revisions=revisions))
 

@@ -86,8 +86,8 @@ def matches(task: Json, query: dict[str, Any]) -> bool:
 
 def ordered(tasks: list[Json], query: dict[str, Any]) -> list[Json]:
     """Sort tasks: `priority` by meaning, `title` without case, ties by id, missing due dates last either way."""
-    by = query.get("sort_by", "created_at")
-    descending = query.get("sort_direction", "desc") == "desc"
+    by = query["sort_by"]
+    descending = query["sort_direction"] == "desc"
 
     def key(task: Json) -> tuple[Any, str]:
         value = task[by]
@@ -103,7 +103,10 @@ def ordered(tasks: list[Json], query: dict[str, Any]) -> list[Json]:
 
 
 QUERIES = st.fixed_dictionaries(
-    {},
+    {
+        "sort_by": st.sampled_from(["created_at", "updated_at", "due_date", "priority", "title"]),
+        "sort_direction": st.sampled_from(["asc", "desc"]),
+    },
     optional={
         "search": st.one_of(st.sampled_from(WORDS), st.text("aAbBäÄéÉ%_\\0-", max_size=3)),
         "completed": st.booleans(),
@@ -112,8 +115,6 @@ QUERIES = st.fixed_dictionaries(
         "tag_match": st.sampled_from(["any", "all"]),
         "due_before": st.sampled_from(DAYS),
         "due_after": st.sampled_from(DAYS),
-        "sort_by": st.sampled_from(["created_at", "updated_at", "due_date", "priority", "title"]),
-        "sort_direction": st.sampled_from(["asc", "desc"]),
     },
 )
 

@@ -1,0 +1,117 @@
+"""The contract itself: complete, bounded, and its examples true to its schemas."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from connexion.json_schema import Draft4RequestValidator, Draft4ResponseValidator
+from connexion.spec import Specification
+
+from tests.server import ROOT
+
+Json = Any
+WRITTEN: Json = yaml.safe_load((ROOT / "openapi.yaml").read_bytes())
+RESOLVED: Json = Specification.load(yaml.safe_load((ROOT / "openapi.yaml").read_bytes()))
+OPERATIONS = [
+    (f"{method.upper()} {path}", operation)
+    for path, item in RESOLVED["paths"].items()
+    for method, operation in item.items()
+    if method != "parameters"
+]
+EACH_OPERATION = pytest.mark.parametrize("operation", [o for _, o in OPERATIONS], ids=[name for name, _ in OPERATIONS])
+
+
+def schemas(part: Json, place: str = "") -> Iterator[tuple[str, Json]]:
+    """Yield every Schema Object below a part of the document, and where it is."""
+    if isinstance(part, dict):
+        if isinstance(part.get("type"), str):
+            yield place, part
+        for name, member in part.items():
+            if name not in ("example", "examples", "value", "securitySchemes"):
+                yield from schemas(member, f"{place}/{name}")
+    elif isinstance(part, list):
+        for index, member in enumerate(part):
+            yield from schemas(member, f"{place}/{index}")
+
+
+def contents(part: Json) -> Iterator[Json]:
+    """Yield every Media Type Object below a part of the document."""
+    if isinstance(part, dict):
+        yield from part.get("content", {}).values()
+        for member in part.values():
+            yield from contents(member)
+
+
+def media_types(operation: Json) -> Iterator[tuple[str, Json]]:
+    """Yield every body of an operation that is declared: whose it is, and its Media Type Object."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        yield "request", content
+    for status, response in operation["responses"].items():
+        for content in response.get("content", {}).values():
+            yield status, content
+
+
+@EACH_OPERATION
+def test_an_operation_says_what_it_is(operation: Json) -> None:
+    assert operation["summary"]
+    assert operation["description"]
+    assert re.fullmatch("[a-z]+(_[a-z]+)*", operation["operationId"])
+    assert len(operation["tags"]) == 1
+
+
+@EACH_OPERATION
+def test_every_body_has_an_example_that_its_schema_takes(operation: Json) -> None:
+    bodies = list(media_types(operation))
+    assert bodies
+    for whose, content in bodies:
+        examples = [example["value"] for example in content.get("examples", {}).values()] or [content["example"]]
+        check = Draft4RequestValidator if whose == "request" else Draft4ResponseValidator
+        for example in examples:
+            check(content["schema"]).validate(example)
+
+
+@EACH_OPERATION
+def test_an_operation_names_the_statuses_and_headers_that_all_of_its_kind_have(operation: Json) -> None:
+    responses = operation["responses"]
+    assert "400" in responses
+    assert ("401" in responses) == (operation.get("security") != [])
+    assert ("415" in responses) == ("413" in responses) == ("requestBody" in operation)
+    for status, response in responses.items():
+        assert "X-Request-ID" in response["headers"]
+        assert ("WWW-Authenticate" in response["headers"]) == (status == "401")
+        assert ("Retry-After" in response["headers"]) == (status == "503")
+        is_problem = status >= "400" and (operation["operationId"], status) != ("get_health", "503")
+        assert ("application/problem+json" in response.get("content", {})) == is_problem
+
+
+def test_only_health_is_public() -> None:
+    assert WRITTEN["security"] == [{"bearerAuth": []}]
+    assert [name for name, operation in OPERATIONS if operation.get("security") == []] == ["GET /health"]
+
+
+def test_every_text_and_every_list_is_bounded() -> None:
+    found = list(schemas(WRITTEN))
+    assert len(found) > 50
+    for place, schema in found:
+        if schema["type"] == "string":
+            assert "maxLength" in schema or "enum" in schema, place
+        elif schema["type"] == "array":
+            assert "maxItems" in schema, place
+        elif schema["type"] == "integer":
+            assert {"minimum", "maximum"} <= schema.keys(), place
+
+
+def test_what_clients_send_has_no_room_for_the_unknown() -> None:
+    for name, operation in OPERATIONS:
+        for whose, content in media_types(operation):
+            if whose == "request":
+                assert content["schema"]["additionalProperties"] is False, name
+
+
+def test_every_schema_of_a_body_has_a_name() -> None:
+    found = list(contents(WRITTEN))
+    assert len(found) > 15
+    for content in found:
+        assert content["schema"].keys() == {"$ref"}
