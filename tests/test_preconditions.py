@@ -1,5 +1,9 @@
 """Conditional requests (RFC 9110, section 13), and merge patches (RFC 7396) that change nothing."""
 
+from uuid import uuid4
+
+import pytest
+
 from tests.client import User
 
 
@@ -39,3 +43,40 @@ def test_completing_sets_completed_at_and_reopening_clears_it(ada: User) -> None
     assert (reopened["completed_at"], reopened["description"], reopened["due_date"]) == (None, None, None)
     assert [task["revision"], done["revision"], reopened["revision"]] == [1, 2, 3]
     assert ada.patch(task["id"], {"title": None}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "named",
+    ['W/"1"', '"0"', '"2"', '"01"', '"1 "', '""', '"abc"', '"99999999999999999999"', f'"{2**63}"', '"0", W/"1"'],
+)
+def test_what_if_match_does_not_name_by_strong_comparison_is_left_alone(ada: User, named: str) -> None:
+    task = ada.create("first")
+    headers = {"If-Match": named}
+    # A patch that would change nothing is refused too: its sender believes in another task.
+    for members in ({"title": "second"}, {}):
+        assert ada.patch(task["id"], members, headers=headers).status_code == 412
+    assert ada.request("DELETE", f"/tasks/{task['id']}", headers=headers).status_code == 412
+    assert ada.get(f"/tasks/{task['id']}").json() == task
+
+
+@pytest.mark.parametrize("named", ['"1"', "*", '"0", "1"', '"0","1" , W/"7"', '"abc", "1"'])
+def test_what_if_match_names_is_changed(ada: User, named: str) -> None:
+    task = ada.create("first")
+    assert ada.patch(task["id"], {"title": "second"}, headers={"If-Match": named}).json()["revision"] == 2
+    named = named.replace("1", "2")
+    assert ada.request("DELETE", f"/tasks/{task['id']}", headers={"If-Match": named}).status_code == 204
+
+
+def test_a_list_of_tags_may_come_in_several_lines(ada: User) -> None:
+    task = ada.create()
+    lines = [("If-None-Match", '"0"'), ("If-None-Match", '"1"')]
+    assert ada.get(f"/tasks/{task['id']}", headers=lines).status_code == 304
+    lines = [("If-Match", '"0"'), ("If-Match", '"1"')]
+    assert ada.patch(task["id"], {"title": "second"}, headers=lines).status_code == 200
+
+
+def test_a_task_that_is_not_there_matches_nothing_and_is_not_found(ada: User) -> None:
+    for headers in ({"If-Match": "*"}, {"If-Match": '"1"'}, {"If-None-Match": "*"}):
+        assert ada.request("DELETE", f"/tasks/{uuid4()}", headers=headers).status_code == 404
+        assert ada.patch(str(uuid4()), {}, headers=headers).status_code == 404
+        assert ada.get(f"/tasks/{uuid4()}", headers=headers).status_code == 404
