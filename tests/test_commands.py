@@ -4,18 +4,15 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import time
 from pathlib import Path
 
 import httpx
 import jwt
-import psycopg
 import pytest
 
 from tests.client import User
-from tests.postgres import new_database
-from tests.server import SECRET, command, environment, run, serve, start
+from tests.server import SECRET, run, start
 
 ADDRESS_WITHOUT_DATABASE = "postgresql://ada:hunter2hunter2@127.0.0.1:1/todo"
 
@@ -70,29 +67,6 @@ def test_a_token_names_the_issuer_and_the_audience_that_the_server_asks_for(tmp_
     assert (said["iss"], said["aud"]) == ("https://app.example.com", "todo")
 
 
-def test_ten_that_migrate_at_once_migrate_once(tmp_path: Path, postgres: str) -> None:
-    url = new_database(postgres)
-    env = environment(DATABASE_URL=url)
-    replicas = [
-        subprocess.Popen(command("migrate"), cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for _ in range(10)
-    ]
-    for replica in replicas:
-        stdout, stderr = replica.communicate(timeout=60)
-        assert (replica.returncode, stdout, stderr) == (0, b"The database is up to date.\n", b"")
-    with psycopg.connect(url) as connection:
-        assert connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
-        assert connection.execute("SELECT count(*) FROM tasks").fetchone() == (0,)
-
-
-def test_serving_leaves_migrations_alone_when_told_so(tmp_path: Path, postgres: str) -> None:
-    url = new_database(postgres)
-    with serve(tmp_path, DATABASE_URL=url, MIGRATE_ON_START="false"), psycopg.connect(url) as connection:
-        assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
-    with serve(tmp_path, DATABASE_URL=url) as server, User(server, "ada") as ada:
-        assert ada.create("migrated")
-
-
 @pytest.mark.parametrize("arguments", [("serve",), ("migrate",)])
 def test_a_database_that_does_not_answer_is_told_in_a_sentence_without_the_password(
     tmp_path: Path, arguments: tuple[str, ...]
@@ -102,23 +76,6 @@ def test_a_database_that_does_not_answer_is_told_in_a_sentence_without_the_passw
     assert "Error: The database does not answer: " in refused.stderr
     assert "Traceback" not in refused.stderr
     assert "hunter2" not in refused.stderr + refused.stdout
-
-
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        ("LOCALE 'C' TEMPLATE template0", "The database's locale does not know that Ä is the upper case of ä"),
-        ("ENCODING SQL_ASCII LOCALE 'C' TEMPLATE template0", "The database's encoding is not UTF8"),
-    ],
-)
-def test_a_database_that_would_miss_tasks_in_searches_is_refused(
-    tmp_path: Path, postgres: str, options: str, sentence: str
-) -> None:
-    url = new_database(postgres, f"LOCALE_PROVIDER libc {options}")
-    refused = run("serve", directory=tmp_path, settings={"DATABASE_URL": url, "PORT": "0"})
-    assert refused.returncode == 1
-    assert refused.stderr.startswith(f"Error: {sentence}")
-    assert refused.stderr.count("\n") == 1
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path, database: str) -> None:

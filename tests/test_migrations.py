@@ -1,0 +1,102 @@
+"""Migrations: once however many start at once, all or nothing, and a sentence where they cannot be made."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from alembic.script import ScriptDirectory
+
+from storage.migrations import alembic_config, head
+from tests.client import User
+from tests.postgres import new_database
+from tests.server import command, environment, run, serve
+
+
+@pytest.fixture
+def empty(postgres: str) -> str:
+    """Return the URL of a database without a table."""
+    return new_database(postgres)
+
+
+def migrated(url: str) -> bool:
+    """Tell whether a database has the tables."""
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT to_regclass('tasks') IS NOT NULL").fetchone() == (True,)
+
+
+def refused(directory: Path, url: str) -> str:
+    """Return what `migrate` says when it refuses a database, which is a line."""
+    done = run("migrate", directory=directory, settings={"DATABASE_URL": url})
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    return done.stderr.removeprefix("Error: ").strip()
+
+
+def test_the_newest_revision_is_the_one_that_alembic_finds() -> None:
+    assert head() == ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
+def test_ten_that_migrate_at_once_migrate_once(tmp_path: Path, empty: str) -> None:
+    env = environment(DATABASE_URL=empty)
+    replicas = [
+        subprocess.Popen(command("migrate"), cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(10)
+    ]
+    for replica in replicas:
+        stdout, stderr = replica.communicate(timeout=60)
+        assert (replica.returncode, stdout, stderr) == (0, b"The database is up to date.\n", b"")
+    with psycopg.connect(empty) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(head(),)]
+        assert connection.execute("SELECT count(*) FROM tasks").fetchone() == (0,)
+
+
+def test_serving_migrates_unless_told_to_leave_the_database_alone(tmp_path: Path, empty: str) -> None:
+    with serve(tmp_path, DATABASE_URL=empty, MIGRATE_ON_START="false"):
+        assert not migrated(empty)
+    with serve(tmp_path, DATABASE_URL=empty) as server, User(server, "ada") as ada:
+        assert ada.create("migrated")
+
+
+def test_a_database_that_a_newer_version_migrated_is_left_alone(tmp_path: Path, empty: str) -> None:
+    assert run("migrate", directory=tmp_path, settings={"DATABASE_URL": empty}).returncode == 0
+    with psycopg.connect(empty) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert "9999" in refused(tmp_path, empty)
+
+
+@pytest.fixture
+def stranger(empty: str) -> Iterator[str]:
+    """Yield the URL of the same database for a role that may only connect."""
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute("CREATE ROLE stranger LOGIN")
+        yield urlsplit(empty)._replace(netloc="stranger@").geturl()
+        connection.execute("DROP ROLE stranger")
+
+
+def test_a_role_that_may_not_migrate_is_told_what_it_may_not_and_leaves_nothing(stranger: str, tmp_path: Path) -> None:
+    assert refused(tmp_path, stranger).startswith("The database cannot be migrated: permission denied")
+    assert not migrated(stranger)
+
+
+def test_a_database_that_takes_no_writes_is_told_so(empty: str, tmp_path: Path) -> None:
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} SET default_transaction_read_only = on".encode())
+    assert "read-only transaction" in refused(tmp_path, empty)
+    assert not migrated(empty)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("LOCALE 'C' TEMPLATE template0", "The database's locale does not know that Ä is the upper case of ä"),
+        ("ENCODING SQL_ASCII LOCALE 'C' TEMPLATE template0", "The database's encoding is not UTF8"),
+    ],
+)
+def test_a_database_that_would_miss_tasks_in_searches_is_refused(
+    tmp_path: Path, postgres: str, options: str, sentence: str
+) -> None:
+    url = new_database(postgres, f"LOCALE_PROVIDER libc {options}")
+    assert refused(tmp_path, url).startswith(sentence)
+    assert not migrated(url)
