@@ -132,17 +132,22 @@ def _initialise(binaries: Path, data: Path, user: pwd.struct_passwd | None) -> N
 
 def _stop_orphan(data: Path) -> None:
     """Stop a server that outlived its owner: the lock is ours, so nobody else is using it."""
+    file = data / "postmaster.pid"
     try:
-        pid = int((data / "postmaster.pid").read_text().splitlines()[0])
-        ps = ["ps", "-ww", "-o", "args=", "-p", str(pid)]
-        command = subprocess.run(ps, capture_output=True, text=True, check=False)  # noqa: S603
-    except (FileNotFoundError, ValueError, IndexError):
+        pid, *rest = file.read_text().splitlines(keepends=True)
+        ps = ["ps", "-ww", "-o", "stat=,args=", "-p", str(int(pid))]
+        status, _, command = subprocess.run(ps, capture_output=True, text=True, check=False).stdout.partition(" ")  # noqa: S603
+    except (FileNotFoundError, ValueError):
         return
-    if str(data) not in command.stdout:
+    if status.startswith("Z") or "postgres" not in command:
+        # It crashed, and its number may be another process's by now. PostgreSQL takes its parent's for a stale one.
+        file.write_text("".join([f"{os.getpid()}\n", *rest]))
         return
-    os.kill(pid, signal.SIGINT)
+    if str(data) not in command:
+        return
+    os.kill(int(pid), signal.SIGINT)
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while (data / "postmaster.pid").exists() and time.monotonic() < deadline:
+    while file.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
 
 

@@ -3,13 +3,19 @@
 import os
 import shutil
 import signal
+import subprocess
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
-from tests.client import User
+from tests.client import Json, User
 from tests.postgres import reachable_directory
 from tests.server import ROOT, Service, run, serve, start
 
@@ -75,6 +81,42 @@ def test_a_postgresql_that_outlived_a_killed_server_is_taken_over(directory: Pat
     with serve(tmp_path, DATA_DIR=str(directory)) as url, User(url, "ada") as ada:
         assert ada.get(f"/tasks/{task['id']}").json() == task
         assert leader(directory) != orphan
+
+
+def test_a_crashed_postgresqls_number_may_be_another_process_by_now(directory: Path, tmp_path: Path) -> None:
+    settings = {"DATA_DIR": str(directory)}
+    assert run("migrate", directory=tmp_path, settings=settings).returncode == 0
+    data = directory / "postgresql/data"
+    owner: Any = {"user": data.stat().st_uid} if os.geteuid() == 0 else {}
+    with subprocess.Popen(["sleep", "60"], **owner) as other:
+        (data / "postmaster.pid").write_text(f"{other.pid}\n{data}\n")
+        assert run("migrate", directory=tmp_path, settings=settings).stderr == ""
+        assert other.poll() is None
+        other.kill()
+
+
+def create_until_refused(url: str, client: int) -> list[Json]:
+    """Create tasks one after the other until the server is gone; return those that it answered for."""
+    tasks: list[Json] = []
+    with User(url, f"user-{client}") as user, suppress(httpx.TransportError, AssertionError):
+        while True:
+            tasks.append(user.create(f"task {len(tasks)}"))
+    return tasks
+
+
+def test_no_write_that_was_answered_for_is_lost_when_everything_is_killed(directory: Path, tmp_path: Path) -> None:
+    with start(tmp_path, DATA_DIR=str(directory)) as service, ThreadPoolExecutor(8) as threads:
+        clients = [threads.submit(create_until_refused, service.url, client) for client in range(8)]
+        time.sleep(1)
+        os.killpg(leader(directory), signal.SIGKILL)
+        service.stop(signal.SIGKILL)
+        made = [client.result() for client in clients]
+    assert all(made)
+    with serve(tmp_path, DATA_DIR=str(directory)) as url:
+        for client, tasks in enumerate(made):
+            with User(url, f"user-{client}") as user:
+                assert [user.get(f"/tasks/{task['id']}").json() for task in tasks[-20:]] == tasks[-20:]
+                assert user.get("/tasks").json()["total"] in (len(tasks), len(tasks) + 1)
 
 
 def test_what_an_interrupted_first_start_left_behind_does_no_harm(directory: Path, tmp_path: Path) -> None:
