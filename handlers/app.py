@@ -25,6 +25,7 @@ from handlers.request_id import RequestIdMiddleware
 from handlers.schemas import draft4
 from handlers.security import BearerSecurity
 from storage.database import Database
+from storage.errors import Unavailable
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -101,6 +102,8 @@ def _exception_handler(methods: Methods) -> Callable[[ConnexionRequest, Exceptio
         problem = problem_of(error)
         if problem.status == 500:
             logger.error("request %s failed", request_id, exc_info=error)
+        elif isinstance(error, Unavailable):
+            logger.warning("request %s found no database: %s", request_id, error)
         headers = dict(problem.headers)
         return ConnexionResponse(
             problem.status, mimetype=MEDIA_TYPE, body=problem.document(request_id), headers=headers

@@ -18,6 +18,17 @@ from storage.errors import Unavailable
 Row = tuple[Any, ...]
 Connection = AsyncConnection[Row]
 
+# Beside what is away: what has no tables yet, or not for us, and a pooler that mixes up prepared statements.
+_AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.InvalidSqlStatementName,
+    psycopg.errors.DuplicatePreparedStatement,
+    TimeoutError,
+)
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 
 
@@ -42,7 +53,7 @@ class Query:
 
 
 class Database:
-    """A pool of autocommit connections whose sessions speak UTC."""
+    """A pool of autocommit connections, and one connection apart from it that tells whether the database answers."""
 
     def __init__(
         self,
@@ -56,65 +67,101 @@ class Database:
     ) -> None:
         """Nothing is connected before `open`. Timeouts are in seconds."""
         self._statement_timeout = statement_timeout
-        self._ping: asyncio.Task[None] | None = None
-        self._pool = AsyncConnectionPool(
+        self._prepare_threshold = 5 if prepared_statements else None
+        self._ping: asyncio.Task[bool] | None = None
+        self._pool = self._new_pool(url, min_size=min_size, max_size=max_size, timeout=pool_timeout)
+        # Of its own: a pool that is all in use does not mean that the database is away.
+        self._ping_pool = self._new_pool(url, min_size=0, max_size=1, timeout=pool_timeout)
+
+    def _new_pool(self, url: str, *, min_size: int, max_size: int, timeout: float) -> AsyncConnectionPool:
+        return AsyncConnectionPool(
             url,
-            kwargs={"autocommit": True, "prepare_threshold": 5 if prepared_statements else None, "connect_timeout": 5},
+            kwargs={
+                "autocommit": True,
+                "prepare_threshold": self._prepare_threshold,
+                "connect_timeout": 5,
+                "client_encoding": "utf8",
+            },
             min_size=min_size,
             max_size=max_size,
-            timeout=pool_timeout,
-            configure=_speak_utc,
-            check=_refuse_closed,
+            timeout=timeout,
+            configure=_configure,
+            # By default it would double its pauses for five minutes, and be as late when the database is back.
+            reconnect_timeout=1.0,
             open=False,
             name="todo-api",
         )
 
     async def open(self) -> None:
-        """Start the pool, without waiting for the database."""
+        """Start the pools, without waiting for the database."""
         await self._pool.open()
+        await self._ping_pool.open()
 
     async def close(self) -> None:
         """Close every connection, after the statements that are under way."""
         if self._ping is not None:
             self._ping.cancel()
+        await self._ping_pool.close()
         await self._pool.close()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """Lend a connection. Raises Unavailable when there is none, when it breaks, or when it takes too long."""
         try:
-            async with self._pool.connection() as connection, asyncio.timeout(self._statement_timeout):
+            async with _borrowed(self._pool) as connection, asyncio.timeout(self._statement_timeout):
                 yield connection
-        except (
-            psycopg.OperationalError,
-            psycopg.InterfaceError,
-            psycopg.errors.ReadOnlySqlTransaction,
-            TimeoutError,
-        ) as error:
-            raise Unavailable from error
+        except _AWAY as error:
+            raise Unavailable(_first_line(error)) from error
 
     async def is_up(self, within: float) -> bool:
         """Say whether the database answers within so many seconds.
 
-        A ping that hangs is left to end by itself and is not joined by another, so that checks cannot use up the pool.
+        A ping that hangs is left to end by itself and is not joined by another.
         """
         if self._ping is None or self._ping.done():
-            self._ping = asyncio.create_task(self._select_one())
+            self._ping = asyncio.create_task(self._answers())
         done, _ = await asyncio.wait({self._ping}, timeout=within)
-        return bool(done) and not self._ping.cancelled() and self._ping.exception() is None
+        return bool(done) and not self._ping.cancelled() and self._ping.result()
 
-    async def _select_one(self) -> None:
-        async with self.connection() as connection:
-            await connection.execute("SELECT 1")
+    async def _answers(self) -> bool:
+        try:
+            async with _borrowed(self._ping_pool) as connection, asyncio.timeout(self._statement_timeout):
+                await connection.execute("SELECT 1")
+        except _AWAY:
+            return False
+        return True
 
 
-async def _speak_utc(connection: AsyncConnection[Any]) -> None:
-    await connection.execute("SET TIME ZONE 'UTC'")
+async def _configure(connection: AsyncConnection[Any]) -> None:
+    await connection.execute(
+        "SELECT set_config('TimeZone', 'UTC', false), "
+        # A stricter default of the database's would fail writes that ours, which lock, need not fail.
+        "set_config('default_transaction_isolation', 'read committed', false)"
+    )
 
 
-async def _refuse_closed(connection: AsyncConnection[Any]) -> None:
-    """Ask the server only when an idle connection has something to read: as a rule, that the server has closed it."""
+@asynccontextmanager
+async def _borrowed(pool: AsyncConnectionPool) -> AsyncIterator[Connection]:
+    connection = await pool.getconn()
+    # The pool's own check pauses longer after each dead connection, and there may be as many as it has.
+    while _has_something_to_read(connection):
+        await connection.close()
+        await pool.putconn(connection)
+        connection = await pool.getconn()
+    try:
+        yield connection
+    finally:
+        await pool.putconn(connection)
+
+
+def _has_something_to_read(connection: Connection) -> bool:
+    """Say whether the server spoke unasked to an idle connection: as a rule, to say that it has closed it."""
+    if connection.closed:
+        return True
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
-    if poll.poll(0):
-        await AsyncConnectionPool.check_connection(connection)
+    return bool(poll.poll(0))
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
