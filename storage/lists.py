@@ -77,7 +77,8 @@ _search = bindparam("search", type_=Text)
 _tags = bindparam("tags", type_=ARRAY(Text))
 _CONDITIONS: dict[str, ColumnElement[bool]] = {
     # The index finds candidates in the joined text; each column decides, lest a match straddle both.
-    "search": searched_text.ilike(_search) & or_(tasks.c.title.ilike(_search), tasks.c.description.ilike(_search)),
+    "search": searched_text.like(func.lower(_search))
+    & or_(tasks.c.title.ilike(_search), tasks.c.description.ilike(_search)),
     "completed": tasks.c.completed == bindparam("completed"),
     "priority": tasks.c.priority == any_(bindparam("priority", type_=ARRAY(SmallInteger))),
     "any_tags": tasks.c.tags.overlap(_tags),

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    func,
     literal_column,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -46,14 +47,14 @@ tasks = Table(
 is_live = tasks.c.deleted_at.is_(None)
 
 # Literals, not parameters: PostgreSQL matches an expression to its index only when both are written the same.
-searched_text = tasks.c.title + literal_column("' '") + literal_column("coalesce(description, '')")
+searched_text = func.lower(tasks.c.title + literal_column("' '") + literal_column("coalesce(description, '')"))
 
 Index("tasks_by_created_at", tasks.c.user_id, tasks.c.created_at, tasks.c.id, postgresql_where=is_live)
 Index(
     "tasks_by_text",
     tasks.c.user_id,
     # Written as PostgreSQL repeats it, which is how `alembic check` compares it.
-    literal_column("((title || ' '::text) || COALESCE(description, ''::text))").label("text"),
+    literal_column("lower((title || ' '::text) || COALESCE(description, ''::text))").label("text"),
     postgresql_using="gin",
     postgresql_ops={"text": "gin_trgm_ops"},
     postgresql_where=is_live,
