@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 from starlette.types import Receive, Scope
 
-from handlers.problems import InputError, Problem
-from handlers.schemas import ContractError, Place, Validator, draft4
+from handlers.problems import MOST_ERRORS, InputError, Problem
+from handlers.schemas import ContractError, Place, TooDeep, Validator, draft4
 
 _LONGEST_POINTER = 500
 
@@ -49,16 +49,15 @@ class RequestBody:
                 if content_type is not None:
                     raise self._unsupported()
                 content_type = value.decode("latin-1")
-            elif name == b"content-encoding" and value.lower() != b"identity":
+            elif name == b"content-encoding" and value.lower() not in (b"", b"identity"):
                 raise Problem(415, "The body must be sent without a Content-Encoding.")
             elif name == b"content-length" and len(value) < 20 and int(value) > self._limit:
                 raise _too_large(self._limit)
         if content_type is None:
             return None
-        media_type, _, parameters = content_type.partition(";")
-        charset = parameters.strip().lower().removeprefix("charset=").strip('"')
-        media_type = media_type.strip().lower()
-        if media_type not in self._validators or charset not in ("", "utf-8", "utf8"):
+        media_type, *parameters = content_type.lower().split(";")
+        media_type = media_type.strip()
+        if media_type not in self._validators or not all(map(_is_harmless, parameters)):
             raise self._unsupported()
         return media_type
 
@@ -75,7 +74,10 @@ class RequestBody:
             return None, [_error((), f"is not JSON in UTF-8: {error}"[:500])]
         if validator.is_valid(body):
             return body, []
-        return body, [_error(place, words) for place, words in validator.errors(body)]
+        try:
+            return body, [_error(place, words) for place, words in validator.errors(body, MOST_ERRORS + 1)]
+        except TooDeep:
+            return body, [_error((), "is nested too deeply")]
 
 
 async def _read(receive: Receive, limit: int) -> bytes:
@@ -92,6 +94,12 @@ async def _read(receive: Receive, limit: int) -> bytes:
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
+
+
+def _is_harmless(parameter: str) -> bool:
+    """Say whether a parameter of the media type can be ignored: JSON has none (RFC 8259), and is always UTF-8."""
+    name, _, value = parameter.partition("=")
+    return name.strip() != "charset" or value.strip().strip('"') in ("utf-8", "utf8")
 
 
 def _too_large(limit: int) -> Problem:

@@ -24,7 +24,7 @@ def _document(content: bytes, media_type: str) -> Callable[[Request], Awaitable[
     headers = {"ETag": f'"{digest}"', "Cache-Control": "no-cache"}
 
     async def answer(request: Request) -> Response:
-        if names(request.headers.get("if-none-match", ""), digest):
+        if names(", ".join(request.headers.getlist("if-none-match")), digest):
             return Response(status_code=304, headers=headers)
         return Response(content, media_type=media_type, headers=headers)
 

@@ -8,12 +8,12 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import Scope
 
-from handlers.problems import InputError
+from handlers.problems import MOST_ERRORS, InputError
 from handlers.schemas import CONVERTERS, ContractError, Place, Schema, Validator, draft4
 
 _LONGEST_NAME = 120
 # Python's int() takes underscores, blanks and every script's digits, and fails above 4,300 of them.
-_INTEGER = re.compile(r"-?[0-9]{1,18}")
+_INTEGER = re.compile(r"-?[0-9]{1,4000}")
 
 
 def _integer(text: str) -> int | str:
@@ -110,7 +110,7 @@ class Parameters:
         if scope["query_string"]:
             self._read_query(scope["query_string"], given, errors)
         if not self._validator.is_valid(given):
-            errors += [self._error(place, words) for place, words in self._validator.errors(given)]
+            errors += [self._error(place, words) for place, words in self._validator.errors(given, MOST_ERRORS + 1)]
         if errors:
             return given, errors
         arguments = self._defaults | given

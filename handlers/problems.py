@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = {"Retry-After": "2"}
-_MOST_ERRORS = 1000
+MOST_ERRORS = 1000
 
 _SLUGS = {
     400: "invalid-input",
@@ -71,9 +71,13 @@ class Problem(Exception):
 
 
 def invalid_input(errors: Sequence[InputError]) -> Problem:
-    """Return the 400 that lists every fault of the input."""
-    detail = "The request has one error." if len(errors) == 1 else f"The request has {len(errors):,} errors."
-    return Problem(400, detail, extensions={"errors": errors[:_MOST_ERRORS]})
+    """Return the 400 that lists every fault of the input, or the first MOST_ERRORS where there are more."""
+    number = len(errors)
+    if number > MOST_ERRORS:
+        detail = f"The request has more than {MOST_ERRORS:,} errors."
+    else:
+        detail = "The request has one error." if number == 1 else f"The request has {number:,} errors."
+    return Problem(400, detail, extensions={"errors": errors[:MOST_ERRORS]})
 
 
 def unauthorized(detail: str, *, error: str | None = None) -> Problem:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -25,8 +26,16 @@ _TYPE_WORDS = {
 }
 
 
+# What another fault at the same place says already, and which.
+_TOLD_BY = {"enum": "type", "maxLength": "format", "pattern": "minLength"}
+
+
 class ContractError(Exception):
     """The contract and the code do not agree. The message is a sentence for whoever changed one of them."""
+
+
+class TooDeep(Exception):
+    """An instance is nested too deeply to be validated."""
 
 
 def _is_date(text: str) -> bool:
@@ -72,6 +81,8 @@ def draft4(schema: Schema) -> dict[str, Any]:
                 translated[keyword] = value
             case _:
                 raise ContractError(f"the keyword '{keyword}: {value}' is not supported in the schema of a request")
+    if translated.get("type", "string") not in _TYPE_WORDS:
+        raise ContractError(f"the type '{schema['type']}' is not supported in the schema of a request")
     if translated.get("format", "date") not in _FORMATS:
         raise ContractError(f"the format '{schema['format']}' is not supported in the schema of a request")
     if "pattern" in translated and "title" not in translated:
@@ -96,21 +107,31 @@ class Validator:
             raise ContractError(f"a schema cannot be compiled: {error}") from error
         self.is_valid: Callable[[Any], bool] = self._validator.is_valid
 
-    def errors(self, instance: Any) -> Iterator[tuple[Place, str]]:
-        """Yield every fault of an instance: its place, and a sentence's end such as "must be at most 100"."""
-        for error in self._validator.iter_errors(instance):
-            place = tuple(error.instance_path)
-            match error.kind:
-                case ValidationErrorKind.Required(property=name):
-                    yield (*place, str(name)), "is required"
-                case ValidationErrorKind.AdditionalProperties():
-                    # jsonschema-rs names a required member that has no schema too, so the schema itself is asked.
-                    known = self._subschema(error)["properties"]
-                    yield from (
-                        ((*place, name), "is not known here") for name in _at(instance, place) if name not in known
-                    )
-                case _:
-                    yield place, _words(error.kind, self._subschema(error))
+    def errors(self, instance: Any, most: int) -> list[tuple[Place, str]]:
+        """Return the faults of an instance: of each its place, and a sentence's end such as "must be at most 100".
+
+        No more than about `most` are looked at. Raises TooDeep.
+        """
+        try:
+            found = list(islice(self._validator.iter_errors(instance), most))
+        except ValueError as error:
+            # jsonschema-rs takes 255 levels.
+            raise TooDeep from error
+        kinds = {(tuple(error.instance_path), error.kind.name) for error in found}
+        told = (error for error in found if (tuple(error.instance_path), _TOLD_BY.get(error.kind.name)) not in kinds)
+        return [fault for error in told for fault in self._faults(error, instance)]
+
+    def _faults(self, error: ValidationError, instance: Any) -> Iterator[tuple[Place, str]]:
+        place = tuple(error.instance_path)
+        match error.kind:
+            case ValidationErrorKind.Required(property=name):
+                yield (*place, str(name)), "is required"
+            case ValidationErrorKind.AdditionalProperties():
+                # jsonschema-rs names a required member that has no schema too, so the schema itself is asked.
+                known = self._subschema(error)["properties"]
+                yield from (((*place, name), "is not known here") for name in _at(instance, place) if name not in known)
+            case _:
+                yield place, _words(error.kind, self._subschema(error))
 
     def _subschema(self, error: ValidationError) -> Schema:
         subschema: Any = _at(self._schema, tuple(error.schema_path)[:-1])

@@ -10,7 +10,7 @@ from handlers.config import Settings
 from handlers.contract import Answer
 from handlers.cursors import decode_cursor, encode_cursor
 from handlers.preconditions import list_not_modified, names, revisions_of
-from handlers.problems import invalid_input
+from handlers.problems import InputError, invalid_input
 from handlers.resources import PRIORITIES, PRIVATE, entity_tag, list_tag, task_resource
 from storage import lists, tasks
 from storage.database import Database
@@ -44,11 +44,11 @@ async def list_tasks(
 ) -> Answer:
     """Answer with one page of the tasks that match, or 304."""
     filters = lists.Filters(
-        search=search,
+        search=search or None,
         completed=completed,
-        priority=[PRIORITIES[name] for name in priority or ()],
-        tags=tags,
-        all_tags=tag_match == "all",
+        priority=sorted({PRIORITIES[name] for name in priority or ()}),
+        tags=sorted(set(tags or ())),
+        all_tags=tag_match == "all" and bool(tags),
         due_before=due_before,
         due_after=due_after,
     )
@@ -106,9 +106,16 @@ async def delete_task(database: Database, user_id: str, task_id: UUID, if_match:
 def _start(offset: int | None, cursor: str | None, query: list[object], secret: str) -> lists.Position | int:
     if cursor is None:
         return offset or 0
+    position = decode_cursor(cursor, query, secret)
+    errors: list[InputError] = []
     if offset is not None:
-        raise invalid_input([{"in": "query", "name": "offset", "detail": "cannot be combined with cursor"}])
-    return decode_cursor(cursor, query, secret)
+        errors.append({"in": "query", "name": "offset", "detail": "cannot be combined with cursor"})
+    if position is None:
+        detail = "is damaged, or was made for other filters or another order"
+        errors.append({"in": "query", "name": "cursor", "detail": detail})
+    if position is None or errors:
+        raise invalid_input(errors)
+    return position
 
 
 def _values(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -91,6 +91,16 @@ def test_a_body_that_is_no_task_is_refused(ada: User, content: bytes, status: in
     assert ada.titles() == []
 
 
+@pytest.mark.parametrize("depth", [250, 254, 255, 300, 1000, 1023, 1024, 1025])
+@pytest.mark.parametrize("before", [b'{"title": "t", "z": ', b'{"title": "t", "tags": ', b'{"title": ', b""])
+def test_a_body_is_refused_however_deeply_it_is_nested(ada: User, before: bytes, depth: int) -> None:
+    content = before + b"[" * depth + b"]" * depth + (b"}" if before else b"")
+    response = ada.request("POST", "/tasks", content=content, headers=JSON)
+    assert is_problem(response)
+    assert response.status_code == 400
+    assert response.json()["errors"]
+
+
 def test_of_equal_members_the_last_counts(ada: User) -> None:
     response = ada.request("POST", "/tasks", content=b'{"title": 1, "title": "first", "title": "last"}', headers=JSON)
     assert (response.status_code, response.json()["title"]) == (201, "last")

@@ -37,19 +37,44 @@ def test_cursors_lead_through_all_tasks_once(ada: User, sort: str, way: str) -> 
 def test_a_cursor_is_good_for_its_own_query_only(ada: User, grace: User) -> None:
     fill(ada)
     cursor = ada.get("/tasks", params={"limit": 1}).json()["next_cursor"]
-    damaged = ("B" if cursor[0] == "A" else "A") + cursor[1:]
-    for user, query in (
-        (ada, {"cursor": cursor, "completed": "false"}),
-        (ada, {"cursor": cursor, "sort_by": "title"}),
-        (ada, {"cursor": cursor, "offset": "0"}),
-        (ada, {"cursor": damaged}),
-        (ada, {"cursor": cursor[:-1]}),
-        (ada, {"cursor": "x"}),
-        (grace, {"cursor": cursor}),
+    for user, query, name in (
+        (ada, {"completed": "false"}, "cursor"),
+        (ada, {"search": "a"}, "cursor"),
+        (ada, {"sort_by": "title"}, "cursor"),
+        (ada, {"sort_direction": "asc"}, "cursor"),
+        (ada, {"offset": "0"}, "offset"),
+        (grace, {}, "cursor"),
     ):
-        refused = user.get("/tasks", params=query)
+        refused = user.get("/tasks", params={"cursor": cursor, **query})
         assert refused.status_code == 400, query
-        assert refused.json()["errors"][0]["name"] in ("cursor", "offset")
+        assert [error["name"] for error in refused.json()["errors"]] == [name]
+
+
+@pytest.mark.parametrize("sort", ["created_at", "title", "priority"])
+def test_a_damaged_cursor_is_refused_wherever_the_damage_is(ada: User, sort: str) -> None:
+    fill(ada)
+    cursor = ada.get("/tasks", params={"limit": 1, "sort_by": sort}).json()["next_cursor"]
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    damaged = [cursor[:place] + letters[letters.index(cursor[place]) ^ 1] + cursor[place + 1 :] for place in (0, 9, -2)]
+    damaged += [cursor[:-1] + letter for letter in letters if letter != cursor[-1]]
+    for one in (*damaged, cursor[:-1], f"{cursor}A", f"{cursor}AAAA", cursor * 2, "x"):
+        assert ada.get("/tasks", params={"cursor": one, "sort_by": sort}).status_code == 400, one
+
+
+def test_the_same_filters_may_be_written_in_another_way(ada: User) -> None:
+    for number in range(3):
+        ada.create(str(number), tags=["a", "b"], priority="Low")
+    for written, again in (
+        ("", "search="),
+        ("search=", "tag_match=all"),
+        ("tags=a&tags=b", "tags=b&tags=a&tags=a"),
+        ("priority=Low&priority=High", "priority=High&priority=Low"),
+        ("sort_by=created_at", "sort_direction=desc&limit=2"),
+    ):
+        cursor = ada.get(f"/tasks?limit=1&{written}").json()["next_cursor"]
+        response = ada.get(f"/tasks?{again}&cursor={cursor}")
+        assert response.status_code == 200, again
+        assert [task["title"] for task in response.json()["tasks"]] == ["1", "0"]
 
 
 def test_missing_due_dates_come_last_either_way_and_high_comes_first(ada: User) -> None:

@@ -13,6 +13,7 @@ from tests.client import User
 
 JSON = {"Content-Type": "application/json"}
 LIMIT = 65_536
+A_DAY = "must be a day that exists, written YYYY-MM-DD"
 
 
 def faults(response: httpx.Response) -> set[tuple[str, str]]:
@@ -66,7 +67,63 @@ def test_every_fault_of_a_query_is_told(ada: User) -> None:
 def test_at_most_a_thousand_faults_are_told(ada: User) -> None:
     response = ada.request("POST", "/tasks", json={f"m{number}": 1 for number in range(2000)})
     assert len(response.json()["errors"]) == 1000
-    assert response.json()["detail"] == "The request has 2,001 errors."
+    assert response.json()["detail"] == "The request has more than 1,000 errors."
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "words"),
+    [
+        ({}, "/title", "is required"),
+        ({"title": 1}, "/title", "must be text"),
+        ({"title": "x" * 201}, "/title", "must have at most 200 characters"),
+        ({"title": ""}, "/title", "must not be empty"),
+        ({"title": " "}, "/title", "must be text that is not blank, without U+0000"),
+        ({"title": "t", "description": 1}, "/description", "must be text or null"),
+        ({"title": "t", "description": "x" * 10_001}, "/description", "must have at most 10,000 characters"),
+        ({"title": "t", "completed": None}, "/completed", "must be true or false"),
+        ({"title": "t", "priority": "Urgent"}, "/priority", "must be one of High, Medium, Low"),
+        ({"title": "t", "priority": None}, "/priority", "must be text"),
+        ({"title": "t", "due_date": "2026-02-30"}, "/due_date", A_DAY),
+        ({"title": "t", "due_date": "2026-01-01T00:00:00Z"}, "/due_date", A_DAY),
+        ({"title": "t", "tags": "a"}, "/tags", "must be a list"),
+        ({"title": "t", "tags": ["a", "a"]}, "/tags", "must not have the same item twice"),
+        ({"title": "t", "tags": [str(n) for n in range(21)]}, "/tags", "must have at most 20 items"),
+        ({"title": "t", "tags": [""]}, "/tags/0", "must not be empty"),
+        ({"title": "t", "nope": 1}, "/nope", "is not known here"),
+        ([], "", "must be an object"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_the_body_is_told_once_in_words_for_people(
+    ada: User, members: Any, pointer: str, words: str
+) -> None:
+    response = ada.request("POST", "/tasks", json=members)
+    assert response.json()["errors"] == [{"in": "body", "pointer": pointer, "detail": words}]
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "words"),
+    [
+        ("limit=x", "limit", "must be a whole number"),
+        ("limit=0", "limit", "must be at least 1"),
+        ("limit=" + "9" * 30, "limit", "must be at most 100"),
+        ("completed=1", "completed", "must be true or false"),
+        ("sort_by=id", "sort_by", "must be one of created_at, updated_at, due_date, priority, title"),
+        ("priority=High&priority=x", "priority", "value 2 must be one of High, Medium, Low"),
+        ("due_after=soon", "due_after", A_DAY),
+        ("cursor=", "cursor", "must not be empty"),
+        ("cursor=abcd", "cursor", "is damaged, or was made for other filters or another order"),
+        ("limit=1&limit=1", "limit", "must not be given more than once"),
+        ("search=%FF", "search", "must be UTF-8, percent-encoded"),
+        ("nope=1", "nope", "is not known here"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_a_fault_of_the_query_is_told_once_in_words_for_people(ada: User, query: str, name: str, words: str) -> None:
+    assert ada.get(f"/tasks?{query}").json()["errors"] == [{"in": "query", "name": name, "detail": words}]
+
+
+def test_a_bad_cursor_and_an_offset_beside_it_are_two_faults(ada: User) -> None:
+    assert faults(ada.get("/tasks?cursor=abcd&offset=0")) == {("query", "cursor"), ("query", "offset")}
 
 
 @pytest.mark.parametrize(
@@ -307,6 +364,9 @@ def test_a_body_has_at_most_64_kib(ada: User, size: int, status: int, chunked: b
         ({"Content-Type": "Application/JSON; Charset=UTF-8"}, 201),
         ({"Content-Type": 'application/json;charset="utf-8"'}, 201),
         ({"Content-Type": "application/json", "Content-Encoding": "identity"}, 201),
+        ({"Content-Type": "application/json", "Content-Encoding": ""}, 201),
+        ({"Content-Type": "application/json; profile=x"}, 201),
+        ({"Content-Type": "application/json; charset = utf-8 ; v=1;"}, 201),
         ({}, 415),
         ({"Content-Type": ""}, 415),
         ({"Content-Type": "text/plain"}, 415),
@@ -317,6 +377,7 @@ def test_a_body_has_at_most_64_kib(ada: User, size: int, status: int, chunked: b
         ({"Content-Type": "application/jsonx"}, 415),
         ({"Content-Type": "application/json; charset=latin-1"}, 415),
         ({"Content-Type": "application/json; charset=utf-16"}, 415),
+        ({"Content-Type": "application/json; v=1; charset=latin-1"}, 415),
     ],
     ids=str,
 )
