@@ -92,11 +92,9 @@ def test_at_most_a_thousand_faults_are_told(ada: User) -> None:
         ({"title": "t", "nope": 1}, "/nope", "is not known here"),
         ([], "", "must be an object"),
     ],
-)  # fmt: skip
-def test_a_fault_of_the_body_is_told_once_in_words_for_people(
-    ada: User, members: Any, pointer: str, words: str
-) -> None:
-    response = ada.request("POST", "/tasks", json=members)
+)
+def test_a_fault_of_the_body_is_told_once_in_words_for_people(ada: User, body: Any, pointer: str, words: str) -> None:
+    response = ada.request("POST", "/tasks", json=body)
     assert response.json()["errors"] == [{"in": "body", "pointer": pointer, "detail": words}]
 
 
