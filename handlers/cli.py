@@ -160,7 +160,7 @@ def _run(settings: Settings, app: ASGIApp) -> None:
         port=settings.port,
         workers=settings.workers,
         loop="uvloop",
-        http="handlers.protocol:ProblemHttpProtocol",
+        http="handlers.protocol:HttpProtocol",
         ws="none",
         lifespan="on",
         log_level=settings.log_level,

@@ -1,17 +1,69 @@
-"""Uvicorn's HTTP/1.1 protocol, with a problem document for bytes that are no HTTP request."""
+"""Uvicorn's HTTP/1.1 protocol, stricter and more lenient where RFC 9110 and 9112 are."""
 
 from uuid import uuid4
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from handlers.problems import MEDIA_TYPE, invalid_input
 
+_LARGEST_HEAD = 65_536
 
-class ProblemHttpProtocol(HttpToolsProtocol):
-    """Answers what cannot be parsed: it never reaches the application."""
+
+class HttpProtocol(HttpToolsProtocol):
+    """Bounds a request's head, ignores Upgrade, and answers what cannot be parsed with a problem document."""
+
+    _head_size = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came. Uvicorn's own has no bound, and takes what follows an Upgrade for another request."""
+        self._unset_keepalive_if_required()
+        self._head_size += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._parse_without_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("is not HTTP")
+        else:
+            if self._head_size > _LARGEST_HEAD:
+                self.send_400_response(f"must have at most {_LARGEST_HEAD:,} bytes, with the method and the path")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Note a header; blanks after its value are not part of it (RFC 9112, section 5.1)."""
+        super().on_header(name, value.rstrip(b" \t"))
+
+    def on_headers_complete(self) -> None:
+        """Start the request, unless it asks to upgrade: that one is parsed again."""
+        self._head_size = 0
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Hand over a part of the body."""
+        self._head_size = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End the request."""
+        self._head_size = 0
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def _parse_without_upgrade(self, rest: bytes) -> None:
+        """Parse the request again as an ordinary one: a server may ignore Upgrade (RFC 9110, section 7.8)."""
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        if method == b"CONNECT":
+            self.send_400_response("is for a proxy")
+            return
+        lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.data_received(b"\r\n".join([*lines, b"", rest]))
 
     def send_400_response(self, msg: str) -> None:
-        """Send the 400 and close the connection. `msg` is uvicorn's own text."""
+        """Send a 400 and close the connection: the application never sees the request. `msg` says what its head is."""
         request_id = uuid4().hex
         content = invalid_input([{"in": "header", "detail": msg}]).document(request_id)
         head = [

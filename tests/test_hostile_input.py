@@ -1,6 +1,9 @@
 """Input that no frontend sends: refused as a problem document, never a fault of the server."""
 
+import re
 import socket
+import time
+from contextlib import suppress
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -24,14 +27,19 @@ def send(user: User, method: str, target: str) -> httpx.Response:
     return user.http.request(method, "/", extensions={"target": target.encode()})
 
 
-def send_raw(server: str, request: bytes) -> bytes:
+def send_raw(server: str, *segments: bytes) -> bytes:
     """Send bytes, and return all that is answered until the server closes the connection."""
     address = urlsplit(server)
     with socket.create_connection((str(address.hostname), address.port or 80), timeout=10) as connection:
-        connection.sendall(request)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         answer = b""
-        while chunk := connection.recv(65_536):
-            answer += chunk
+        # A server that has refused the first segments closes the connection on the others.
+        with suppress(ConnectionError):
+            for segment in segments:
+                connection.sendall(segment)
+                time.sleep(0.02)
+            while chunk := connection.recv(65_536):
+                answer += chunk
     return answer
 
 
@@ -255,3 +263,47 @@ def test_a_body_where_none_is_expected_is_ignored(ada: User) -> None:
     for content in (b"\xff", b"[" * 1000):
         assert ada.request("GET", "/tasks", content=content, headers=JSON).status_code == 200
         assert ada.request("DELETE", f"/tasks/{uuid4()}", content=content, headers=JSON).status_code == 404
+
+
+UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+
+
+def head_of(ada: User, line: bytes, *fields: bytes) -> bytes:
+    """Return a request's head, with the user's token."""
+    authorization = b"Authorization: " + ada.http.headers["Authorization"].encode()
+    return b"\r\n".join([line, b"Host: x", authorization, *fields, b"", b""])
+
+
+@pytest.mark.parametrize("segments", [1, 2])
+@pytest.mark.parametrize("upgrade", [UPGRADE, b"Connection: Upgrade\r\nUpgrade: websocket\r\n"])
+def test_an_upgrade_is_ignored_and_its_body_is_taken_for_no_request(ada: User, upgrade: bytes, segments: int) -> None:
+    content = b'{"title": "GET /smuggled HTTP/1.1"}'
+    line = f"POST /api/{ada.id}/tasks HTTP/1.1".encode()
+    length = b"Content-Length: %d" % len(content)
+    head = head_of(ada, line, upgrade.rstrip(), b"Content-Type: application/json", length)
+    after = head_of(ada, f"GET /api/{ada.id}/tags HTTP/1.1".encode(), b"Connection: close")
+    parts = [head + content + after] if segments == 1 else [head, content + after]
+    answer = send_raw(str(ada.http.base_url), *parts)
+    assert re.findall(rb"HTTP/1\.1 (\d{3}) ", answer) == [b"201", b"200"]
+    assert ada.titles() == ["GET /smuggled HTTP/1.1"]
+
+
+def test_a_tunnel_is_refused(server: str) -> None:
+    assert b"400 Bad Request" in send_raw(server, b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n")
+
+
+@pytest.mark.parametrize("field", [b"X-A: ", b"X-" + b"A" * 20_000 + b": b\r\n"])
+def test_the_head_of_a_request_has_an_end(server: str, field: bytes) -> None:
+    segment = field + b"a" * 10_000
+    answer = send_raw(server, b"GET /health HTTP/1.1\r\n", *[segment] * (1 + 65_536 // len(segment)))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"must have at most 65,536 bytes" in answer
+
+
+def test_blanks_after_a_value_are_not_part_of_it(ada: User) -> None:
+    task = ada.create()
+    line = f"DELETE /api/{ada.id}/tasks/{task['id']} HTTP/1.1".encode()
+    fields = (b'If-Match: "1" \t', b"X-Request-ID: abc  ", b"Connection: close")
+    answer = send_raw(str(ada.http.base_url), head_of(ada, line, *fields))
+    assert answer.startswith(b"HTTP/1.1 204 ")
+    assert b"x-request-id: abc\r\n" in answer
