@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 
 import jwt
 import psycopg
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from psycopg.conninfo import conninfo_to_dict
+
+from storage.embedded import make_directory
 
 _SHORTEST_SECRET = 32
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
@@ -55,19 +57,20 @@ class Settings:
     def load(cls, environ: Mapping[str, str], env_file: Path = Path(".env")) -> "Settings":
         """Read the settings; the environment goes before the file. Raises ConfigurationError with all faults."""
         faults: list[str] = []
-        read = _Reader({**_read_env_file(env_file, faults), **{k: v for k, v in environ.items() if v.strip()}}, faults)
+        given = {name: value for name, value in environ.items() if value.strip()}
+        read = _Reader(_read_env_file(env_file, faults) | given, faults)
         environment = read.choice("ENVIRONMENT", ("development", "production"), "development")
         production = environment == "production"
-        data_directory = Path(read.text("DATA_DIR", _default_data_directory(environ))).expanduser()
+        data_directory = read.directory("DATA_DIR", _default_data_directory(environ))
         pool_min_size = read.whole("DATABASE_POOL_MIN_SIZE", 1, 0, 1000)
         values = {
-            "database_url": read.database_url(production=production),
+            "database_url": read.database_url(environ, production=production),
             "jwt_algorithm": read.choice("JWT_ALGORITHM", ("HS256", "HS384", "HS512"), "HS256"),
             "jwt_issuer": read.text("JWT_ISSUER", "") or None,
             "jwt_audience": read.text("JWT_AUDIENCE", "") or None,
             "allowed_origins": read.origins(production=production),
             "host": read.text("HOST", "0.0.0.0" if production else "127.0.0.1"),  # noqa: S104 - a container's purpose
-            "port": read.whole("PORT", 7860, 0, 65535),
+            "port": read.whole("PORT", 7860, 1, 65535),
             "workers": read.whole("WEB_CONCURRENCY", 1, 1, 256),
             "pool_min_size": pool_min_size,
             "pool_max_size": read.whole("DATABASE_POOL_MAX_SIZE", max(10, pool_min_size), max(1, pool_min_size), 1000),
@@ -114,32 +117,42 @@ class _Reader:
             self._faults.append(f"{name} must be true or false.")
         return _BOOLEANS.get(value, default)
 
+    def directory(self, name: str, default: str) -> Path:
+        path = Path(self.text(name, default))
+        try:
+            return path.expanduser()
+        except RuntimeError:
+            if not self._variables.keys() >= {"DATABASE_URL", "BETTER_AUTH_SECRET"}:
+                self._faults.append(f"{name} must be set to a place for the data: there is no home directory.")
+            return path
+
     def origins(self, *, production: bool) -> tuple[str, ...]:
         default = "" if production else "http://localhost:3000"
-        given = [origin.strip().rstrip("/") for origin in self.text("ALLOWED_ORIGINS", default).split(",")]
-        origins = tuple(dict.fromkeys(origin.lower() for origin in given if origin))
-        if "*" in origins and (production or len(origins) > 1):
+        given = [origin.strip().rstrip("/").lower() for origin in self.text("ALLOWED_ORIGINS", default).split(",")]
+        named = [origin for origin in given if origin]
+        if "*" in named and (production or len(named) > 1):
             self._faults.append("ALLOWED_ORIGINS must name each origin in production; * is for development, by itself.")
-        for number, origin in enumerate(origins, 1):
-            # Not echoed: who mixed up two variables may have put a password here.
-            if origin != "*" and not _is_origin(origin):
-                self._faults.append(
-                    f"ALLOWED_ORIGINS: number {number} is not an origin such as https://app.example.com."
-                )
-        return origins
+        origins = ["*" if origin == "*" else _origin(origin) for origin in named]
+        # Not echoed: who mixed up two variables may have put a password here.
+        self._faults += [
+            f"ALLOWED_ORIGINS: number {number} is not an origin such as https://app.example.com."
+            for number, origin in enumerate(origins, 1)
+            if origin is None
+        ]
+        return tuple(dict.fromkeys(origin for origin in origins if origin))
 
-    def database_url(self, *, production: bool) -> str | None:
+    def database_url(self, environ: Mapping[str, str], *, production: bool) -> str | None:
         url = self.text("DATABASE_URL", "")
         if not url:
             if production:
                 self._faults.append("DATABASE_URL is required in production.")
             return None
         # psycopg's own messages repeat parts of the URL, so they are never shown.
-        with suppress(psycopg.Error):
-            if url.startswith(("postgresql://", "postgres://")):
-                if production and not _is_private(conninfo_to_dict(url), self.text("PGSSLMODE", "")):
+        with suppress(psycopg.Error, UnicodeEncodeError):
+            parameters = conninfo_to_dict(url)
+            if _is_unambiguous(url):
+                if production and not _is_private(parameters, environ):
                     self._faults.append("DATABASE_URL leads to another host without TLS: add ?sslmode=require to it.")
-                conninfo_to_dict(url)
                 return url
         self._faults.append(
             "DATABASE_URL must look like postgresql://user:password@host/database, without quotes, without the word "
@@ -151,7 +164,7 @@ class _Reader:
         # The raw string: stripping it would make another key of it.
         secret = self._variables.get("BETTER_AUTH_SECRET", "")
         if not secret and not production:
-            return "" if self._faults else self._development_secret(data_directory / "secret")
+            return self._development_secret(data_directory / "secret")
         if not secret:
             self._faults.append(
                 "BETTER_AUTH_SECRET is required in production: the secret that the frontend signs with."
@@ -165,7 +178,7 @@ class _Reader:
     def _development_secret(self, file: Path) -> str:
         """Return the secret that is made once and kept; two processes that start at once agree on one."""
         try:
-            file.parent.mkdir(mode=0o755 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+            make_directory(file.parent)
             made = file.with_name(f"secret.{os.getpid()}")
             made.touch(mode=0o600)
             made.write_text(secrets.token_urlsafe(32))
@@ -173,8 +186,11 @@ class _Reader:
                 os.link(made, file)
             made.unlink()
             secret = file.read_text()
-        except (OSError, UnicodeDecodeError):
-            self._faults.append(f"BETTER_AUTH_SECRET is not set, and no secret can be kept in {file}.")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            self._faults.append(
+                f"BETTER_AUTH_SECRET is not set, and none can be kept in {file}: {why}. Set DATA_DIR to another place."
+            )
             return ""
         if len(secret) < _SHORTEST_SECRET:
             self._faults.append(f"The secret kept in {file} is too short: delete the file, or set BETTER_AUTH_SECRET.")
@@ -183,12 +199,16 @@ class _Reader:
 
 def _read_env_file(file: Path, faults: list[str]) -> dict[str, str]:
     try:
-        return {
-            name: value for name, value in dotenv_values(file, interpolate=False).items() if value and value.strip()
-        }
+        with file.open(encoding="utf-8-sig") as stream:
+            bindings = list(parse_stream(stream))
+    except FileNotFoundError:
+        return {}
     except (OSError, UnicodeDecodeError):
         faults.append(f"The file {file} cannot be read as UTF-8 text.")
         return {}
+    wrong = [binding.original.line for binding in bindings if binding.error]
+    faults += [f"The file {file} must have NAME=value in line {line}, with quotes that are closed." for line in wrong]
+    return {one.key: one.value for one in bindings if one.key and one.value and one.value.strip()}
 
 
 def _default_data_directory(environ: Mapping[str, str]) -> str:
@@ -198,21 +218,37 @@ def _default_data_directory(environ: Mapping[str, str]) -> str:
     return os.path.join(environ.get("XDG_DATA_HOME") or "~/.local/share", "todo-api")  # noqa: PTH118 - expanded later
 
 
-def _is_origin(origin: str) -> bool:
+def _origin(text: str) -> str | None:
+    """Return an origin as browsers send it (RFC 6454, section 6.2), without its default port; None for no origin."""
     try:
-        parts = urlsplit(origin)
+        parts = urlsplit(text)
         port = "" if parts.port is None else f":{parts.port}"
     except ValueError:
-        return False
+        return None
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return parts.scheme in ("http", "https") and bool(host) and origin == f"{parts.scheme}://{host}{port}"
+    if parts.scheme not in ("http", "https") or not host or text != f"{parts.scheme}://{host}{port}":
+        return None
+    return text.removesuffix({"http": ":80", "https": ":443"}[parts.scheme])
 
 
-def _is_private(parameters: Mapping[str, object], default_mode: str) -> bool:
-    """Say whether nobody on the way can read along: TLS is required, or the way does not leave this machine."""
-    if (parameters.get("sslmode") or default_mode) in ("require", "verify-ca", "verify-full"):
+def _is_unambiguous(url: str) -> bool:
+    """Say whether a URL has no @ or / of a password that libpq would take for the host's, and then print."""
+    scheme, _, rest = url.partition("://")
+    authority, _, path = rest.partition("/")
+    return scheme in ("postgresql", "postgres") and authority.count("@") <= 1 and "@" not in path.partition("?")[0]
+
+
+def _is_private(parameters: Mapping[str, object], environ: Mapping[str, str]) -> bool:
+    """Say whether nobody on the way can read along: TLS is required, or the way does not leave this machine.
+
+    What the URL leaves open, libpq takes from the environment.
+    """
+    if (parameters.get("sslmode") or environ.get("PGSSLMODE")) in ("require", "verify-ca", "verify-full"):
         return True
-    hosts = str(parameters.get("hostaddr") or parameters.get("host") or "").split(",")
+    if parameters.get("service") or environ.get("PGSERVICE"):
+        return False
+    address = parameters.get("hostaddr") or environ.get("PGHOSTADDR")
+    hosts = str(address or parameters.get("host") or environ.get("PGHOST") or "").split(",")
     return all(_is_local(host) for host in hosts)
 
 

@@ -13,11 +13,13 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 
 _MAJOR_VERSION = "18"
 _PATIENCE_SECONDS = 30.0
+_SOCKETS_PREFIX = "todo-api-"
 
 
 class EmbeddedError(Exception):
@@ -32,12 +34,12 @@ def run_postgres(directory: Path) -> Iterator[str]:
     """
     directory = directory.resolve()
     user = _server_user()
-    with _exclusive(directory, mode=0o755 if user else 0o700):
+    with _exclusive(directory):
         binaries = _reachable_binaries(directory, user)
         data = directory / "data"
         _initialise(binaries, data, user)
         _stop_orphan(data)
-        sockets = Path(tempfile.mkdtemp(prefix="todo-api-"))
+        sockets = Path(tempfile.mkdtemp(prefix=_SOCKETS_PREFIX))
         try:
             _give_to(sockets, user)
             with _server(binaries, data, sockets, user):
@@ -46,15 +48,26 @@ def run_postgres(directory: Path) -> Iterator[str]:
             shutil.rmtree(sockets, ignore_errors=True)
 
 
+def make_directory(directory: Path) -> None:
+    """Make a directory and those on the way to it: for us only, but as root open to others, whatever the umask.
+
+    Raises OSError.
+    """
+    missing = [folder for folder in (directory, *directory.parents) if not folder.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        folder.chmod(0o755 if os.geteuid() == 0 else 0o700)
+
+
 def _server_user() -> pwd.struct_passwd | None:
     """Return whom to run PostgreSQL as: it refuses to run as root, so root drops to nobody."""
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
 @contextmanager
-def _exclusive(directory: Path, *, mode: int) -> Iterator[None]:
+def _exclusive(directory: Path) -> Iterator[None]:
     try:
-        directory.mkdir(mode=mode, parents=True, exist_ok=True)
+        make_directory(directory)
         descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise EmbeddedError(
@@ -93,9 +106,17 @@ def _reachable_binaries(directory: Path, user: pwd.struct_passwd | None) -> Path
         shutil.copytree(package / "pginstall", unfinished / package.name / "pginstall", symlinks=True)
         libraries = package.with_name(f"{package.name}.libs")
         shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
-        unfinished.chmod(0o755)
+        _open_to_others(unfinished)
         unfinished.rename(copy)
     return copy / package.name / "pginstall" / "bin"
+
+
+def _open_to_others(folder: Path) -> None:
+    """Let others read all that is in a folder, and run what we may run."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o555 if mode & 0o100 else 0o444))
 
 
 def _closed_parent(path: Path) -> Path | None:
@@ -105,20 +126,17 @@ def _closed_parent(path: Path) -> Path | None:
 
 def _initialise(binaries: Path, data: Path, user: pwd.struct_passwd | None) -> None:
     if data.exists():
-        version = (data / "PG_VERSION").read_text().strip()
-        if version != _MAJOR_VERSION:
-            raise EmbeddedError(
-                f"The data in {data} is of PostgreSQL {version}, and this is PostgreSQL {_MAJOR_VERSION}."
-            )
+        _check_version(data)
         return
     if user is not None and (closed := _closed_parent(data.parent)):
         raise EmbeddedError(
             f"PostgreSQL cannot run as root, and {closed} is closed to others: set DATA_DIR to another place."
         )
-    # Made aside and renamed when complete, so that an interrupted start leaves nothing half-made behind.
-    unfinished = data.with_name("data.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(mode=0o700)
+    for leftover in data.parent.glob("data.unfinished-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    # Made aside and renamed when complete, so that an interrupted start leaves nothing half-made behind; in a folder
+    # of its own, as an initdb that outlived such a start may be busy still.
+    unfinished = Path(tempfile.mkdtemp(prefix="data.unfinished-", dir=data.parent))
     _give_to(unfinished, user)
     locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     options = [*locale, "--username=postgres", "--auth=trust", "--no-sync"]
@@ -130,10 +148,20 @@ def _initialise(binaries: Path, data: Path, user: pwd.struct_passwd | None) -> N
     unfinished.rename(data)
 
 
+def _check_version(data: Path) -> None:
+    try:
+        version = (data / "PG_VERSION").read_text().strip()
+    except OSError as error:
+        raise EmbeddedError(f"The directory {data} has no data of PostgreSQL: delete it.") from error
+    if version != _MAJOR_VERSION:
+        raise EmbeddedError(f"The data in {data} is of PostgreSQL {version}, and this is PostgreSQL {_MAJOR_VERSION}.")
+
+
 def _stop_orphan(data: Path) -> None:
-    """Stop a server that outlived its owner: the lock is ours, so nobody else is using it."""
+    """Stop a server that outlived its owner, or tidy up after one: the lock is ours, so nobody else is using it."""
     file = data / "postmaster.pid"
     try:
+        # The process, its data, the time, the port, the folder of its socket ...
         pid, *rest = file.read_text().splitlines(keepends=True)
         ps = ["ps", "-ww", "-o", "stat=,args=", "-p", str(int(pid))]
         status, _, command = subprocess.run(ps, capture_output=True, text=True, check=False).stdout.partition(" ")  # noqa: S603
@@ -142,10 +170,17 @@ def _stop_orphan(data: Path) -> None:
     if status.startswith("Z") or "postgres" not in command:
         # It crashed, and its number may be another process's by now. PostgreSQL takes its parent's for a stale one.
         file.write_text("".join([f"{os.getpid()}\n", *rest]))
+    elif str(data) in command:
+        _stop_process(int(pid), file)
+    else:
         return
-    if str(data) not in command:
-        return
-    os.kill(int(pid), signal.SIGINT)
+    for line in rest[3:4]:
+        if (sockets := Path(line.strip())).name.startswith(_SOCKETS_PREFIX):
+            shutil.rmtree(sockets, ignore_errors=True)
+
+
+def _stop_process(pid: int, file: Path) -> None:
+    os.kill(pid, signal.SIGINT)
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while file.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -199,7 +234,7 @@ def _database_url(sockets: Path) -> str:
     with _administrator(sockets) as connection:
         if connection.execute("SELECT FROM pg_database WHERE datname = 'todo'").fetchone() is None:
             connection.execute("CREATE DATABASE todo")
-    return f"postgresql://postgres@/todo?host={sockets}"
+    return f"postgresql://postgres@/todo?host={quote(str(sockets), safe='')}"
 
 
 def _give_to(path: Path, user: pwd.struct_passwd | None) -> None:

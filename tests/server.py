@@ -19,7 +19,8 @@ SECRET = "a-secret-for-tests-that-is-long-enough"
 
 def environment(**settings: str) -> dict[str, str]:
     """Return an environment with these settings and none of this process's own."""
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "BETTER_AUTH_SECRET": SECRET, **settings}
+    ours = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "BETTER_AUTH_SECRET": SECRET, "PORT": str(free_port())}
+    return ours | settings
 
 
 def command(*arguments: str) -> list[str]:
@@ -50,9 +51,9 @@ class Service(NamedTuple):
 @contextmanager
 def start(directory: Path, **settings: str) -> Iterator[Service]:
     """Run `todo-api serve` from `directory`, yield it when it answers, and stop it unless it has been."""
-    port = free_port()
+    env = environment(**settings)
+    port = env["PORT"]
     log = directory / f"server-{port}.log"
-    env = environment(PORT=str(port), **settings)
     with log.open("w") as output:
         process = subprocess.Popen(
             command("serve"), cwd=directory, env=env, stdout=output, stderr=output, start_new_session=True

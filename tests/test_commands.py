@@ -71,7 +71,7 @@ def test_a_token_names_the_issuer_and_the_audience_that_the_server_asks_for(tmp_
 def test_a_database_that_does_not_answer_is_told_in_a_sentence_without_the_password(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
-    refused = run(*arguments, directory=tmp_path, settings={"DATABASE_URL": ADDRESS_WITHOUT_DATABASE, "PORT": "0"})
+    refused = run(*arguments, directory=tmp_path, settings={"DATABASE_URL": ADDRESS_WITHOUT_DATABASE})
     assert refused.returncode == 1
     assert "Error: The database does not answer: " in refused.stderr
     assert "Traceback" not in refused.stderr

@@ -55,6 +55,8 @@ def test_the_defaults_are_those_of_the_readme() -> None:
         ("JWT_AUDIENCE", "", "jwt_audience", None),
         ("ALLOWED_ORIGINS", "https://a.example/ , http://b.example:81,,", "allowed_origins", ("https://a.example", "http://b.example:81")),
         ("ALLOWED_ORIGINS", "https://A.example,https://a.example", "allowed_origins", ("https://a.example",)),
+        ("ALLOWED_ORIGINS", "https://a.example:443,http://b.example:80", "allowed_origins", ("https://a.example", "http://b.example")),
+        ("ALLOWED_ORIGINS", "http://a.example:443", "allowed_origins", ("http://a.example:443",)),
         ("ALLOWED_ORIGINS", "*", "allowed_origins", ("*",)),
         ("HOST", "::1", "host", "::1"),
         ("PORT", "8080", "port", 8080),
@@ -87,6 +89,10 @@ def test_a_variable_becomes_a_setting(variable: str, value: str, setting: str, e
         ("DATABASE_URL", "postgresql://ada:50%@localhost/todo", "percent-encoded"),
         ("DATABASE_URL", "postgresql://localhost/todo?no_such_option=1", "must look like"),
         ("DATABASE_URL", "localhost", "must look like"),
+        ("DATABASE_URL", "postgresql://ada:hunter@2hunter2@localhost/todo", "percent-encoded"),
+        ("DATABASE_URL", "postgresql://ada:hunter/2hunter2@localhost/todo", "percent-encoded"),
+        ("DATABASE_URL", "postgresql://ada:12/2hunter2@localhost/todo", "percent-encoded"),
+        ("DATABASE_URL", "postgresql://ada:\udcff@localhost/todo", "percent-encoded"),
         ("BETTER_AUTH_SECRET", "x" * 31, "at least 32 characters"),
         ("JWT_ALGORITHM", "none", "HS256, HS384, HS512"),
         ("JWT_ALGORITHM", "RS256", "HS256, HS384, HS512"),
@@ -94,11 +100,12 @@ def test_a_variable_becomes_a_setting(variable: str, value: str, setting: str, e
         ("ALLOWED_ORIGINS", "https://a.example, https://ada:pw@b.example", "number 2 is not an origin"),
         ("ALLOWED_ORIGINS", "https://a.example/path", "is not an origin"),
         ("ALLOWED_ORIGINS", "https://a.example,*", "by itself"),
-        ("PORT", "65536", "0 to 65535"),
-        ("PORT", "-1", "0 to 65535"),
-        ("PORT", "http", "0 to 65535"),
-        ("PORT", "8_080", "0 to 65535"),
-        ("PORT", "\u0661", "0 to 65535"),
+        ("PORT", "65536", "1 to 65535"),
+        ("PORT", "0", "1 to 65535"),
+        ("PORT", "-1", "1 to 65535"),
+        ("PORT", "http", "1 to 65535"),
+        ("PORT", "8_080", "1 to 65535"),
+        ("PORT", "\u0661", "1 to 65535"),
         ("ENVIRONMENT", "prod", "development, production"),
         ("WEB_CONCURRENCY", "0", "1 to 256"),
         ("WEB_CONCURRENCY", "2.5", "1 to 256"),
@@ -160,6 +167,34 @@ def test_production_stops_at_what_is_not_safe(variables: dict[str, str], words: 
 
 
 @pytest.mark.parametrize(
+    ("url", "environment", "is_private"),
+    [
+        ("postgresql:///todo", {"PGHOST": "db.example.com"}, False),
+        ("postgresql:///todo", {"PGHOSTADDR": "192.0.2.1"}, False),
+        ("postgresql:///todo", {"PGHOST": "db.example.com", "PGSSLMODE": "require"}, True),
+        ("postgresql://localhost/todo", {"PGHOST": "db.example.com"}, True),
+        ("postgresql:///todo?service=production", {}, False),
+        ("postgresql:///todo", {"PGSERVICE": "production"}, False),
+        ("postgresql:///todo?service=production&sslmode=require", {}, True),
+        (REMOTE, {"PGSSLMODE": "require"}, True),
+        (REMOTE, {"PGSSLMODE": "prefer"}, False),
+    ],
+)
+def test_what_a_url_leaves_open_is_as_libpq_takes_it_from_the_environment(
+    url: str, environment: dict[str, str], is_private: bool
+) -> None:
+    told = faults(ENVIRONMENT="production", DATABASE_URL=url, **environment)
+    assert (told == ()) == is_private
+
+
+def test_what_libpq_does_not_read_from_a_file_makes_nothing_private(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("PGSSLMODE=require\n")
+    with pytest.raises(ConfigurationError, match="sslmode=require"):
+        load({"ENVIRONMENT": "production", "DATABASE_URL": REMOTE}, file)
+
+
+@pytest.mark.parametrize(
     "url",
     [
         NEON,
@@ -190,8 +225,8 @@ def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
 
 
 def test_the_file_is_looked_for_where_the_command_runs(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("PORT=x\n")
-    assert "PORT must be" in run("serve", directory=tmp_path, settings={}).stderr
+    (tmp_path / ".env").write_text("LOG_LEVEL=x\n")
+    assert "LOG_LEVEL must be" in run("serve", directory=tmp_path, settings={}).stderr
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
@@ -199,6 +234,26 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     file.write_bytes(b"PORT=\xff")
     with pytest.raises(ConfigurationError, match=r"\.env cannot be read as UTF-8 text"):
         load({}, file)
+
+
+@pytest.mark.parametrize("line", ['JWT_AUDIENCE="todo', "JWT_ISSUER todo", "PORT: 7860", "JWT_ISSUER='a' b"])
+def test_a_line_of_the_file_that_sets_nothing_is_a_fault(tmp_path: Path, line: str) -> None:
+    file = tmp_path / ".env"
+    file.write_text(f"\ufeffHOST=::1\n{line}\nPORT=x\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"\.env must have NAME=value in line 2, .*\nPORT must be"):
+        load({}, file)
+
+
+def test_a_place_that_can_keep_no_secret_is_named_beside_all_other_faults(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    told = faults(BETTER_AUTH_SECRET="", DATA_DIR=str(tmp_path / "file"), PORT="x")
+    assert [fault.split()[0] for fault in told] == ["PORT", "BETTER_AUTH_SECRET"]
+    assert f"{tmp_path / 'file' / 'secret'}: File exists. Set DATA_DIR to another place." in told[1]
+
+
+def test_a_home_that_does_not_exist_is_a_fault_only_where_it_is_needed() -> None:
+    assert not faults(DATA_DIR="~no-such-user/data")
+    assert faults(DATA_DIR="~no-such-user/data", DATABASE_URL="")[0].startswith("DATA_DIR must be set")
 
 
 def test_a_missing_secret_is_made_once_and_kept_for_the_owner_only(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def change(file: Path, old: str, new: str) -> None:
 
 def start(copy: Path, program: str = CREATE_APP) -> subprocess.CompletedProcess[str]:
     """Run a program on the copy, with a database that nobody reaches: none is needed to compare."""
-    env = environment(DATABASE_URL="postgresql://127.0.0.1:1/todo", PYTHONPATH=str(copy), PORT="0")
+    env = environment(DATABASE_URL="postgresql://127.0.0.1:1/todo", PYTHONPATH=str(copy))
     return subprocess.run(
         [sys.executable, "-c", program], cwd=copy, env=env, capture_output=True, text=True, timeout=60, check=False
     )

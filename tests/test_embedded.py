@@ -17,7 +17,7 @@ import pytest
 
 from tests.client import Json, User
 from tests.postgres import reachable_directory
-from tests.server import ROOT, Service, run, serve, start
+from tests.server import ROOT, Service, command, environment, run, serve, start
 
 
 @pytest.fixture
@@ -30,6 +30,11 @@ def directory() -> Iterator[Path]:
 def leader(directory: Path) -> int:
     """Return the process id of the PostgreSQL that runs on the data in `directory`."""
     return int((directory / "postgresql/data/postmaster.pid").read_text().splitlines()[0])
+
+
+def socket_directory(directory: Path) -> Path:
+    """Return where the PostgreSQL that runs on the data in `directory` has its socket."""
+    return Path((directory / "postgresql/data/postmaster.pid").read_text().splitlines()[4])
 
 
 def is_running(pid: int) -> bool:
@@ -65,7 +70,7 @@ def test_ctrl_c_and_sigterm_stop_both_and_the_data_stays(directory: Path, tmp_pa
 def test_a_second_instance_on_the_same_data_says_so_and_ends(directory: Path, tmp_path: Path) -> None:
     with serve(tmp_path, DATA_DIR=str(directory)) as url, User(url, "ada") as ada:
         for arguments in (("serve",), ("migrate",)):
-            second = run(*arguments, directory=tmp_path, settings={"DATA_DIR": str(directory), "PORT": "0"})
+            second = run(*arguments, directory=tmp_path, settings={"DATA_DIR": str(directory)})
             assert second.returncode == 1
             assert second.stderr.startswith("Error: Another instance is using the embedded PostgreSQL in ")
             assert second.stderr.count("\n") == 1
@@ -78,9 +83,12 @@ def test_a_postgresql_that_outlived_a_killed_server_is_taken_over(directory: Pat
         orphan = leader(directory)
         service.stop(signal.SIGKILL)
         assert is_running(orphan)
+        sockets = socket_directory(directory)
+        assert sockets.exists()
     with serve(tmp_path, DATA_DIR=str(directory)) as url, User(url, "ada") as ada:
         assert ada.get(f"/tasks/{task['id']}").json() == task
         assert leader(directory) != orphan
+    assert not sockets.exists()
 
 
 def test_a_crashed_postgresqls_number_may_be_another_process_by_now(directory: Path, tmp_path: Path) -> None:
@@ -120,7 +128,7 @@ def test_no_write_that_was_answered_for_is_lost_when_everything_is_killed(direct
 
 
 def test_what_an_interrupted_first_start_left_behind_does_no_harm(directory: Path, tmp_path: Path) -> None:
-    half = directory / "postgresql/data.unfinished"
+    half = directory / "postgresql/data.unfinished-1"
     half.mkdir(parents=True)
     (half / "PG_VERSION").write_text("18")
     assert run("migrate", directory=tmp_path, settings={"DATA_DIR": str(directory)}).returncode == 0
@@ -135,6 +143,23 @@ def test_data_of_another_major_version_is_left_alone(directory: Path, tmp_path: 
     assert refused.returncode == 1
     assert "is of PostgreSQL 17, and this is PostgreSQL 18" in refused.stderr
     assert [file.name for file in data.iterdir()] == ["PG_VERSION"]
+
+
+def test_a_data_directory_without_data_is_left_alone(directory: Path, tmp_path: Path) -> None:
+    (directory / "postgresql/data").mkdir(parents=True)
+    refused = run("migrate", directory=tmp_path, settings={"DATA_DIR": str(directory)})
+    assert refused.returncode == 1
+    assert f"Error: The directory {directory}/postgresql/data has no data of PostgreSQL" in refused.stderr
+
+
+def test_the_umask_and_odd_names_on_the_way_do_no_harm(directory: Path, tmp_path: Path) -> None:
+    temporary = directory / "50% & more"
+    temporary.mkdir(mode=0o755)
+    program = ["sh", "-c", 'umask 077; exec "$@"', "sh", *command("migrate")]
+    env = environment(DATA_DIR=str(directory / "a new" / "place"), TMPDIR=str(temporary), BETTER_AUTH_SECRET="")
+    done = subprocess.run(program, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("The database is up to date.\n", "")
+    assert (directory / "a new" / "place" / "secret").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
