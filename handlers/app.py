@@ -1,8 +1,9 @@
 """The ASGI application: Connexion's middleware around the compiled contract, and its lifespan."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from connexion.exceptions import ProblemException
 from connexion.lifecycle import ConnexionRequest, ConnexionResponse
@@ -125,9 +126,11 @@ def _lifespan(database: Database) -> Callable[[object], object]:
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
         await database.open()
-        try:
-            yield
-        finally:
-            await database.close()
+        # A second Ctrl-C cancels the wait for the end, and the closing of connections with it.
+        with suppress(asyncio.CancelledError):
+            try:
+                yield
+            finally:
+                await database.close()
 
     return lifespan

@@ -30,6 +30,23 @@ class _Duration(click.ParamType[int]):
         return int(found[1]) * _UNITS[found[2]]
 
 
+class _UserId(click.ParamType[str]):
+    name = "user"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from handlers.contract import CONTRACT_FILE, Contract
+        from handlers.schemas import Validator, draft4
+
+        user = str(value)
+        # An argument that is not UTF-8 comes with surrogates in place of its bytes.
+        if user.encode(errors="replace").decode() != user:
+            self.fail("must be UTF-8", param, ctx)
+        schema = draft4(Contract(CONTRACT_FILE.read_bytes()).specification["components"]["schemas"]["UserId"])
+        for _, words in Validator(schema).errors(user, most=1):
+            self.fail(words, param, ctx)
+        return user
+
+
 @click.group()
 def main() -> None:
     """A todo API for web frontends that sign their users in with Better Auth.
@@ -46,6 +63,9 @@ def serve() -> None:
     _check_address(settings)
     # Uvicorn raises the signal again when it has shut down; PostgreSQL is still to be stopped then.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # A terminal that is closed; nohup ignores it.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with _refusals(), _database(settings) as served:
         app = _app(served)
         if served.migrate_on_start:
@@ -63,10 +83,10 @@ def migrate() -> None:
 
 
 @main.command()
-@click.argument("user")
+@click.argument("user", type=_UserId())
 @click.option("--expires", type=_Duration(), default="1h", show_default=True, help="How long it lasts: 30m, 1h, 7d.")
 def token(user: str, expires: int) -> None:
-    """Print a token for USER, as the frontend would mint it: for curl and for Swagger UI."""
+    """Print a token for USER, as the frontend would mint it: to call the API with curl, say."""
     click.echo(_mint(_load(), user, expires))
 
 
@@ -82,10 +102,17 @@ def _check_address(settings: Settings) -> None:
     try:
         family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
         socket.create_server(address, family=family).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise click.ClickException(
-            f"Cannot listen on {settings.host}, port {settings.port}: {error.strerror}. HOST and PORT choose another."
+            f"Cannot listen on {settings.host}, port {settings.port}: {_reason(error)}. HOST and PORT choose another."
         ) from None
+
+
+def _reason(error: OSError | UnicodeError) -> str:
+    if isinstance(error, UnicodeError):
+        return "that is no name of a host"
+    # Of an address in use, Python's own words repeat the address.
+    return str(error.strerror).partition(" (while attempting")[0]
 
 
 @contextmanager

@@ -61,6 +61,22 @@ def test_a_duration_is_a_number_and_a_unit(tmp_path: Path, expires: str) -> None
     assert "must be a number and a unit, such as 30m, 1h or 7d" in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("user", "words"),
+    [
+        (b"", "must not be empty"),
+        (b"a/b", "must be text without control characters and without a slash"),
+        (b"a\nb", "must be text without control characters and without a slash"),
+        (b"x" * 256, "must have at most 255 characters"),
+        (b"\xff", "must be UTF-8"),
+    ],
+)
+def test_a_token_is_for_a_user_that_the_contract_allows(tmp_path: Path, user: bytes, words: str) -> None:
+    refused = run("token", os.fsdecode(user), directory=tmp_path, settings={})
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert words in refused.stderr
+
+
 def test_a_token_names_the_issuer_and_the_audience_that_the_server_asks_for(tmp_path: Path) -> None:
     settings = {"JWT_ISSUER": "https://app.example.com", "JWT_AUDIENCE": "todo"}
     said = claims(run("token", "ada", directory=tmp_path, settings=settings).stdout.strip())
@@ -83,7 +99,16 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path, database: str) -> None:
         port = str(listener.getsockname()[1])
         refused = run("serve", directory=tmp_path, settings={"DATABASE_URL": database, "PORT": port})
     assert refused.returncode == 1
-    assert refused.stderr.startswith(f"Error: Cannot listen on 127.0.0.1, port {port}: Address already in use")
+    assert refused.stderr == (
+        f"Error: Cannot listen on 127.0.0.1, port {port}: Address already in use. HOST and PORT choose another.\n"
+    )
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1", "a..b", ".", "x" * 70, "::g"])
+def test_a_host_that_cannot_be_listened_on_is_named(tmp_path: Path, database: str, host: str) -> None:
+    refused = run("serve", directory=tmp_path, settings={"DATABASE_URL": database, "HOST": host})
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"Error: Cannot listen on {host}, port ")
     assert refused.stderr.count("\n") == 1
 
 

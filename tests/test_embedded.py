@@ -67,6 +67,26 @@ def test_ctrl_c_and_sigterm_stop_both_and_the_data_stays(directory: Path, tmp_pa
         assert "Traceback" not in service.log.read_text()
 
 
+def test_a_terminal_that_is_closed_stops_both_too(directory: Path, tmp_path: Path) -> None:
+    with start(tmp_path, DATA_DIR=str(directory)) as service:
+        postgres = leader(directory)
+        assert service.stop(signal.SIGHUP) == 0
+        assert not is_running(postgres)
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.15])
+def test_impatience_leaves_no_trace(directory: Path, tmp_path: Path, seconds: float) -> None:
+    with start(tmp_path, DATA_DIR=str(directory)) as service:
+        postgres = leader(directory)
+        for _ in range(3):
+            with suppress(ProcessLookupError):
+                os.killpg(service.process.pid, signal.SIGINT)
+            time.sleep(seconds)
+        assert service.process.wait(20) in (0, 1)
+        assert not is_running(postgres)
+        assert "Traceback" not in service.log.read_text()
+
+
 def test_a_second_instance_on_the_same_data_says_so_and_ends(directory: Path, tmp_path: Path) -> None:
     with serve(tmp_path, DATA_DIR=str(directory)) as url, User(url, "ada") as ada:
         for arguments in (("serve",), ("migrate",)):
