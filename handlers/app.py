@@ -23,7 +23,7 @@ from handlers.docs import contract_routes
 from handlers.methods import Methods
 from handlers.problems import MEDIA_TYPE, Problem, logger, problem_of
 from handlers.request_id import RequestIdMiddleware
-from handlers.schemas import draft4
+from handlers.schemas import ContractError, draft4
 from handlers.security import BearerSecurity
 from storage.database import Database
 from storage.errors import Unavailable
@@ -49,7 +49,7 @@ def create_app(settings: Settings) -> ASGIApp:
         | {path: item.keys() - {"parameters"} for path, item in specification["paths"].items()}
     )
     app = _with_problems(_exact(app), methods)
-    app = _named(RequestIdMiddleware(with_cors(app, settings.allowed_origins)))
+    app = _named(RequestIdMiddleware(with_cors(app, settings.allowed_origins, specification)))
     return LifespanMiddleware(app, lifespan=_lifespan(database))  # type: ignore[no-any-return]
 
 
@@ -64,6 +64,8 @@ def _operations(app: ASGIApp, specification: Specification, settings: Settings, 
     resources = {"database": database, "settings": settings, "version": specification["info"]["version"]}
     contract = ContractMiddleware(app)
     contract.add_api(specification, resolver=resolver, resources=resources, body_limit=settings.body_limit)
+    if specification["components"]["securitySchemes"].keys() != {"bearerAuth"}:
+        raise ContractError("the only security scheme must be bearerAuth")
     bearer = BearerSecurity(settings, draft4(specification["components"]["schemas"]["UserId"]))
     security = SecurityMiddleware(contract)
     security.add_api(specification, resolver=resolver, security_map={"bearer": lambda: bearer})

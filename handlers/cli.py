@@ -193,7 +193,8 @@ def _run(settings: Settings, app: ASGIApp) -> None:
         log_level=settings.log_level,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=10,
+        # `docker stop` kills after ten seconds.
+        timeout_graceful_shutdown=5,
     )
 
 

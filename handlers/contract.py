@@ -1,5 +1,6 @@
 """Each operation of the contract, compiled once at start-up: validate, call the handler, answer."""
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from importlib import import_module
@@ -19,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from handlers.body import ClientDisconnected, RequestBody
 from handlers.parameters import Parameters
-from handlers.problems import Problem, invalid_input
+from handlers.problems import RETRY_AFTER, Problem, invalid_input
 from handlers.schemas import ContractError
 
 CONTRACT_FILE = Path(__file__).parent.parent / "openapi.yaml"
@@ -84,6 +85,8 @@ class Operation:
         self._resources = {name: value for name, value in resources.items() if name in asked}
         self._takes_principal = "principal" in asked
         _check_signature(operation.operation_id, asked, self._declared(), {*resources, "principal"})
+        if (self._owned or self._takes_principal) and not operation.security:
+            raise ContractError(f"{operation.operation_id} is for a user, but the contract asks for no token")
 
     def _declared(self) -> set[str]:
         return self._parameters.arguments | ({"body"} if self._body else set())
@@ -95,11 +98,15 @@ class Operation:
             raise Problem(403, "The token does not speak for the user in the path.")
         try:
             arguments = await self._arguments(scope, receive)
+            if self._takes_principal:
+                arguments["principal"] = principal
+            answer = await self._handler(**arguments, **self._resources)
         except ClientDisconnected:
             return
-        if self._takes_principal:
-            arguments["principal"] = principal
-        await _send(await self._handler(**arguments, **self._resources), send)
+        except asyncio.CancelledError:
+            # Uvicorn does so with what has not ended a while after it was told to stop.
+            raise Problem(503, "The server is stopping.", headers=RETRY_AFTER) from None
+        await _send(answer, send)
 
     async def _arguments(self, scope: Scope, receive: Receive) -> dict[str, Any]:
         arguments, errors = self._parameters.read(scope)
@@ -134,6 +141,8 @@ class ContractMiddleware(RequestValidationMiddleware):  # type: ignore[misc]  # 
 
 
 def _check_signature(name: str, asked: set[str], declared: set[str], offered: set[str]) -> None:
+    if ambiguous := declared & offered:
+        raise ContractError(f"{name} gets {_listed(ambiguous)} from the server, so no parameter can have that name")
     if missing := declared - asked:
         raise ContractError(f"{name} does not take {_listed(missing)}, which the contract declares")
     if unknown := asked - declared - offered:

@@ -1,5 +1,8 @@
 """CORS (the WHATWG Fetch standard): which origins may call, with which methods and headers, and what they may read."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -7,8 +10,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handlers.problems import MEDIA_TYPE, InputError, Problem, invalid_input
 
-_ALLOWED_HEADERS = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "X-Request-ID"]
-_EXPOSED_HEADERS = ["Allow", "ETag", "Location", "Retry-After", "WWW-Authenticate", "X-Request-ID"]
+# Beside what the operations declare.
+_REQUEST_HEADERS = {"Authorization", "Content-Type", "X-Request-ID"}
+_RESPONSE_HEADERS = {"Allow"}
+# What pages may read anyway.
+_SAFELISTED = {"Cache-Control"}
 # By Starlette's word for each fault.
 _FAULTS: dict[str, InputError] = {
     "origin": {"in": "header", "name": "Origin", "detail": "is not one of ALLOWED_ORIGINS"},
@@ -22,14 +28,21 @@ _FAULTS: dict[str, InputError] = {
 }
 
 
-def with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
-    """Wrap an application so that pages of these origins, or of all with `*`, may call it."""
+def with_cors(app: ASGIApp, origins: tuple[str, ...], specification: Mapping[str, Any]) -> ASGIApp:
+    """Wrap an application so that pages of these origins, or of all with `*`, may use all that the contract declares.
+
+    `specification` is the contract with its references resolved.
+    """
+    items = list(specification["paths"].values())
+    operations = {(method, id(item)): item[method] for item in items for method in item if method != "parameters"}
+    parameters = [parameter for part in (*items, *operations.values()) for parameter in part.get("parameters", ())]
+    responses = [response for operation in operations.values() for response in operation["responses"].values()]
     return _CORSMiddleware(
         app,
         allow_origins=origins,
-        allow_methods=["DELETE", "GET", "HEAD", "PATCH", "POST"],
-        allow_headers=_ALLOWED_HEADERS,
-        expose_headers=_EXPOSED_HEADERS,
+        allow_methods=sorted({method.upper() for method, _ in operations} | {"HEAD"}),
+        allow_headers=sorted({one["name"] for one in parameters if one["in"] == "header"} | _REQUEST_HEADERS),
+        expose_headers=sorted({name for one in responses for name in one["headers"]} - _SAFELISTED | _RESPONSE_HEADERS),
         allow_credentials="*" not in origins,
     )
 

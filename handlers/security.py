@@ -10,7 +10,7 @@ from connexion.lifecycle import ConnexionRequest
 from connexion.security import NO_VALUE
 
 from handlers.config import Settings
-from handlers.problems import Problem, unauthorized
+from handlers.problems import Problem, invalid_input, unauthorized
 from handlers.schemas import Validator
 
 _LEEWAY_SECONDS = 30
@@ -48,7 +48,9 @@ class BearerSecurity:
         if not headers:
             return NO_VALUE
         if len(headers) > 1:
-            raise unauthorized("There is more than one Authorization header.", error="invalid_request")
+            raise invalid_input(
+                [{"in": "header", "name": "Authorization", "detail": "must not be given more than once"}]
+            )
         scheme, _, token = headers[0].partition(" ")
         if scheme.lower() != "bearer":
             return NO_VALUE

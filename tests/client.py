@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import jwt
 
+from tests.conformance import check
 from tests.server import SECRET
 
 Json = Any
@@ -25,12 +26,12 @@ def mint(user_id: str, **changed: Any) -> str:
 
 
 class User:
-    """Calls the API as one user; paths are below `/api/{user_id}`."""
+    """Calls the API as one user, and holds its answers to the contract; paths are below `/api/{user_id}`."""
 
     def __init__(self, server: str, user_id: str) -> None:
         self.id = user_id
         headers = {"Authorization": f"Bearer {mint(user_id)}"}
-        self.http = httpx.Client(base_url=server, headers=headers, timeout=20)
+        self.http = httpx.Client(base_url=server, headers=headers, timeout=20, event_hooks={"response": [check]})
 
     def __enter__(self) -> "User":
         return self

@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import jwt
@@ -139,6 +140,23 @@ def has_ended(group: int) -> bool:
             return True
         time.sleep(0.02)
     return False
+
+
+def test_a_request_that_has_not_ended_when_the_server_must_is_told_so(tmp_path: Path, database: str) -> None:
+    with start(tmp_path, DATABASE_URL=database) as service, User(service.url, "slow") as user:
+        address = urlsplit(service.url)
+        with socket.create_connection((str(address.hostname), address.port or 80), timeout=20) as connection:
+            head = f"POST /api/slow/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: {user.http.headers['Authorization']}"
+            connection.sendall(f'{head}\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{{"t'.encode())
+            time.sleep(0.2)
+            service.process.send_signal(signal.SIGTERM)
+            answer = connection.recv(65_536)
+        assert service.process.wait(20) == 0
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"application/problem+json" in answer
+    assert b"x-request-id: " in answer
+    assert b"The server is stopping." in answer
+    assert "Traceback" not in service.log.read_text()
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

@@ -108,8 +108,32 @@ def test_the_project_as_it_is_holds_together(copy: Path) -> None:
         (
             "openapi.yaml",
             "schema: {type: boolean}",
-            "schema: {type: number}",
-            "GET /api/{user_id}/tasks: parameter 'completed': the type 'number' is not supported",
+            "schema: {type: object}",
+            "GET /api/{user_id}/tasks: parameter 'completed': the type 'object' is not supported",
+        ),
+        (
+            "openapi.yaml",
+            "completed: {type: boolean, default: false}",
+            "completed: {type: number}",
+            "POST /api/{user_id}/tasks: the type 'number' is not supported in the schema of a request",
+        ),
+        (
+            "openapi.yaml",
+            "      summary: List tags\n",
+            "      summary: List tags\n      security: []\n",
+            "GET /api/{user_id}/tags: handlers.tags.list_tags is for a user, but the contract asks for no token",
+        ),
+        (
+            "openapi.yaml",
+            "        - name: tag_match\n",
+            "        - name: database\n",
+            "handlers.tasks.list_tasks gets database from the server, so no parameter can have that name",
+        ),
+        (
+            "openapi.yaml",
+            "  securitySchemes:\n    bearerAuth:\n",
+            "  securitySchemes:\n    tokenAuth:\n",
+            "the only security scheme must be bearerAuth",
         ),
         (
             "openapi.yaml",
