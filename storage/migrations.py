@@ -22,7 +22,7 @@ def migrate(url: str) -> None:
     Raises UnsuitableDatabase for a database that cannot serve, Unavailable when it does not answer.
     """
     try:
-        with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+        with _connect(url, autocommit=True) as connection:
             _check_suitable(connection)
             if _revision(connection) == head():
                 return
@@ -30,7 +30,13 @@ def migrate(url: str) -> None:
     except psycopg.OperationalError as error:
         raise Unavailable(str(error)) from error
     except psycopg.Error as error:
-        raise UnsuitableDatabase(f"The database cannot be migrated: {error.diag.message_primary}.") from error
+        raise UnsuitableDatabase(f"The database cannot be migrated: {error.diag.message_primary or error}.") from error
+
+
+def _connect(url: str, *, autocommit: bool) -> psycopg.Connection[Any]:
+    return psycopg.connect(
+        url, autocommit=autocommit, connect_timeout=10, client_encoding="utf8", prepare_threshold=None
+    )
 
 
 def head() -> str:
@@ -70,7 +76,13 @@ def _upgrade(url: str) -> None:
     from alembic import command
     from alembic.util import CommandError
 
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url), poolclass=NullPool)
+    engine = create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: _connect(url, autocommit=False),
+        poolclass=NullPool,
+        # A stricter level would see the database as it was before it waited for the lock.
+        isolation_level="READ COMMITTED",
+    )
     config = alembic_config()
     try:
         with engine.begin() as connection:

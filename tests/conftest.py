@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.client import User
-from tests.postgres import new_database, private_postgres
+from tests.postgres import odd_database, private_postgres
 from tests.server import serve
 
 
@@ -31,8 +31,8 @@ def postgres() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def database(postgres: str) -> str:
-    """Return the URL of the server's database."""
-    return new_database(postgres)
+    """Return the URL of the server's database, whose defaults are none that we would choose."""
+    return odd_database(postgres)
 
 
 @pytest.fixture(scope="session")

@@ -37,3 +37,17 @@ def new_database(url: str, options: str = "") -> str:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}" {options}'.encode())
     return urlsplit(url)._replace(path=f"/{name}").geturl().replace("postgresql:/?", f"postgresql://postgres@/{name}?")
+
+
+def odd_database(url: str) -> str:
+    """Make an empty database whose sessions have odd defaults, and return its own URL."""
+    made = new_database(url)
+    with psycopg.connect(made, autocommit=True) as connection:
+        for setting in (
+            "timezone = 'Asia/Kolkata'",
+            "datestyle = 'German, DMY'",
+            "client_encoding = 'LATIN1'",
+            "default_transaction_isolation = 'serializable'",
+        ):
+            connection.execute(f'ALTER DATABASE "{connection.info.dbname}" SET {setting}'.encode())
+    return made

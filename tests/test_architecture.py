@@ -3,6 +3,7 @@
 import ast
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -64,7 +65,16 @@ def exercise(ada: User) -> None:
     ada.request("DELETE", f"/tasks/{task['id']}")
 
 
-def test_every_statement_on_the_tables_names_its_user_and_each_request_is_one_statement(tmp_path: Path) -> None:
+def poll(ada: User) -> None:
+    """Ask for what has not changed."""
+    task = ada.create("Buy milk", tags=["a"])
+    for path in ("/tasks", "/tasks?search=milk&sort_by=title", "/tags", f"/tasks/{task['id']}"):
+        tag = ada.get(path).headers["ETag"]
+        assert ada.get(path, headers={"If-None-Match": tag}).status_code == 304
+
+
+def statements_of(work: Callable[[User], None], directory: Path) -> list[str]:
+    """Return the statements on the tables that a server makes for some work, in their order."""
     with private_postgres() as url:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET log_statement = 'all'")
@@ -72,19 +82,38 @@ def test_every_statement_on_the_tables_names_its_user_and_each_request_is_one_st
             row = connection.execute("SELECT current_setting('data_directory')").fetchone()
         assert row is not None
         log = Path(row[0]).parent / "postgresql.log"
-        with serve(tmp_path, DATABASE_URL=url) as server, User(server, "ada") as ada:
+        with serve(directory, DATABASE_URL=url) as server, User(server, "ada") as ada:
             time.sleep(0.2)
             before = log.stat().st_size
-            exercise(ada)
+            work(ada)
             time.sleep(0.2)
             with log.open("rb") as file:
                 file.seek(before)
                 written = file.read().decode()
     statements = re.split(r"^[0-9-]+ [0-9:.]+ \w+ \[\d+\] ", written, flags=re.MULTILINE)
-    on_tables = [one for one in statements if re.search(r"\b(FROM|INTO|UPDATE) (tasks|accounts)\b", one)]
+    return [one for one in statements if re.search(r"\b(FROM|INTO|UPDATE) (tasks|accounts)\b", one)]
+
+
+def test_every_statement_on_the_tables_names_its_user_and_each_request_is_one_statement(tmp_path: Path) -> None:
+    statements = statements_of(exercise, tmp_path)
     # One for each of 2 creations, 12 lists, a look-up of the revision, a read, a patch, a list of tags, a deletion.
-    assert len(on_tables) == 19
-    for statement in on_tables:
-        assert re.search(r"user_id = \$\d|user_id, |\(user_id", statement), statement
+    assert len(statements) == 19
+    for statement in statements:
         for table in ("tasks", "accounts"):
-            assert f"FROM {table}" not in statement or re.search(rf"{table}\.user_id = \$\d", statement), statement
+            touched = re.findall(rf"\b(?:FROM|JOIN|UPDATE) {table}\b", statement)
+            named = re.findall(rf"\b{table}\.user_id = \$\d", statement)
+            assert len(named) == len(touched), statement
+        for columns in re.findall(r"INSERT INTO \w+ \((.*?)\)", statement):
+            assert "user_id" in columns.split(", "), statement
+
+
+def test_what_has_not_changed_costs_one_look_up_by_primary_key(tmp_path: Path) -> None:
+    statements = statements_of(poll, tmp_path)[1:]
+    assert len(statements) == 4 * 2
+    for statement in statements[1:6:2]:
+        assert re.findall(r"\b(?:FROM|JOIN|UPDATE) (\w+)", statement) == ["accounts"], statement
+    whole = re.search(r"FROM tasks.*WHERE (.*?)\s*(DETAIL|$)", statements[7], re.DOTALL)
+    assert whole is not None
+    assert re.sub(r"\$\d(::\w+)?", "?", whole[1]).split("\n")[0].strip() == (
+        "tasks.user_id = ? AND tasks.id = ? AND tasks.deleted_at IS NULL"
+    )

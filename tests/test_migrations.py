@@ -1,13 +1,17 @@
 """Migrations: once however many start at once, all or nothing, and a sentence where they cannot be made."""
 
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from alembic import command as alembic_command
 from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
 
 from storage.migrations import alembic_config, head
 from tests.client import User
@@ -50,6 +54,46 @@ def test_ten_that_migrate_at_once_migrate_once(tmp_path: Path, empty: str) -> No
     with psycopg.connect(empty) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(head(),)]
         assert connection.execute("SELECT count(*) FROM tasks").fetchone() == (0,)
+
+
+def waiting(connection: psycopg.Connection[Any]) -> int:
+    """Return how many sessions wait for a lock that somebody chose."""
+    row = connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_those_that_migrate_wait_for_each_other(tmp_path: Path, empty: str) -> None:
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(7261042001)")
+        env = environment(DATABASE_URL=empty)
+        replicas = [subprocess.Popen(command("migrate"), cwd=tmp_path, env=env) for _ in range(2)]
+        deadline = time.monotonic() + 20
+        while waiting(connection) < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert waiting(connection) == 2
+        assert not migrated(empty)
+        connection.execute("SELECT pg_advisory_unlock(7261042001)")
+        assert [replica.wait(20) for replica in replicas] == [0, 0]
+    assert migrated(empty)
+
+
+def test_what_an_earlier_version_stored_is_kept(tmp_path: Path, empty: str) -> None:
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(empty))
+    with engine.begin() as connection:
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        alembic_command.upgrade(config, "0001")
+    engine.dispose()
+    with psycopg.connect(empty) as connection:
+        connection.execute("INSERT INTO accounts VALUES ('ada', 1)")
+        connection.execute(
+            "INSERT INTO tasks (user_id, id, revision, title, completed, priority, tags, created_at, updated_at)"
+            " VALUES ('ada', gen_random_uuid(), 1, 'kept', false, 2, '{a}', now(), now())"
+        )
+    with serve(tmp_path, DATABASE_URL=empty) as server, User(server, "ada") as ada:
+        assert ada.titles(search="KEPT", tags="a") == ["kept"]
+        assert ada.create()["revision"] == 2
 
 
 def test_serving_migrates_unless_told_to_leave_the_database_alone(tmp_path: Path, empty: str) -> None:

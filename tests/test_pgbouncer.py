@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from tests.client import User
-from tests.postgres import new_database, reachable_directory
+from tests.postgres import odd_database, reachable_directory
 from tests.server import free_port, run, serve
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -47,7 +47,7 @@ def wait_until_it_answers(url: str) -> None:
 @pytest.fixture
 def direct(postgres: str) -> str:
     """Return the URL of an empty database, past PgBouncer."""
-    return new_database(postgres)
+    return odd_database(postgres)
 
 
 @pytest.fixture

