@@ -81,7 +81,7 @@ class BearerSecurity:
             raise _invalid("The token is not valid.") from None
 
     def _principal(self, claims: Mapping[str, Any]) -> Principal:
-        user_id = _text(claims["sub"], 255)
+        user_id = _text(claims["sub"])
         if user_id is None or not self._is_user_id(user_id):
             raise ValueError("sub")
         _time(claims.get("nbf"))
@@ -104,9 +104,9 @@ def _invalid(detail: str) -> Problem:
     return unauthorized(detail, error="invalid_token")
 
 
-def _text(claim: Any, longest: int) -> str | None:
+def _text(claim: Any, longest: int | None = None) -> str | None:
     """Return a claim that is text which can be written as UTF-8, else None: JSON allows lone surrogates."""
-    if not isinstance(claim, str) or len(claim) > longest:
+    if not isinstance(claim, str) or (longest is not None and len(claim) > longest):
         return None
     try:
         claim.encode()

@@ -8,22 +8,22 @@ from sqlalchemy.dialects.postgresql import insert
 from storage.database import Connection, Query
 from storage.schema import accounts
 
-user_id = bindparam("user_id", type_=Text)
+owner = bindparam("user_id", type_=Text)
 now = func.clock_timestamp(type_=DateTime(timezone=True)).label("at")
 
 # A user who has never written anything has no account yet: revision 0.
 revision = func.coalesce(
-    select(accounts.c.revision).where(accounts.c.user_id == user_id).scalar_subquery(), literal_column("0", BigInteger)
+    select(accounts.c.revision).where(accounts.c.user_id == owner).scalar_subquery(), literal_column("0", BigInteger)
 ).label("revision")
 _REVISION = Query(select(revision))
 
-lock = select(accounts.c.user_id).where(accounts.c.user_id == user_id).with_for_update().cte("account")
+lock = select(accounts.c.user_id).where(accounts.c.user_id == owner).with_for_update().cte("account")
 """Every write to existing rows locks the owner's account before anything else: two orders would deadlock."""
 
 
 def bump_or_open() -> CTE:
     """Return a CTE that increments the revision, opening the account if need be, and tells the time under its lock."""
-    opened = insert(accounts).values(user_id=user_id, revision=literal_column("1"))
+    opened = insert(accounts).values(user_id=owner, revision=literal_column("1"))
     bumped = opened.on_conflict_do_update(
         index_elements=["user_id"], set_={"revision": accounts.c.revision + literal_column("1")}
     )
@@ -32,7 +32,7 @@ def bump_or_open() -> CTE:
 
 def bump_if(condition: ColumnElement[bool]) -> CTE:
     """Return a CTE that, where the condition holds, increments the revision and tells the time under its lock."""
-    bumped = update(accounts).where(accounts.c.user_id == user_id, condition)
+    bumped = update(accounts).where(accounts.c.user_id == owner, condition)
     bumped = bumped.values(revision=accounts.c.revision + literal_column("1"))
     return bumped.returning(accounts.c.revision, now).cte("bump")
 

@@ -3,15 +3,11 @@
 from typing import Any
 
 
-class StorageError(Exception):
-    """The base of every refusal."""
-
-
-class NotFound(StorageError):
+class NotFound(Exception):
     """The user has no such row."""
 
 
-class PreconditionFailed(StorageError):
+class PreconditionFailed(Exception):
     """The row is in another revision than the caller requires.
 
     `current` is the row as it is now.
@@ -22,7 +18,7 @@ class PreconditionFailed(StorageError):
         self.current = current
 
 
-class Unavailable(StorageError):
+class Unavailable(Exception):
     """The database does not answer, or not in time. Whether a write was made is not known."""
 
 

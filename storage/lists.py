@@ -123,7 +123,7 @@ def _ordered(page: Select[Any], key: ColumnElement[Any], task_id: ColumnElement[
 @lru_cache(maxsize=1024)
 def _query(filters: frozenset[str], sort: Sort, *, after_position: bool) -> Query:
     """Return the statement of a shape: one row at least, which carries the revision and the total."""
-    matches = [tasks.c.user_id == accounts.user_id, is_live, *(_CONDITIONS[name] for name in sorted(filters))]
+    matches = [tasks.c.user_id == accounts.owner, is_live, *(_CONDITIONS[name] for name in sorted(filters))]
     page = _page(matches, sort, after_position=after_position).cte("page")
     counted = select(func.count()).select_from(tasks).where(*matches).scalar_subquery()
     head = select(accounts.revision, (null() if after_position else counted).label("total")).cte("head")

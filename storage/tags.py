@@ -25,7 +25,7 @@ def _statement() -> Query:
     used = (
         select(name, func.count().label("usage_count"))
         .select_from(tasks.join(tag, true()))
-        .where(tasks.c.user_id == accounts.user_id, is_live)
+        .where(tasks.c.user_id == accounts.owner, is_live)
         .group_by(name)
         .order_by(collate(name, "C"))
         .limit(literal_column(str(MOST_TAGS)))

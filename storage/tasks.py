@@ -56,7 +56,7 @@ columns = [tasks.c[name] for name in Task._fields]
 
 _id = bindparam("id", type_=Uuid)
 _revisions = bindparam("revisions", type_=ARRAY(BigInteger))
-_own = (tasks.c.user_id == accounts.user_id, tasks.c.id == _id)
+_own = (tasks.c.user_id == accounts.owner, tasks.c.id == _id)
 
 _old = (
     select(*columns)
@@ -72,7 +72,7 @@ def _create() -> Query:
     bump = accounts.bump_or_open()
     values = {name: bindparam(name, type_=tasks.c[name].type) for name in CHANGEABLE} | {
         "id": _id,
-        "user_id": accounts.user_id,
+        "user_id": accounts.owner,
     }
     completed_at = case((values["completed"], bump.c.at), else_=null())
     derived: dict[str, Any] = {"completed_at": completed_at, "created_at": bump.c.at, "updated_at": bump.c.at}

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.client import User
+from tests.conformance import CONTRACT
 
 
 def test_a_task_needs_no_more_than_a_title(ada: User) -> None:
@@ -26,6 +27,14 @@ def test_a_task_needs_no_more_than_a_title(ada: User) -> None:
         "tags": [],
         "revision": 1,
     }
+
+
+def test_what_is_left_out_is_what_the_contract_says_by_default(ada: User) -> None:
+    declared = CONTRACT["components"]["schemas"]["TaskCreate"]["properties"]
+    defaults = {name: schema["default"] for name, schema in declared.items() if "default" in schema}
+    assert defaults
+    task = ada.create()
+    assert {name: task[name] for name in defaults} == defaults
 
 
 def test_a_task_keeps_all_that_it_is_given(ada: User) -> None:
