@@ -150,7 +150,7 @@ def test_a_request_that_has_not_ended_when_the_server_must_is_told_so(tmp_path: 
             connection.sendall(f'{head}\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{{"t'.encode())
             time.sleep(0.2)
             service.process.send_signal(signal.SIGTERM)
-            answer = connection.recv(65_536)
+            answer = b"".join(iter(lambda: connection.recv(65_536), b""))
         assert service.process.wait(20) == 0
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"application/problem+json" in answer

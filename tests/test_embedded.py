@@ -82,7 +82,8 @@ def test_impatience_leaves_no_trace(directory: Path, tmp_path: Path, seconds: fl
             with suppress(ProcessLookupError):
                 os.killpg(service.process.pid, signal.SIGINT)
             time.sleep(seconds)
-        assert service.process.wait(20) in (0, 1)
+        # The last may come when Python itself is ending.
+        assert service.process.wait(20) in (0, 1, -signal.SIGINT)
         assert not is_running(postgres)
         assert "Traceback" not in service.log.read_text()
 
