@@ -152,7 +152,7 @@ def _check_version(data: Path) -> None:
     try:
         version = (data / "PG_VERSION").read_text().strip()
     except OSError as error:
-        raise EmbeddedError(f"The directory {data} has no data of PostgreSQL: delete it.") from error
+        raise EmbeddedError(f"The directory {data} has no data of PostgreSQL: move it away.") from error
     if version != _MAJOR_VERSION:
         raise EmbeddedError(f"The data in {data} is of PostgreSQL {version}, and this is PostgreSQL {_MAJOR_VERSION}.")
 

@@ -64,8 +64,11 @@ def test_every_fault_of_a_query_is_told(ada: User) -> None:
     assert faults(ada.get(f"/tasks?{query}")) == {("query", name) for name in names.split()}
 
 
-def test_at_most_a_thousand_faults_are_told(ada: User) -> None:
-    response = ada.request("POST", "/tasks", json={f"m{number}": 1 for number in range(2000)})
+@pytest.mark.parametrize(
+    "body", [{f"m{number}": 1 for number in range(2000)}, {"title": "t", "tags": [""] * 1500}], ids=["members", "items"]
+)
+def test_at_most_a_thousand_faults_are_told(ada: User, body: Any) -> None:
+    response = ada.request("POST", "/tasks", json=body)
     assert len(response.json()["errors"]) == 1000
     assert response.json()["detail"] == "The request has more than 1,000 errors."
 
