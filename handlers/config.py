@@ -131,7 +131,7 @@ class _Reader:
         given = [origin.strip().rstrip("/").lower() for origin in self.text("ALLOWED_ORIGINS", default).split(",")]
         named = [origin for origin in given if origin]
         if "*" in named and (production or len(named) > 1):
-            self._faults.append("ALLOWED_ORIGINS must name each origin in production; * is for development, by itself.")
+            self._faults.append("ALLOWED_ORIGINS must name each origin; * stands by itself, and for development only.")
         origins = ["*" if origin == "*" else _origin(origin) for origin in named]
         # Not echoed: who mixed up two variables may have put a password here.
         self._faults += [

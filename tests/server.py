@@ -56,7 +56,14 @@ def start(directory: Path, **settings: str) -> Iterator[Service]:
     log = directory / f"server-{port}.log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            command("serve"), cwd=directory, env=env, stdout=output, stderr=output, start_new_session=True
+            command("serve"),
+            cwd=directory,
+            env=env,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            # The tests may run under nohup.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
         )
     service = Service(f"http://127.0.0.1:{port}", process, log)
     try:

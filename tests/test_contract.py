@@ -9,6 +9,9 @@ import yaml
 from connexion.json_schema import Draft4RequestValidator, Draft4ResponseValidator
 from connexion.spec import Specification
 
+from handlers.resources import PRIORITIES
+from storage.lists import _KEY_TYPES
+from storage.tasks import CHANGEABLE, Task
 from tests.server import ROOT
 
 Json = Any
@@ -84,6 +87,27 @@ def test_an_operation_names_the_statuses_and_headers_that_all_of_its_kind_have(o
         assert ("Retry-After" in response["headers"]) == (status == "503")
         is_problem = status >= "400" and (operation["operationId"], status) != ("get_health", "503")
         assert ("application/problem+json" in response.get("content", {})) == is_problem
+
+
+@EACH_OPERATION
+def test_each_problem_has_a_type_of_its_own_that_clients_can_tell_it_by(operation: Json) -> None:
+    schemas_of_problems = [
+        response["content"]["application/problem+json"]["schema"]
+        for response in operation["responses"].values()
+        if "application/problem+json" in response.get("content", {})
+    ]
+    types = [schema["allOf"][1]["properties"]["type"]["enum"] for schema in schemas_of_problems]
+    assert all(len(one) == 1 for one in types)
+    assert len({one[0] for one in types}) == len(types)
+
+
+def test_what_storage_knows_by_name_is_what_the_contract_names() -> None:
+    assert set(WRITTEN["components"]["schemas"]["Priority"]["enum"]) == PRIORITIES.keys()
+    parameters = {one.get("name"): one for one in WRITTEN["paths"]["/api/{user_id}/tasks"]["get"]["parameters"]}
+    assert set(parameters["sort_by"]["schema"]["enum"]) == _KEY_TYPES.keys()
+    assert set(WRITTEN["components"]["schemas"]["TaskUpdate"]["properties"]) == set(CHANGEABLE)
+    assert set(WRITTEN["components"]["schemas"]["TaskCreate"]["properties"]) == set(CHANGEABLE)
+    assert set(WRITTEN["components"]["schemas"]["Task"]["properties"]) == set(Task._fields)
 
 
 def test_only_health_is_public() -> None:
