@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from itertools import zip_longest
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -206,7 +207,7 @@ def _read_env_file(file: Path, faults: list[str]) -> dict[str, str]:
     except (OSError, UnicodeDecodeError):
         faults.append(f"The file {file} cannot be read as UTF-8 text.")
         return {}
-    wrong = [binding.original.line for binding in bindings if binding.error]
+    wrong = [one.original.line for one in bindings if one.error or "\0" in one.original.string]
     faults += [f"The file {file} must have NAME=value in line {line}, with quotes that are closed." for line in wrong]
     return {one.key: one.value for one in bindings if one.key and one.value and one.value.strip()}
 
@@ -247,9 +248,9 @@ def _is_private(parameters: Mapping[str, object], environ: Mapping[str, str]) ->
         return True
     if parameters.get("service") or environ.get("PGSERVICE"):
         return False
-    address = parameters.get("hostaddr") or environ.get("PGHOSTADDR")
-    hosts = str(address or parameters.get("host") or environ.get("PGHOST") or "").split(",")
-    return all(_is_local(host) for host in hosts)
+    addresses = str(parameters.get("hostaddr") or environ.get("PGHOSTADDR") or "").split(",")
+    hosts = str(parameters.get("host") or environ.get("PGHOST") or "").split(",")
+    return all(_is_local(address or host) for address, host in zip_longest(addresses, hosts, fillvalue=""))
 
 
 def _is_local(host: str) -> bool:

@@ -14,20 +14,30 @@ class HttpProtocol(HttpToolsProtocol):
     """Bounds a request's head, ignores Upgrade, and answers what cannot be parsed with a problem document."""
 
     _head_size = 0
+    _refusal: str | None = None
 
     def data_received(self, data: bytes) -> None:
         """Parse what came. Uvicorn's own has no bound, and takes what follows an Upgrade for another request."""
+        if self._refusal is not None:
+            return
         self._unset_keepalive_if_required()
         self._head_size += len(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._parse_without_upgrade(data[upgrade.args[0] :])
+            while data:
+                data = self._parse(data)
         except httptools.HttpParserError:
-            self.send_400_response("is not HTTP")
+            self._refuse("is not HTTP")
         else:
             if self._head_size > _LARGEST_HEAD:
-                self.send_400_response(f"must have at most {_LARGEST_HEAD:,} bytes, with the method and the path")
+                self._refuse(f"must have at most {_LARGEST_HEAD:,} bytes, with the method and the path")
+
+    def _parse(self, data: bytes) -> bytes:
+        """Parse bytes, and return what is to be parsed next: nothing, but after an Upgrade."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            return self._without_upgrade(data[upgrade.args[0] :])
+        return b""
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Note a header; blanks after its value are not part of it (RFC 9112, section 5.1)."""
@@ -50,17 +60,30 @@ class HttpProtocol(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
-    def _parse_without_upgrade(self, rest: bytes) -> None:
-        """Parse the request again as an ordinary one: a server may ignore Upgrade (RFC 9110, section 7.8)."""
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or with the refusal that follows the last."""
+        super().on_response_complete()
+        if self._refusal is not None and self.cycle.response_complete and not self.transport.is_closing():
+            self.send_400_response(self._refusal)
+
+    def _without_upgrade(self, rest: bytes) -> bytes:
+        """Return the request as an ordinary one, for another parser: Upgrade may be ignored (RFC 9110, section 7.8)."""
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         if method == b"CONNECT":
-            self.send_400_response("is for a proxy")
-            return
+            self._refuse("is for a proxy")
+            return b""
         lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
         lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self.data_received(b"\r\n".join([*lines, b"", rest]))
+        return b"\r\n".join([*lines, b"", rest])
+
+    def _refuse(self, msg: str) -> None:
+        """Refuse what cannot be parsed, after the answers to what came before it (RFC 9112, section 9.3.2)."""
+        if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
+            self.send_400_response(msg)
+        else:
+            self._refusal = msg
 
     def send_400_response(self, msg: str) -> None:
         """Send a 400 and close the connection: the application never sees the request. `msg` says what its head is."""

@@ -120,8 +120,10 @@ class Database:
         """
         if self._ping is None or self._ping.done():
             self._ping = asyncio.create_task(self._answers())
-        done, _ = await asyncio.wait({self._ping}, timeout=within)
-        return bool(done) and not self._ping.cancelled() and self._ping.result()
+        # Ours, whichever ping comes after it while we wait.
+        ping = self._ping
+        await asyncio.wait({ping}, timeout=within)
+        return ping.done() and not ping.cancelled() and ping.result()
 
     async def _answers(self) -> bool:
         try:

@@ -165,7 +165,11 @@ def _stop_orphan(data: Path) -> None:
         pid, *rest = file.read_text().splitlines(keepends=True)
         ps = ["ps", "-ww", "-o", "stat=,args=", "-p", str(int(pid))]
         status, _, command = subprocess.run(ps, capture_output=True, text=True, check=False).stdout.partition(" ")  # noqa: S603
-    except (FileNotFoundError, ValueError):
+    except FileNotFoundError:
+        return
+    except ValueError:
+        # Half-written, in a crash of the machine.
+        file.unlink()
         return
     if status.startswith("Z") or "postgres" not in command:
         # It crashed, and its number may be another process's by now. PostgreSQL takes its parent's for a stale one.

@@ -176,6 +176,8 @@ def test_production_stops_at_what_is_not_safe(variables: dict[str, str], words: 
         ("postgresql:///todo?service=production", {}, False),
         ("postgresql:///todo", {"PGSERVICE": "production"}, False),
         ("postgresql:///todo?service=production&sslmode=require", {}, True),
+        ("postgresql://db.example.com,localhost/todo?hostaddr=,127.0.0.1", {}, False),
+        ("postgresql://db.example.com,localhost/todo?hostaddr=127.0.0.1,", {}, True),
         (REMOTE, {"PGSSLMODE": "require"}, True),
         (REMOTE, {"PGSSLMODE": "prefer"}, False),
     ],
@@ -236,7 +238,9 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
         load({}, file)
 
 
-@pytest.mark.parametrize("line", ['JWT_AUDIENCE="todo', "JWT_ISSUER todo", "PORT: 7860", "JWT_ISSUER='a' b"])
+@pytest.mark.parametrize(
+    "line", ['JWT_AUDIENCE="todo', "JWT_ISSUER todo", "PORT: 7860", "JWT_ISSUER='a' b", "HOST=a\0b"]
+)
 def test_a_line_of_the_file_that_sets_nothing_is_a_fault(tmp_path: Path, line: str) -> None:
     file = tmp_path / ".env"
     file.write_text(f"\ufeffHOST=::1\n{line}\nPORT=x\n", encoding="utf-8")

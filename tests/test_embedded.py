@@ -124,6 +124,16 @@ def test_a_crashed_postgresqls_number_may_be_another_process_by_now(directory: P
         other.kill()
 
 
+@pytest.mark.parametrize("content", [b"", b"abc\n", b"\xff\xfe"])
+def test_a_half_written_file_of_a_crashed_postgresql_does_no_harm(
+    directory: Path, tmp_path: Path, content: bytes
+) -> None:
+    settings = {"DATA_DIR": str(directory)}
+    assert run("migrate", directory=tmp_path, settings=settings).returncode == 0
+    (directory / "postgresql/data/postmaster.pid").write_bytes(content)
+    assert run("migrate", directory=tmp_path, settings=settings).stderr == ""
+
+
 def create_until_refused(url: str, client: int) -> list[Json]:
     """Create tasks one after the other until the server is gone; return those that it answered for."""
     tasks: list[Json] = []

@@ -1,6 +1,7 @@
 """Health and readiness, with the database there, away, hanging and back."""
 
 import os
+import random
 import signal
 import time
 from collections.abc import Callable
@@ -22,6 +23,20 @@ def test_a_working_service_is_healthy(server: str) -> None:
     assert response.status_code == 200
     assert response.headers["Cache-Control"] == "no-store"
     assert response.json() == {"status": "healthy", "version": "0.1.0", "database": "up"}
+
+
+def test_those_who_ask_at_once_are_all_answered(server: str) -> None:
+    def ask(client: int) -> set[int]:
+        pauses = random.Random(client)  # noqa: S311 - the same pauses in every run
+        statuses = set()
+        with httpx.Client(base_url=server, verify=False) as http:  # noqa: S501 - over plain HTTP
+            for _ in range(50):
+                time.sleep(pauses.random() / 500)
+                statuses.add(http.get("/health").status_code)
+        return statuses
+
+    with ThreadPoolExecutor(8) as threads:
+        assert set().union(*threads.map(ask, range(8))) == {200}
 
 
 def postmaster(url: str) -> int:

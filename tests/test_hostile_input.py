@@ -288,6 +288,32 @@ def test_an_upgrade_is_ignored_and_its_body_is_taken_for_no_request(ada: User, u
     assert ada.titles() == ["GET /smuggled HTTP/1.1"]
 
 
+def test_many_upgrades_at_once_are_all_answered(server: str) -> None:
+    one = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nIf-None-Match: *\r\n" + UPGRADE + b"\r\n"
+    last = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert send_raw(server, one * 600 + last).count(b"HTTP/1.1 ") == 601
+
+
+@pytest.mark.parametrize("garbage", [b"GARBAGE\r\n\r\n", b"CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n"])
+def test_what_cannot_be_parsed_is_refused_after_the_answers_to_what_came_before(ada: User, garbage: bytes) -> None:
+    content = b'{"title": "kept"}'
+    length = b"Content-Length: %d" % len(content)
+    head = head_of(ada, f"POST /api/{ada.id}/tasks HTTP/1.1".encode(), b"Content-Type: application/json", length)
+    answer = send_raw(str(ada.http.base_url), (head + content) * 2 + garbage)
+    assert re.findall(rb"HTTP/1\.1 (\d{3}) ", answer) == [b"201", b"201", b"400"]
+    assert ada.titles() == ["kept", "kept"]
+
+
+def test_a_body_that_cannot_be_parsed_is_refused_at_once(ada: User) -> None:
+    head = head_of(
+        ada,
+        f"POST /api/{ada.id}/tasks HTTP/1.1".encode(),
+        b"Content-Type: application/json",
+        b"Transfer-Encoding: chunked",
+    )
+    assert send_raw(str(ada.http.base_url), head + b"nonsense\r\n").startswith(b"HTTP/1.1 400 ")
+
+
 def test_a_tunnel_is_refused(server: str) -> None:
     assert b"400 Bad Request" in send_raw(server, b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n")
 
