@@ -34,13 +34,14 @@ def with_cors(app: ASGIApp, origins: tuple[str, ...], specification: Mapping[str
     `specification` is the contract with its references resolved.
     """
     items = list(specification["paths"].values())
-    operations = {(method, id(item)): item[method] for item in items for method in item if method != "parameters"}
-    parameters = [parameter for part in (*items, *operations.values()) for parameter in part.get("parameters", ())]
-    responses = [response for operation in operations.values() for response in operation["responses"].values()]
+    declared = [(method, operation) for item in items for method, operation in item.items() if method != "parameters"]
+    operations = [operation for _, operation in declared]
+    parameters = [parameter for part in (*items, *operations) for parameter in part.get("parameters", ())]
+    responses = [response for operation in operations for response in operation["responses"].values()]
     return _CORSMiddleware(
         app,
         allow_origins=origins,
-        allow_methods=sorted({method.upper() for method, _ in operations} | {"HEAD"}),
+        allow_methods=sorted({method.upper() for method, _ in declared} | {"HEAD"}),
         allow_headers=sorted({one["name"] for one in parameters if one["in"] == "header"} | _REQUEST_HEADERS),
         expose_headers=sorted({name for one in responses for name in one["headers"]} - _SAFELISTED | _RESPONSE_HEADERS),
         allow_credentials="*" not in origins,

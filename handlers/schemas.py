@@ -24,8 +24,6 @@ _TYPE_WORDS = {
     "object": "an object",
     "null": "null",
 }
-
-
 # What another fault at the same place says already, and which.
 _TOLD_BY = {"enum": "type", "maxLength": "format", "pattern": "minLength"}
 

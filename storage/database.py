@@ -3,7 +3,7 @@
 import asyncio
 import select
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, cast
 
 import psycopg
@@ -104,12 +104,19 @@ class Database:
         await self._ping_pool.close()
         await self._pool.close()
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
         """Lend a connection. Raises Unavailable when there is none, when it breaks, or when it takes too long."""
+        return self._lend(self._pool)
+
+    @asynccontextmanager
+    async def _lend(self, pool: AsyncConnectionPool) -> AsyncIterator[Connection]:
         try:
-            async with _borrowed(self._pool) as connection, asyncio.timeout(self._statement_timeout):
-                yield connection
+            connection = await _checkout(pool)
+            try:
+                async with asyncio.timeout(self._statement_timeout):
+                    yield connection
+            finally:
+                await pool.putconn(connection)
         except _AWAY as error:
             raise Unavailable(_first_line(error)) from error
 
@@ -127,9 +134,9 @@ class Database:
 
     async def _answers(self) -> bool:
         try:
-            async with _borrowed(self._ping_pool) as connection, asyncio.timeout(self._statement_timeout):
+            async with self._lend(self._ping_pool) as connection:
                 await connection.execute("SELECT 1")
-        except _AWAY:
+        except Unavailable:
             return False
         return True
 
@@ -142,18 +149,14 @@ async def _configure(connection: AsyncConnection[Any]) -> None:
     )
 
 
-@asynccontextmanager
-async def _borrowed(pool: AsyncConnectionPool) -> AsyncIterator[Connection]:
+async def _checkout(pool: AsyncConnectionPool) -> Connection:
     connection = await pool.getconn()
     # The pool's own check pauses longer after each dead connection, and there may be as many as it has.
     while _has_something_to_read(connection):
         await connection.close()
         await pool.putconn(connection)
         connection = await pool.getconn()
-    try:
-        yield connection
-    finally:
-        await pool.putconn(connection)
+    return connection
 
 
 def _has_something_to_read(connection: Connection) -> bool:
