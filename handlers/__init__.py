@@ -1,4 +1,11 @@
+import re
 import warnings
+from pathlib import Path
+
+# The contract's is the only one.
+__version__ = re.findall(
+    r"^  version: &version (\S+)$", (Path(__file__).parent.parent / "openapi.yaml").read_text(), re.MULTILINE
+)[0]
 
 # Connexion imports Starlette's test client, which warns of its own future.
 warnings.filterwarnings("ignore", module="connexion")

@@ -1,9 +1,7 @@
 """The ASGI application: Connexion's middleware around the compiled contract, and its lifespan."""
 
-import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
 
 from connexion.exceptions import ProblemException
 from connexion.lifecycle import ConnexionRequest, ConnexionResponse
@@ -16,17 +14,22 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from handlers import __version__
 from handlers.config import Settings
 from handlers.contract import CONTRACT_FILE, Contract, ContractMiddleware, TagResolver
 from handlers.cors import with_cors
 from handlers.docs import contract_routes
+from handlers.lifespan import lifespan
+from handlers.logs import RequestLogMiddleware
 from handlers.methods import Methods
 from handlers.problems import MEDIA_TYPE, Problem, logger, problem_of
 from handlers.request_id import RequestIdMiddleware
 from handlers.schemas import ContractError, draft4
 from handlers.security import BearerSecurity
+from handlers.security_headers import SecurityHeadersMiddleware
 from storage.database import Database
 from storage.errors import Unavailable
+from storage.migrations import head
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -43,14 +46,18 @@ def create_app(settings: Settings) -> ASGIApp:
     )
     documents = contract_routes(contract)
     app: ASGIApp = Router(routes=documents, redirect_slashes=False)
-    app = _operations(app, specification, settings, database)
+    app = _operations(app, specification, settings, database, {route.path for route in documents})
     methods = Methods(
         {route.path: route.methods or () for route in documents}
         | {path: item.keys() - {"parameters"} for path, item in specification["paths"].items()}
     )
     app = _with_problems(_exact(app), methods)
-    app = _named(RequestIdMiddleware(with_cors(app, settings.allowed_origins, specification)))
-    return LifespanMiddleware(app, lifespan=_lifespan(database))  # type: ignore[no-any-return]
+    app = with_cors(app, settings.allowed_origins, specification)
+    app = SecurityHeadersMiddleware(app, production=settings.production)
+    if settings.metrics_port is not None:
+        app = _with_metrics(app)
+    app = _named(RequestIdMiddleware(RequestLogMiddleware(app)))
+    return LifespanMiddleware(app, lifespan=lifespan(database, metrics=settings.metrics_port is not None))  # type: ignore[no-any-return]
 
 
 def create_app_from_environment() -> ASGIApp:
@@ -58,10 +65,17 @@ def create_app_from_environment() -> ASGIApp:
     return create_app(Settings.load(os.environ))
 
 
-def _operations(app: ASGIApp, specification: Specification, settings: Settings, database: Database) -> ASGIApp:
+def _operations(
+    app: ASGIApp, specification: Specification, settings: Settings, database: Database, documents: set[str]
+) -> ASGIApp:
     """Wrap `app`, which answers what is not in the contract, in Connexion's middleware."""
     resolver = TagResolver()
-    resources = {"database": database, "settings": settings, "version": specification["info"]["version"]}
+    resources = {
+        "database": database,
+        "settings": settings,
+        "version": __version__,
+        "newest_revision": head(),
+    }
     contract = ContractMiddleware(app)
     contract.add_api(specification, resolver=resolver, resources=resources, body_limit=settings.body_limit)
     if specification["components"]["securitySchemes"].keys() != {"bearerAuth"}:
@@ -69,12 +83,39 @@ def _operations(app: ASGIApp, specification: Specification, settings: Settings, 
     bearer = BearerSecurity(settings, draft4(specification["components"]["schemas"]["UserId"]))
     security = SecurityMiddleware(contract)
     security.add_api(specification, resolver=resolver, security_map={"bearer": lambda: bearer})
-    routing = RoutingMiddleware(security)
+    routing = RoutingMiddleware(_with_route_noted(security, specification, documents))
     routing.add_api(specification, resolver=resolver)
     # A redirect from /tasks/ would repeat whatever the Host header says.
     for router in (routing.router, *(mount.app for mount in routing.router.routes if isinstance(mount, Mount))):
         router.redirect_slashes = False
     return routing  # type: ignore[no-any-return]
+
+
+def _with_route_noted(app: ASGIApp, specification: Specification, documents: set[str]) -> ASGIApp:
+    """Note which operation a request is for, by its id and its path template, for logs and metrics."""
+    templates = {
+        operation["operationId"]: path
+        for path, item in specification["paths"].items()
+        for name, operation in item.items()
+        if name != "parameters"
+    }
+
+    async def noted(scope: Scope, receive: Receive, send: Send) -> None:
+        resolved = scope["extensions"]["connexion_routing"]["operation_id"]
+        if resolved is not None:
+            name = resolved.rpartition(".")[2]
+            scope["state"] |= {"operation_id": name, "route": templates[name]}
+        elif scope["path"] in documents:
+            scope["state"]["route"] = scope["path"]
+        await app(scope, receive, send)
+
+    return noted
+
+
+def _with_metrics(app: ASGIApp) -> ASGIApp:
+    from handlers.metrics import MetricsMiddleware
+
+    return MetricsMiddleware(app)
 
 
 def _exact(app: ASGIApp) -> ASGIApp:
@@ -104,9 +145,9 @@ def _exception_handler(methods: Methods) -> Callable[[ConnexionRequest, Exceptio
             error = Problem(405, f"This path takes {allow['Allow']}.", headers=allow)
         problem = problem_of(error)
         if problem.status == 500:
-            logger.error("request %s failed", request_id, exc_info=error)
+            logger.error("request %s failed", request_id, exc_info=error, extra={"request_id": request_id})
         elif isinstance(error, Unavailable):
-            logger.warning("request %s found no database: %s", request_id, error)
+            logger.warning("request %s found no database: %s", request_id, error, extra={"request_id": request_id})
         headers = dict(problem.headers)
         return ConnexionResponse(
             problem.status, mimetype=MEDIA_TYPE, body=problem.document(request_id), headers=headers
@@ -122,17 +163,3 @@ def _named(app: ASGIApp) -> ASGIApp:
         await app(scope, receive, send)
 
     return named
-
-
-def _lifespan(database: Database) -> Callable[[object], object]:
-    @asynccontextmanager
-    async def lifespan(_: object) -> AsyncIterator[None]:
-        await database.open()
-        # A second Ctrl-C cancels the wait for the end, and the closing of connections with it.
-        with suppress(asyncio.CancelledError):
-            try:
-                yield
-            finally:
-                await database.close()
-
-    return lifespan

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from itertools import zip_longest
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -44,6 +44,8 @@ class Settings:
     allowed_origins: tuple[str, ...]
     host: str
     port: int
+    forwarded_allow_ips: str
+    metrics_port: int | None
     workers: int
     pool_min_size: int
     pool_max_size: int
@@ -53,6 +55,11 @@ class Settings:
     body_limit: int
     log_level: str
     migrate_on_start: bool
+
+    @property
+    def production(self) -> bool:
+        """Whether this is no developer's machine."""
+        return self.environment == "production"
 
     @classmethod
     def load(cls, environ: Mapping[str, str], env_file: Path = Path(".env")) -> "Settings":
@@ -72,6 +79,8 @@ class Settings:
             "allowed_origins": read.origins(production=production),
             "host": read.text("HOST", "0.0.0.0" if production else "127.0.0.1"),  # noqa: S104 - a container's purpose
             "port": read.whole("PORT", 7860, 1, 65535),
+            "forwarded_allow_ips": read.proxies(),
+            "metrics_port": read.whole("METRICS_PORT", 0, 0, 65535) or None,
             "workers": read.whole("WEB_CONCURRENCY", 1, 1, 256),
             "pool_min_size": pool_min_size,
             "pool_max_size": read.whole("DATABASE_POOL_MAX_SIZE", max(10, pool_min_size), max(1, pool_min_size), 1000),
@@ -82,6 +91,8 @@ class Settings:
             "log_level": read.choice("LOG_LEVEL", ("debug", "info", "warning", "error"), "info"),
             "migrate_on_start": read.boolean("MIGRATE_ON_START", default=True),
         }
+        if values["metrics_port"] == values["port"]:
+            faults.append("METRICS_PORT must be another port than PORT.")
         secret = read.secret(data_directory, production=production)
         if faults:
             raise ConfigurationError(faults)
@@ -126,6 +137,15 @@ class _Reader:
             if not self._variables.keys() >= {"DATABASE_URL", "BETTER_AUTH_SECRET"}:
                 self._faults.append(f"{name} must be set to a place for the data: there is no home directory.")
             return path
+
+    def proxies(self) -> str:
+        """Return the addresses and networks of proxies as uvicorn takes them; `*` trusts whoever connects."""
+        given = [one.strip() for one in self.text("FORWARDED_ALLOW_IPS", "127.0.0.1,::1").split(",")]
+        if given != ["*"] and not all(map(_is_network, given)):
+            self._faults.append(
+                "FORWARDED_ALLOW_IPS must be * or addresses and networks, such as 10.0.0.5,172.16.0.0/12."
+            )
+        return ",".join(given)
 
     def origins(self, *, production: bool) -> tuple[str, ...]:
         default = "" if production else "http://localhost:3000"
@@ -251,6 +271,14 @@ def _is_private(parameters: Mapping[str, object], environ: Mapping[str, str]) ->
     addresses = str(parameters.get("hostaddr") or environ.get("PGHOSTADDR") or "").split(",")
     hosts = str(parameters.get("host") or environ.get("PGHOST") or "").split(",")
     return all(_is_local(address or host) for address, host in zip_longest(addresses, hosts, fillvalue=""))
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_local(host: str) -> bool:

@@ -94,6 +94,8 @@ class Operation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Raises Problem and what storage raises; the middleware outside translates both."""
         principal = scope["extensions"].get("connexion_context", {}).get("token_info")
+        if principal is not None:
+            scope["state"]["user_id"] = principal["user_id"]
         if self._owned and scope["path_params"]["user_id"] != principal["user_id"]:
             raise Problem(403, "The token does not speak for the user in the path.")
         try:

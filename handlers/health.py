@@ -1,5 +1,7 @@
 """The tag `health`: whether the service works."""
 
+from typing import Any
+
 from handlers.contract import Answer
 from handlers.problems import RETRY_AFTER
 from storage.database import Database
@@ -9,7 +11,26 @@ _PATIENCE_SECONDS = 1.0
 
 async def get_health(database: Database, version: str) -> Answer:
     """Answer 200 or 503, within about a second either way."""
-    if await database.is_up(within=_PATIENCE_SECONDS):
-        return {"status": "healthy", "version": version, "database": "up"}, 200, {"Cache-Control": "no-store"}
-    body = {"status": "unhealthy", "version": version, "database": "down"}
-    return body, 503, {"Cache-Control": "no-store", **RETRY_AFTER}
+    ping = await database.ping(within=_PATIENCE_SECONDS)
+    body = {"version": version, "database": "up" if ping.up else "down"}
+    return _answer({"status": "healthy" if ping.up else "unhealthy", **body}, good=ping.up)
+
+
+async def get_liveness(version: str) -> Answer:
+    """Answer 200, whatever the database does."""
+    return _answer({"status": "alive", "version": version}, good=True)
+
+
+async def get_readiness(database: Database, version: str, newest_revision: str) -> Answer:
+    """Answer 200 or 503, within about a second either way."""
+    ping = await database.ping(within=_PATIENCE_SECONDS)
+    # A release that comes after this one may have migrated already.
+    applied = ping.revision is not None and ping.revision >= newest_revision
+    migrations = ("applied" if applied else "pending") if ping.up else "unknown"
+    body = {"version": version, "database": "up" if ping.up else "down", "migrations": migrations}
+    return _answer({"status": "ready" if applied else "not_ready", **body}, good=applied)
+
+
+def _answer(body: dict[str, Any], *, good: bool) -> Answer:
+    headers = {"Cache-Control": "no-store"}
+    return (body, 200, headers) if good else (body, 503, headers | RETRY_AFTER)

@@ -5,7 +5,9 @@ from uuid import uuid4
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from handlers.logs import log_request
 from handlers.problems import MEDIA_TYPE, invalid_input
+from handlers.security_headers import SECURITY_HEADERS
 
 _LARGEST_HEAD = 65_536
 
@@ -94,7 +96,9 @@ class HttpProtocol(HttpToolsProtocol):
             b"content-type: " + MEDIA_TYPE.encode(),
             b"content-length: " + str(len(content)).encode(),
             b"x-request-id: " + request_id.encode(),
+            *(b"%s: %s" % header for header in SECURITY_HEADERS),
             b"connection: close",
         ]
         self.transport.write(b"\r\n".join(head) + b"\r\n\r\n" + content)
         self.transport.close()
+        log_request({"method": None, "client": self.client, "state": {"request_id": request_id}}, 400, 0.0)

@@ -4,10 +4,11 @@ import asyncio
 import select
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import ClauseElement
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -30,6 +31,16 @@ _AWAY = (
     TimeoutError,
 )
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+
+
+class Ping(NamedTuple):
+    """Whether the database answered, and the revision that its tables are in: None without tables."""
+
+    up: bool
+    revision: str | None
+
+
+_DOWN = Ping(up=False, revision=None)
 
 
 class Query:
@@ -68,7 +79,7 @@ class Database:
         """Nothing is connected before `open`. Timeouts are in seconds."""
         self._statement_timeout = statement_timeout
         self._prepare_threshold = 5 if prepared_statements else None
-        self._ping: asyncio.Task[bool] | None = None
+        self._ping: asyncio.Task[Ping] | None = None
         self._pool = self._new_pool(url, min_size=min_size, max_size=max_size, timeout=pool_timeout)
         # Of its own: a pool that is all in use does not mean that the database is away.
         self._ping_pool = self._new_pool(url, min_size=0, max_size=1, timeout=pool_timeout)
@@ -120,8 +131,13 @@ class Database:
         except _AWAY as error:
             raise Unavailable(_first_line(error)) from error
 
-    async def is_up(self, within: float) -> bool:
-        """Say whether the database answers within so many seconds.
+    def load(self) -> tuple[int, int]:
+        """Return how many connections are in use, and how many requests wait for one."""
+        stats = self._pool.get_stats()
+        return stats["pool_size"] - stats["pool_available"], stats.get("requests_waiting", 0)
+
+    async def ping(self, within: float) -> Ping:
+        """Ask the database whether it answers, for so many seconds at the most.
 
         A ping that hangs is left to end by itself and is not joined by another.
         """
@@ -130,15 +146,30 @@ class Database:
         # Ours, whichever ping comes after it while we wait.
         ping = self._ping
         await asyncio.wait({ping}, timeout=within)
-        return ping.done() and not ping.cancelled() and ping.result()
+        return ping.result() if ping.done() and not ping.cancelled() else _DOWN
 
-    async def _answers(self) -> bool:
+    async def _answers(self) -> Ping:
         try:
             async with self._lend(self._ping_pool) as connection:
-                await connection.execute("SELECT 1")
+                return Ping(up=True, revision=await _revision(connection))
         except Unavailable:
-            return False
-        return True
+            return _DOWN
+
+
+def describe(url: str) -> str:
+    """Return which database a URL leads to, in words, without its password."""
+    given = conninfo_to_dict(url)
+    port = f":{given['port']}" if given.get("port") else ""
+    user = f" as {given['user']}" if given.get("user") else ""
+    return f"database {given.get('dbname', '')} on {given.get('host', 'this machine')}{port}{user}"
+
+
+async def _revision(connection: Connection) -> str | None:
+    try:
+        row = await (await connection.execute("SELECT version_num FROM alembic_version")).fetchone()
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
+        return None
+    return None if row is None else str(row[0])
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:

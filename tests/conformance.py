@@ -15,8 +15,10 @@ PATHS = [
     (re.compile("[^/]+".join(map(re.escape, re.split(r"\{[^}]+\}", path)))), item)
     for path, item in CONTRACT["paths"].items()
 ]
-# HTTP's own, and the Fetch standard's, which the contract speaks of in its description.
-UNDECLARED = re.compile("connection|content-.*|date|vary|access-control-.*")
+# HTTP's own; the Fetch standard's and those of security, which the contract speaks of in its description.
+UNDECLARED = re.compile(
+    "connection|content-.*|date|vary|access-control-.*|x-content-type-options|referrer-policy|strict-transport-security"
+)
 
 
 def check(response: httpx.Response) -> None:

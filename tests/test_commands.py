@@ -116,8 +116,8 @@ def test_a_host_that_cannot_be_listened_on_is_named(tmp_path: Path, database: st
 def test_serving_prints_its_url_and_a_curl_that_works(tmp_path: Path, database: str) -> None:
     with start(tmp_path, DATABASE_URL=database) as service:
         greeting = service.log.read_text()
-        assert f"Todo API on {service.url}\n" in greeting
-        curl = re.search(r"^ *curl -H '(Authorization): (.*)' (.*)$", greeting, flags=re.MULTILINE)
+        assert f" on {service.url}, database " in greeting
+        curl = re.search(r"^ *curl -w '\\n' -H '(Authorization): (.*)' (.*)$", greeting, flags=re.MULTILINE)
         assert curl is not None
         answer = httpx.get(curl[3], headers={curl[1]: curl[2]})
         assert (answer.status_code, answer.json()["total"]) == (200, 0)
@@ -126,7 +126,7 @@ def test_serving_prints_its_url_and_a_curl_that_works(tmp_path: Path, database: 
 def test_production_prints_no_token(tmp_path: Path, database: str) -> None:
     with start(tmp_path, DATABASE_URL=database, ENVIRONMENT="production", HOST="127.0.0.1") as service:
         greeting = service.log.read_text()
-        assert "Todo API on " in greeting
+        assert "Todo API " in greeting
         assert "eyJ" not in greeting
 
 

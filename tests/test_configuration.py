@@ -40,6 +40,7 @@ def test_the_defaults_are_those_of_the_readme() -> None:
     assert (found.pool_min_size, found.pool_max_size) == (1, 10)
     assert (found.pool_timeout, found.statement_timeout) == (5.0, 10.0)
     assert (found.prepared_statements, found.migrate_on_start) == (True, True)
+    assert (found.metrics_port, found.forwarded_allow_ips) == (None, "127.0.0.1,::1")
     assert found.allowed_origins == ("http://localhost:3000",)
 
 
@@ -72,6 +73,10 @@ def test_the_defaults_are_those_of_the_readme() -> None:
         ("MIGRATE_ON_START", "0", "migrate_on_start", False),
         ("BODY_LIMIT", "1048576", "body_limit", 1_048_576),
         ("LOG_LEVEL", "WARNING", "log_level", "warning"),
+        ("METRICS_PORT", "9090", "metrics_port", 9090),
+        ("METRICS_PORT", "0", "metrics_port", None),
+        ("FORWARDED_ALLOW_IPS", "*", "forwarded_allow_ips", "*"),
+        ("FORWARDED_ALLOW_IPS", " 10.0.0.0/8, fd00::/8 ", "forwarded_allow_ips", "10.0.0.0/8,fd00::/8"),
         ("DATA_DIR", "/srv/todo", "data_directory", Path("/srv/todo")),
     ],
 )  # fmt: skip
@@ -82,6 +87,11 @@ def test_a_variable_becomes_a_setting(variable: str, value: str, setting: str, e
 @pytest.mark.parametrize(
     ("variable", "value", "words"),
     [
+        ("METRICS_PORT", "7860", "METRICS_PORT must be another port than PORT."),
+        ("METRICS_PORT", "65536", "METRICS_PORT must be a whole number from 0 to 65535."),
+        ("FORWARDED_ALLOW_IPS", "proxy", "FORWARDED_ALLOW_IPS must be * or addresses and networks"),
+        ("FORWARDED_ALLOW_IPS", "*,10.0.0.1", "FORWARDED_ALLOW_IPS must be * or addresses and networks"),
+        ("FORWARDED_ALLOW_IPS", "10.0.0.1/8", "FORWARDED_ALLOW_IPS must be * or addresses and networks"),
         ("DATABASE_URL", "mysql://ada@localhost/todo", "must look like postgresql://"),
         ("DATABASE_URL", "postgresql+psycopg://ada@localhost/todo", "without the name of a driver"),
         ("DATABASE_URL", f"psql '{NEON}'", "without the word psql"),

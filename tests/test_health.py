@@ -13,8 +13,11 @@ import httpx
 import psycopg
 import pytest
 
+from handlers import __version__ as VERSION  # noqa: N812 - a constant here
+from storage.migrations import migrate
 from tests.client import Json, User
-from tests.postgres import private_postgres
+from tests.conformance import check
+from tests.postgres import new_database, private_postgres
 from tests.server import serve
 
 
@@ -22,7 +25,38 @@ def test_a_working_service_is_healthy(server: str) -> None:
     response = httpx.get(f"{server}/health")
     assert response.status_code == 200
     assert response.headers["Cache-Control"] == "no-store"
-    assert response.json() == {"status": "healthy", "version": "0.1.0", "database": "up"}
+    assert response.json() == {"status": "healthy", "version": VERSION, "database": "up"}
+
+
+def test_a_process_that_answers_is_alive(server: str) -> None:
+    response = httpx.get(f"{server}/health/live")
+    check(response)
+    assert response.status_code == 200
+    assert response.json() == {"status": "alive", "version": VERSION}
+
+
+def readiness(server: str) -> tuple[int, Json, Json, Json]:
+    """Return the status of `/health/ready` and what it says of the service, the database and its migrations."""
+    response = httpx.get(f"{server}/health/ready", timeout=10)
+    check(response)
+    assert response.headers["Cache-Control"] == "no-store"
+    body = response.json()
+    return response.status_code, body["status"], body["database"], body["migrations"]
+
+
+def test_a_service_is_ready_when_its_database_is_migrated(postgres: str, tmp_path: Path) -> None:
+    url = new_database(postgres)
+    with serve(tmp_path, DATABASE_URL=url, MIGRATE_ON_START="false") as server:
+        assert readiness(server) == (503, "not_ready", "up", "pending")
+        assert httpx.get(f"{server}/health").status_code == 200
+        migrate(url)
+        assert readiness(server) == (200, "ready", "up", "applied")
+        # Another release's, older or newer.
+        for revision, expected in ("0001", (503, "pending")), ("9999", (200, "applied")):
+            with psycopg.connect(url) as connection:
+                connection.execute("UPDATE alembic_version SET version_num = %s", [revision])
+            status, _, _, migrations = readiness(server)
+            assert (status, migrations) == expected
 
 
 def test_those_who_ask_at_once_are_all_answered(server: str) -> None:
@@ -70,7 +104,7 @@ def test_a_database_that_hangs_is_told_within_a_second_and_forgiven_when_it_is_b
             health = httpx.get(f"{server}/health", timeout=10)
             assert time.monotonic() - asked < 2
             assert health.status_code == 503
-            assert health.json() == {"status": "unhealthy", "version": "0.1.0", "database": "down"}
+            assert health.json() == {"status": "unhealthy", "version": VERSION, "database": "down"}
             assert int(health.headers["Retry-After"]) > 0
         finally:
             for process in frozen:
@@ -163,6 +197,8 @@ def test_while_the_database_is_away_every_answer_is_a_503_that_says_when_to_try_
             assert int(response.headers["Retry-After"]) > 0
             assert response.json()["detail"] == "The database does not answer."
         assert httpx.get(f"{server}/health", timeout=10).status_code == 503
+        assert readiness(server) == (503, "not_ready", "down", "unknown")
+        assert httpx.get(f"{server}/health/live", timeout=10).status_code == 200
     log = next(tmp_path.glob("*.log")).read_text()
     for response in responses:
         assert f"request {response.headers['X-Request-ID']} found no database: " in log

@@ -10,6 +10,8 @@ from tests.client import User
 TASK = "/api/ada/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"
 ALLOW = {
     "/health": "GET, HEAD, OPTIONS",
+    "/health/live": "GET, HEAD, OPTIONS",
+    "/health/ready": "GET, HEAD, OPTIONS",
     "/openapi.json": "GET, HEAD, OPTIONS",
     "/openapi.yaml": "GET, HEAD, OPTIONS",
     "/api/auth/verify": "OPTIONS, POST",

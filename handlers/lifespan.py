@@ -1,0 +1,43 @@
+"""What a process does beside answering requests, from its start to its end."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+
+from storage.database import Database
+
+
+def lifespan(database: Database, *, metrics: bool) -> Callable[[object], AbstractAsyncContextManager[None]]:
+    """Return the lifespan of an application: its database is open in it, and measured where metrics are wanted."""
+
+    @asynccontextmanager
+    async def opened(_: object) -> AsyncIterator[None]:
+        _end_with_parent()
+        await database.open()
+        sampling = _start_sampling(database) if metrics else None
+        # A second Ctrl-C cancels the wait for the end, and the closing of connections with it.
+        with suppress(asyncio.CancelledError):
+            try:
+                yield
+            finally:
+                if sampling is not None:
+                    sampling.cancel()
+                await database.close()
+
+    return opened
+
+
+def _start_sampling(database: Database) -> asyncio.Task[None]:
+    from handlers.metrics import sample
+
+    return asyncio.create_task(sample(database))
+
+
+def _end_with_parent() -> None:
+    """Have a worker end when its parent does, however that ended: an orphan would keep the port."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        asyncio.get_running_loop().add_reader(parent.sentinel, os.kill, os.getpid(), signal.SIGTERM)

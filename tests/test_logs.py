@@ -1,0 +1,222 @@
+"""Logs: JSON in production, a line for each request, and nothing in them that is a user's."""
+
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg
+import pytest
+
+from handlers import __version__
+from tests.client import Json, User
+from tests.postgres import new_database, private_postgres
+from tests.server import Service, command, environment, start
+
+PRODUCTION = {"ENVIRONMENT": "production", "HOST": "127.0.0.1"}
+REQUEST = {"time", "level", "logger", "message"} | {
+    "method", "route", "status", "duration_ms", "request_id", "user_id", "client"
+}  # fmt: skip
+TASKS = "/api/{user_id}/tasks"
+FOREIGN = {"Origin": "https://x.example", "Access-Control-Request-Method": "GET"}
+
+
+def records(service: Service) -> list[Json]:
+    """Return what a service has logged; every line is an object."""
+    return [json.loads(line) for line in service.log.read_text().splitlines()]
+
+
+def record_of(service: Service, response: httpx.Response) -> Json:
+    """Return the one record of a request."""
+    return request_record(service, response.headers["X-Request-ID"])
+
+
+def request_record(service: Service, request_id: str) -> Json:
+    """Return the one record of the request with this id; it is written after the answer is sent."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        found = [one for one in records(service) if one.get("request_id") == request_id and "duration_ms" in one]
+        if found:
+            assert len(found) == 1
+            return found[0]
+        time.sleep(0.02)
+    raise TimeoutError(request_id)
+
+
+@pytest.fixture(scope="module")
+def service(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Yield a service in production, behind a proxy on 127.0.0.2."""
+    settings = {"DATABASE_URL": database, "FORWARDED_ALLOW_IPS": "127.0.0.2,10.0.0.0/8", **PRODUCTION}
+    with start(tmp_path_factory.mktemp("logs"), **settings) as service:
+        yield service
+
+
+@pytest.fixture
+def ada(service: Service) -> Iterator[User]:
+    """Yield a user of that service."""
+    with User(service.url, "ada") as ada:
+        yield ada
+
+
+def test_a_request_is_a_line_of_json(service: Service, ada: User) -> None:
+    record = record_of(service, ada.get("/tasks", headers={"X-Request-ID": "from-the-client"}))
+    assert record.keys() == REQUEST
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", record.pop("time"))
+    assert 0 < record.pop("duration_ms") < 5000
+    assert record.pop("message").startswith(f"GET {TASKS} 200 ")
+    assert record == {
+        "level": "INFO",
+        "logger": "handlers.logs",
+        "method": "GET",
+        "route": TASKS,
+        "status": 200,
+        "request_id": "from-the-client",
+        "user_id": "ada",
+        "client": "127.0.0.1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "expected"),
+    [
+        ("GET", "/health", {}, ("/health", 200, None)),
+        ("HEAD", "/openapi.json", {}, ("/openapi.json", 200, None)),
+        ("GET", "/nothing/here", {}, (None, 404, None)),
+        ("PUT", "/health", {}, (None, 405, None)),
+        ("GET", "/api/ada/tasks", {}, (TASKS, 401, None)),
+        ("OPTIONS", "/api/ada/tasks", FOREIGN, (None, 400, None)),
+    ],
+)
+def test_so_is_one_that_is_refused(
+    service: Service, method: str, path: str, headers: dict[str, str], expected: tuple[str | None, int, None]
+) -> None:
+    record = record_of(service, httpx.request(method, service.url + path, headers=headers))
+    assert (record["route"], record["status"], record["user_id"]) == expected
+    assert record["method"] == method
+
+
+def test_so_is_one_for_another_user(service: Service, ada: User) -> None:
+    record = record_of(service, ada.http.get("/api/grace/tasks"))
+    assert (record["route"], record["status"], record["user_id"]) == (TASKS, 403, "ada")
+
+
+def test_so_is_one_that_is_not_http(service: Service) -> None:
+    address = urlsplit(service.url)
+    with socket.create_connection((str(address.hostname), address.port or 80), timeout=5) as connection:
+        connection.sendall(b"NONSENSE\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    request_id = re.search(rb"x-request-id: (\w+)", answer)
+    assert request_id is not None
+    record = request_record(service, request_id[1].decode())
+    assert record.keys() == REQUEST
+    assert (record["method"], record["route"], record["status"], record["client"]) == (None, None, 400, "127.0.0.1")
+
+
+@pytest.mark.parametrize(("proxy", "client"), [("127.0.0.2", "203.0.113.9"), ("127.0.0.1", "127.0.0.1")])
+def test_only_a_proxy_that_is_trusted_tells_who_the_client_is(service: Service, proxy: str, client: str) -> None:
+    transport = httpx.HTTPTransport(local_address=proxy)
+    with httpx.Client(transport=transport, base_url=service.url) as http:
+        response = http.get("/health", headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.9, 10.1.2.3"})
+    assert record_of(service, response)["client"] == client
+
+
+def test_the_start_is_told_in_one_line_without_the_password(database: str, tmp_path: Path) -> None:
+    url = database.replace("postgres@", "postgres:hunter2hunter2@")
+    assert url != database
+    with start(tmp_path, DATABASE_URL=url, WEB_CONCURRENCY="2", **PRODUCTION) as service:
+        greetings = [one["message"] for one in records(service) if one["message"].startswith("Todo API")]
+        name = urlsplit(url).path.strip("/")
+    assert len(greetings) == 1
+    assert re.fullmatch(
+        rf"Todo API {re.escape(__version__)} on {service.url}, database {name} on /\S+ as postgres, 2 workers",
+        greetings[0],
+    )
+    assert "hunter2" not in service.log.read_text()
+
+
+def test_the_records_of_uvicorn_and_psycopg_come_in_the_same_form(tmp_path: Path) -> None:
+    with private_postgres() as url, start(tmp_path, DATABASE_URL=url, **PRODUCTION) as service:
+        httpx.get(f"{service.url}/health")
+        with psycopg.connect(url) as connection:
+            row = connection.execute("SELECT pg_read_file('postmaster.pid')").fetchone()
+        assert row is not None
+        os.kill(int(row[0].splitlines()[0]), signal.SIGINT)
+        time.sleep(0.5)
+        httpx.get(f"{service.url}/health", timeout=10)
+        service.stop()
+        told = {one["logger"].partition(".")[0] for one in records(service)}
+    assert told >= {"uvicorn", "psycopg", "alembic", "handlers"}
+
+
+def test_a_record_has_no_token_and_no_text_of_a_users(database: str, tmp_path: Path) -> None:
+    private = "privatissimum"
+    settings = {"DATABASE_URL": database, "LOG_LEVEL": "debug", **PRODUCTION}
+    with start(tmp_path, **settings) as service, User(service.url, "discreet") as user:
+        task = user.create(private, description=private, tags=[private])
+        user.patch(task["id"], {"title": f"{private} too"})
+        user.get("/tasks", params={"search": private, "tags": private, "cursor": private})
+        user.get("/tasks", params={private: private})
+        user.http.get(f"/{private}?{private}")
+        httpx.get(f"{service.url}/api/discreet/tasks", headers={"Authorization": f"Bearer {private}"})
+        service.stop()
+        log = service.log.read_text()
+    assert "discreet" in log
+    assert private not in log
+    assert "eyJ" not in log
+
+
+def test_a_fault_is_logged_once_and_whole_without_the_row_that_it_is_about(postgres: str, tmp_path: Path) -> None:
+    url = new_database(postgres)
+    with start(tmp_path, DATABASE_URL=url, **PRODUCTION) as service, User(service.url, "ada") as ada:
+        with psycopg.connect(url) as connection:
+            connection.execute("ALTER TABLE tasks ADD CONSTRAINT never CHECK (title = '')")
+        # Past the contract, which has no 500.
+        ada.http.event_hooks = {}
+        response = ada.request("POST", "/tasks", json={"title": "privatissimum"})
+        assert record_of(service, response)["status"] == response.status_code == 500
+        faults = [one for one in records(service) if "exception" in one]
+    assert len(faults) == 1
+    assert (faults[0]["level"], faults[0]["request_id"]) == ("ERROR", response.headers["X-Request-ID"])
+    assert faults[0]["exception"].startswith("Traceback (most recent call last):\n")
+    assert faults[0]["exception"].endswith('new row for relation "tasks" violates check constraint "never"\n')
+    assert "privatissimum" not in service.log.read_text()
+
+
+def test_a_level_leaves_out_what_is_below_it(database: str, tmp_path: Path) -> None:
+    with start(tmp_path, DATABASE_URL=database, LOG_LEVEL="warning", **PRODUCTION) as service:
+        httpx.get(f"{service.url}/health")
+        service.stop()
+    assert service.log.read_text() == ""
+
+
+def test_development_logs_for_people_in_colour_where_it_is_a_terminal(database: str, tmp_path: Path) -> None:
+    with start(tmp_path, DATABASE_URL=database) as service:
+        httpx.get(f"{service.url}/health")
+        service.stop()
+    assert re.search(r"^\d\d:\d\d:\d\d INFO:     GET /health 200 [0-9.]+ ms$", service.log.read_text(), re.MULTILINE)
+    assert "Todo API" in in_terminal("serve", directory=tmp_path, settings={"DATABASE_URL": database})
+
+
+def in_terminal(*arguments: str, directory: Path, settings: dict[str, str]) -> str:
+    """Run `todo-api` in a terminal until it has started, and return what it shows, which has colours."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command(*arguments), cwd=directory, env=environment(**settings), stdout=theirs, stderr=theirs, stdin=theirs
+    )
+    os.close(theirs)
+    shown = b""
+    while b"running on" not in shown:
+        shown += os.read(ours, 65_536)
+    process.terminate()
+    process.wait(20)
+    os.close(ours)
+    assert b"\x1b[32mINFO\x1b[0m" in shown
+    return shown.decode()

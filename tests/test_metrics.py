@@ -1,0 +1,126 @@
+"""Metrics: what Prometheus scrapes, on a port of their own, from one worker or several."""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.client import User
+from tests.postgres import new_database
+from tests.server import environment, free_port, run, start
+from tests.test_health import wait_for_locks
+
+Samples = dict[tuple[str, ...], float]
+
+
+def scrape(port: str) -> Samples:
+    """Return every sample by its name and the values of its labels, in the order of their names."""
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    return {
+        (one.name, *(value for _, value in sorted(one.labels.items()))): one.value
+        for family in text_string_to_metric_families(text)
+        for one in family.samples
+    }
+
+
+def eventually(port: str, holds: Callable[[Samples], bool]) -> Samples:
+    """Scrape until something holds: gauges are as of the last second."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        samples = scrape(port)
+        if holds(samples):
+            return samples
+        time.sleep(0.1)
+    raise AssertionError(samples)
+
+
+def workers_of(samples: Samples) -> set[int]:
+    """Return the processes whose memory is told."""
+    return {int(name[1]) for name in samples if name[0] == "process_resident_memory_bytes"}
+
+
+def test_there_are_none_unless_a_port_is_given(server: str) -> None:
+    assert httpx.get(f"{server}/metrics").status_code == 404
+
+
+@pytest.mark.parametrize("workers", ["1", "3"])
+def test_requests_are_counted_and_timed_by_operation(database: str, tmp_path: Path, workers: str) -> None:
+    port = str(free_port())
+    settings = {"DATABASE_URL": database, "METRICS_PORT": port, "WEB_CONCURRENCY": workers}
+    with start(tmp_path, **settings) as service:
+        for number in range(10):
+            # Each on a connection of its own, so that every worker gets some.
+            with User(service.url, f"metrics-{workers}") as user:
+                user.create(f"task {number}")
+                user.get("/tasks")
+            httpx.get(f"{service.url}/api/x/tasks", headers={"Authorization": "Bearer nonsense"})
+            httpx.get(f"{service.url}/api/x/tasks")
+            httpx.get(f"{service.url}/nothing/{number}")
+        assert httpx.get(f"{service.url}/metrics").status_code == 404
+        samples = eventually(port, lambda samples: len(workers_of(samples)) == int(workers))
+    assert samples["todo_api_requests_total", "create_task", "201"] == 10
+    assert samples["todo_api_requests_total", "list_tasks", "200"] == 10
+    assert samples["todo_api_requests_total", "list_tasks", "401"] == 20
+    assert samples["todo_api_requests_total", "none", "404"] == 11
+    assert samples["todo_api_refused_tokens_total",] == 10
+    assert samples["todo_api_request_duration_seconds_count", "create_task"] == 10
+    assert samples["todo_api_request_duration_seconds_bucket", "+Inf", "create_task"] == 10
+    assert 0 < samples["todo_api_request_duration_seconds_sum", "create_task"] < 10
+    assert service.process.pid not in workers_of(samples) or workers == "1"
+    for pid in workers_of(samples):
+        assert 20e6 < samples["process_resident_memory_bytes", str(pid)] < 500e6
+
+
+def test_the_pool_tells_what_is_in_use_and_who_waits(postgres: str, tmp_path: Path) -> None:
+    url, port = new_database(postgres), str(free_port())
+    settings = {"DATABASE_URL": url, "METRICS_PORT": port, "DATABASE_POOL_MAX_SIZE": "2"}
+    names = ("todo_api_pool_connections_in_use",), ("todo_api_pool_requests_waiting",)
+    with start(tmp_path, **settings) as service, User(service.url, "ada") as ada, ThreadPoolExecutor() as threads:
+        task = ada.create("kept")
+        with psycopg.connect(url) as connection:
+            connection.execute("SELECT FROM accounts FOR UPDATE")
+            patches = [threads.submit(ada.patch, task["id"], {"title": title}) for title in "abc"]
+            wait_for_locks(url, 2)
+            eventually(port, lambda samples: [samples[name] for name in names] == [2, 1])
+        assert {patched.result().status_code for patched in patches} == {200}
+        eventually(port, lambda samples: [samples[name] for name in names] == [0, 0])
+
+
+def test_counts_outlive_the_worker_that_counted_and_its_gauges_do_not(database: str, tmp_path: Path) -> None:
+    port = str(free_port())
+    settings = {"DATABASE_URL": database, "METRICS_PORT": port, "WEB_CONCURRENCY": "2"}
+    with start(tmp_path, **settings) as service:
+        for _ in range(10):
+            httpx.get(f"{service.url}/health/live")
+        before = workers_of(eventually(port, lambda samples: len(workers_of(samples)) == 2))
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        after = eventually(port, lambda samples: len(workers_of(samples)) == 2 and not workers_of(samples) & before)
+        assert after["todo_api_requests_total", "get_liveness", "200"] == 10
+
+
+def test_nothing_is_left_when_the_service_has_ended(database: str, tmp_path: Path) -> None:
+    port = str(free_port())
+    with start(tmp_path, DATABASE_URL=database, METRICS_PORT=port, TMPDIR=str(tmp_path)) as service:
+        assert list(tmp_path.glob("todo-api-metrics-*"))
+        assert service.stop() in (0, -signal.SIGTERM)
+    assert not list(tmp_path.glob("todo-api-metrics-*"))
+
+
+def test_a_port_that_is_taken_is_named(database: str, tmp_path: Path) -> None:
+    port = environment()["PORT"]
+    with start(tmp_path, DATABASE_URL=database, PORT=port):
+        refused = run("serve", directory=tmp_path, settings={"DATABASE_URL": database, "METRICS_PORT": port})
+    assert refused.returncode == 1
+    assert re.fullmatch(
+        rf"Error: Cannot listen on 127.0.0.1, port {port}: Address already in use. METRICS_PORT chooses another.\n",
+        refused.stderr,
+    )

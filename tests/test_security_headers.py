@@ -1,0 +1,64 @@
+"""Security headers: on every answer, whoever gives it."""
+
+import socket
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.client import User
+from tests.server import serve
+
+REQUESTS = [
+    ("GET", "/health"),
+    ("GET", "/api/ada/tasks"),
+    ("POST", "/api/grace/tasks"),
+    ("GET", "/nothing/here"),
+    ("PUT", "/health"),
+    ("OPTIONS", "/health"),
+    ("GET", "/openapi.json"),
+    ("GET", "/health?unknown=1"),
+]
+
+
+@pytest.fixture(scope="module")
+def production(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the URL of a server in production."""
+    settings = {"DATABASE_URL": database, "ENVIRONMENT": "production", "HOST": "127.0.0.1"}
+    with serve(tmp_path_factory.mktemp("production"), **settings) as url:
+        yield url
+
+
+@pytest.mark.parametrize(("method", "path"), REQUESTS)
+def test_every_answer_has_them(server: str, method: str, path: str) -> None:
+    with User(server, "ada") as ada:
+        headers = ada.http.request(method, path).headers
+    assert headers.get_list("X-Content-Type-Options") == ["nosniff"]
+    assert headers.get_list("Referrer-Policy") == ["no-referrer"]
+    assert headers.get_list("Content-Security-Policy") == ["default-src 'none'; frame-ancestors 'none'"]
+    assert "Server" not in headers
+
+
+def test_so_has_a_refused_preflight(server: str) -> None:
+    preflight = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
+    response = httpx.options(f"{server}/health", headers=preflight)
+    assert (response.status_code, response.headers["X-Content-Type-Options"]) == (400, "nosniff")
+
+
+def test_so_has_the_answer_to_what_is_not_http(server: str) -> None:
+    address = urlsplit(server)
+    with socket.create_connection((str(address.hostname), address.port or 80), timeout=5) as connection:
+        connection.sendall(b"NONSENSE\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65_536), b"")).lower()
+    assert b"\r\nx-content-type-options: nosniff\r\n" in answer
+    assert b"\r\nserver:" not in answer
+
+
+@pytest.mark.parametrize("path", ["/health", "/openapi.json", "/nothing/here"])
+def test_production_asks_for_https_from_then_on(production: str, path: str) -> None:
+    assert httpx.get(production + path).headers.get_list("Strict-Transport-Security") == ["max-age=31536000"]
+
+
+def test_development_does_not(server: str) -> None:
+    assert "Strict-Transport-Security" not in httpx.get(f"{server}/health").headers

@@ -1,0 +1,39 @@
+"""The version is one string, which the contract holds."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import yaml
+
+from tests.server import ROOT, run
+
+VERSION = yaml.safe_load((ROOT / "openapi.yaml").read_bytes())["info"]["version"]
+
+
+def test_the_contract_has_a_version_by_semver() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", VERSION)
+
+
+def test_the_service_tells_it(server: str) -> None:
+    for path in ("/health", "/health/live", "/health/ready"):
+        assert httpx.get(server + path).json()["version"] == VERSION
+    assert httpx.get(f"{server}/openapi.json").json()["info"]["version"] == VERSION
+
+
+def test_the_command_tells_it(tmp_path: Path) -> None:
+    assert run("--version", directory=tmp_path, settings={}).stdout == f"todo-api {VERSION}\n"
+
+
+def test_the_package_has_it() -> None:
+    words = [sys.executable, "-W", "ignore", "-c", "import setuptools; setuptools.setup()", "--version"]
+    told = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert told.splitlines()[-1] == VERSION
+
+
+def test_no_other_file_repeats_it() -> None:
+    files = [ROOT / "pyproject.toml", *ROOT.glob("handlers/*.py"), *ROOT.glob("storage/*.py")]
+    assert not [file.name for file in files if f'"{VERSION}"' in file.read_text()]
+    assert (ROOT / "openapi.yaml").read_text().count(VERSION) == 1
