@@ -5,6 +5,7 @@ from typing import Any
 from handlers.contract import Answer
 from handlers.problems import RETRY_AFTER
 from storage.database import Database
+from storage.migrations import is_applied
 
 _PATIENCE_SECONDS = 1.0
 
@@ -24,8 +25,7 @@ async def get_liveness(version: str) -> Answer:
 async def get_readiness(database: Database, version: str, newest_revision: str) -> Answer:
     """Answer 200 or 503, within about a second either way."""
     ping = await database.ping(within=_PATIENCE_SECONDS)
-    # A release that comes after this one may have migrated already.
-    applied = ping.revision is not None and ping.revision >= newest_revision
+    applied = is_applied(ping.revision, newest_revision)
     migrations = ("applied" if applied else "pending") if ping.up else "unknown"
     body = {"version": version, "database": "up" if ping.up else "down", "migrations": migrations}
     return _answer({"status": "ready" if applied else "not_ready", **body}, good=applied)

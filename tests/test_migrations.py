@@ -103,11 +103,21 @@ def test_serving_migrates_unless_told_to_leave_the_database_alone(tmp_path: Path
         assert ada.create("migrated")
 
 
-def test_a_database_that_a_newer_version_migrated_is_left_alone(tmp_path: Path, empty: str) -> None:
+def test_a_database_that_a_newer_release_migrated_is_served_as_it_is(tmp_path: Path, empty: str) -> None:
     assert run("migrate", directory=tmp_path, settings={"DATABASE_URL": empty}).returncode == 0
     with psycopg.connect(empty) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    assert "9999" in refused(tmp_path, empty)
+    with serve(tmp_path, DATABASE_URL=empty) as server, User(server, "ada") as ada:
+        assert ada.create("served")
+    with psycopg.connect(empty) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("9999",)
+
+
+def test_a_database_that_something_else_migrated_is_left_alone(tmp_path: Path, empty: str) -> None:
+    with psycopg.connect(empty) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num text)")
+        connection.execute("INSERT INTO alembic_version VALUES ('ae1027a6acf')")
+    assert refused(tmp_path, empty).startswith("The database is of another version: ")
 
 
 @pytest.fixture
