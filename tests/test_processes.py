@@ -51,3 +51,13 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path, database: str) 
         assert has_ended(service.process.pid)
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{service.url}/health/live")
+
+
+def test_a_hangup_replaces_the_workers_one_by_one_while_they_serve(tmp_path: Path, database: str) -> None:
+    with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service:
+        workers = workers_of(service)
+        service.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 20
+        while workers_of(service) & workers and time.monotonic() < deadline:
+            assert httpx.get(f"{service.url}/health/live").status_code == 200
+        assert len(wait_for_others(service, workers)) == 2
