@@ -18,7 +18,7 @@ from handlers import __version__
 from handlers.config import Settings
 from handlers.contract import CONTRACT_FILE, Contract, ContractMiddleware, TagResolver
 from handlers.cors import with_cors
-from handlers.docs import contract_routes
+from handlers.docs import contract_routes, page_routes
 from handlers.lifespan import lifespan
 from handlers.logs import RequestLogMiddleware
 from handlers.methods import Methods
@@ -44,7 +44,7 @@ def create_app(settings: Settings) -> ASGIApp:
         statement_timeout=settings.statement_timeout,
         prepared_statements=settings.prepared_statements,
     )
-    documents = contract_routes(contract)
+    documents = [*contract_routes(contract), *page_routes()]
     app: ASGIApp = Router(routes=documents, redirect_slashes=False)
     app = _operations(app, specification, settings, database, {route.path for route in documents})
     methods = Methods(

@@ -1,31 +1,108 @@
-"""The contract, served as written and as JSON, from memory."""
+"""The contract, as written and as JSON, and its pages: from memory, and with nothing from another host."""
 
-from collections.abc import Awaitable, Callable
 from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from handlers.contract import Contract
 from handlers.preconditions import names
 
+_PAGES = Path(__file__).with_name("pages")
+_MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}
+_REVALIDATED = {"Cache-Control": "no-cache"}
+# RFC 8246. Whoever changes a file changes its URL.
+_IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
+_POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "connect-src 'self'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+        # Hugging Face shows the service in a frame of its own.
+        "frame-ancestors 'self' https://huggingface.co https://*.hf.space",
+        "style-src 'self'",
+    ]
+)
+_POLICIES = {
+    "docs": _POLICY,
+    # ReDoc adds its rules, from its script, to style elements that are empty: this is the hash of nothing. The icons
+    # in its text are a font, which is in its script too.
+    "redoc": f"{_POLICY} 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; font-src data:",
+}
+
 
 def contract_routes(contract: Contract) -> list[Route]:
     """Return the routes of `/openapi.yaml`, byte for byte, and of `/openapi.json`, its references kept."""
     return [
-        Route("/openapi.yaml", _document(contract.yaml, "application/yaml"), methods=["GET"]),
-        Route("/openapi.json", _document(contract.json, "application/json"), methods=["GET"]),
+        _route("/openapi.yaml", contract.yaml, "application/yaml", _REVALIDATED),
+        _route("/openapi.json", contract.json, "application/json", _REVALIDATED),
     ]
 
 
-def _document(content: bytes, media_type: str) -> Callable[[Request], Awaitable[Response]]:
-    digest = sha256(content).hexdigest()
-    headers = {"ETag": f'"{digest}"', "Cache-Control": "no-cache"}
+def page_routes() -> list[Route]:
+    """Return the routes of `/docs`, of `/redoc`, of the files that these load, and of `/`, which leads to `/docs`.
+
+    Raises ModuleNotFoundError without the package `offapi`, which brings Swagger UI and ReDoc.
+    """
+    files = {file.name: _without_logo(file.read_bytes()) for file in _files()}
+    urls = {name: f"assets/{_digest(content)}/{name}" for name, content in files.items()}
+    return [
+        Route("/", _to_docs, methods=["GET"]),
+        *(
+            _route(f"/{name}", _page(name, urls), "text/html", {"Content-Security-Policy": policy, **_REVALIDATED})
+            for name, policy in _POLICIES.items()
+        ),
+        *(_route(f"/{urls[name]}", files[name], _MEDIA_TYPES[Path(name).suffix], _IMMUTABLE) for name in files),
+    ]
+
+
+def _files() -> list[Path]:
+    # The package is found and not imported: an import would format 10 MB of pages that we do not serve.
+    spec = find_spec("offapi")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("The package offapi is not installed.", name="offapi")
+    installed = Path(spec.origin)
+    return [
+        *(installed.with_name(name) for name in ("swagger_bundle.js", "swagger_style.css", "redoc.js")),
+        *(file for file in _PAGES.iterdir() if file.suffix in _MEDIA_TYPES),
+    ]
+
+
+def _without_logo(content: bytes) -> bytes:
+    # ReDoc has no option for its makers' logo, which is on a host of theirs; redoc.css says their name instead.
+    return content.replace(b"https://cdn.redoc.ly/redoc/", b"data:,")
+
+
+def _page(name: str, urls: dict[str, str]) -> bytes:
+    """Return a page of ours, in which each file that it loads is named by its URL."""
+    page = (_PAGES / f"{name}.html").read_text(encoding="utf-8")
+    for file, url in urls.items():
+        page = page.replace(f'"{file}"', f'"{url}"')
+    return page.encode()
+
+
+async def _to_docs(_: Request) -> Response:
+    return RedirectResponse("docs")
+
+
+def _route(path: str, content: bytes, media_type: str, headers: dict[str, str]) -> Route:
+    """Return the route of a document, which is a 304 for whoever holds it (RFC 9110, section 15.4.5)."""
+    digest = _digest(content)
+    headers = {"ETag": f'"{digest}"', **headers}
 
     async def answer(request: Request) -> Response:
         if names(", ".join(request.headers.getlist("if-none-match")), digest):
             return Response(status_code=304, headers=headers)
         return Response(content, media_type=media_type, headers=headers)
 
-    return answer
+    return Route(path, answer, methods=["GET"])
+
+
+def _digest(content: bytes) -> str:
+    return sha256(content).hexdigest()

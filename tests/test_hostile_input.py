@@ -205,7 +205,6 @@ def test_text_is_only_text(ada: User, text: str) -> None:
         ("/..%2f..%2fetc%2fpasswd", 404),
         ("/openapi.yaml/../handlers/app.py", 404),
         ("/.env", 404),
-        ("/", 404),
         ("/" * 5000, 404),
         ("/" + "x" * 50_000, 404),
         ("/api/" + "x" * 50_000 + "/tasks", 403),
