@@ -125,4 +125,4 @@ def _database(settings: Settings) -> Iterator[Settings]:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="todo-api")

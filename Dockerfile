@@ -1,0 +1,24 @@
+FROM python:3.13-slim AS build
+COPY requirements.txt .
+# In an environment of its own, so that nothing but it is copied: neither pip nor its cache.
+RUN python -m venv --without-pip /venv
+RUN python -m pip --python /venv install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.txt
+COPY openapi.yaml LICENSE /app/
+COPY handlers /app/handlers
+COPY storage /app/storage
+COPY alembic /app/alembic
+RUN /venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /app
+
+FROM python:3.13-slim
+# Hugging Face runs every Space as this user.
+RUN useradd --create-home --uid 1000 user
+COPY --from=build /venv /venv
+COPY --from=build /app /app
+WORKDIR /app
+ENV PATH=/venv/bin:$PATH ENVIRONMENT=production
+USER 1000
+EXPOSE 7860
+# Of the process only: a question to the database every half minute would keep one awake that sleeps when it is idle.
+HEALTHCHECK CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ.get('PORT', '7860') + '/health/live', timeout=3)"]
+ENTRYPOINT ["python", "-m", "handlers.cli"]
+CMD ["serve"]

