@@ -87,7 +87,7 @@ def _secret(settings: Settings) -> Verdict:
         return "fault", f"BETTER_AUTH_SECRET repeats itself, and could be guessed: {_RENEW}."
     size = int(settings.jwt_algorithm.removeprefix("HS")) // 8
     if len(secret.encode()) < size:
-        return "advice", f"{settings.jwt_algorithm} wants {size} bytes (RFC 7518, section 3.2): {_RENEW}."
+        return "advice", f"{settings.jwt_algorithm} wants a secret of {size} bytes (RFC 7518, section 3.2): {_RENEW}."
     return "ok", "Long enough, and nothing in it repeats itself much."
 
 
