@@ -1,4 +1,4 @@
-"""The `todo-api` command: serve, migrate, token."""
+"""The `todo-api` command: serve, migrate, token, doctor."""
 
 import logging.config
 import os
@@ -91,6 +91,22 @@ def migrate() -> None:
 def token(user: str, expires: int) -> None:
     """Print a token for USER, as the frontend would mint it: to call the API with curl, say."""
     click.echo(mint(_load(), user, expires))
+
+
+@main.command()
+def doctor() -> None:
+    """Check the configuration and the database, and say what to do about each fault.
+
+    Ends with status 0 when there is none, with 1 otherwise; nothing is changed in the database.
+    """
+    from handlers.doctor import examine
+
+    colours = {"ok": "green", "advice": "yellow", "fault": "red", "skip": None}
+    statuses = set()
+    for check, status, words in examine(os.environ):
+        click.echo(f"{click.style(f'{status:<6}', fg=colours[status])} {check:<13} {words}")
+        statuses.add(status)
+    sys.exit("fault" in statuses)
 
 
 def _load() -> Settings:

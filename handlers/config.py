@@ -18,6 +18,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from storage.embedded import make_directory
 
+ENV_FILE = Path(".env")
+# By how much the clock that stamped a token may differ from ours.
+LEEWAY_SECONDS = 30
 _SHORTEST_SECRET = 32
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
@@ -62,7 +65,7 @@ class Settings:
         return self.environment == "production"
 
     @classmethod
-    def load(cls, environ: Mapping[str, str], env_file: Path = Path(".env")) -> "Settings":
+    def load(cls, environ: Mapping[str, str], env_file: Path = ENV_FILE) -> "Settings":
         """Read the settings; the environment goes before the file. Raises ConfigurationError with all faults."""
         faults: list[str] = []
         given = {name: value for name, value in environ.items() if value.strip()}
@@ -270,7 +273,7 @@ def _is_private(parameters: Mapping[str, object], environ: Mapping[str, str]) ->
         return False
     addresses = str(parameters.get("hostaddr") or environ.get("PGHOSTADDR") or "").split(",")
     hosts = str(parameters.get("host") or environ.get("PGHOST") or "").split(",")
-    return all(_is_local(address or host) for address, host in zip_longest(addresses, hosts, fillvalue=""))
+    return all(is_local(address or host) for address, host in zip_longest(addresses, hosts, fillvalue=""))
 
 
 def _is_network(text: str) -> bool:
@@ -281,7 +284,8 @@ def _is_network(text: str) -> bool:
     return True
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
+    """Say whether the way to a host, in libpq's sense, does not leave this machine: a socket or a loopback address."""
     if host in ("", "localhost") or host.startswith(("/", "@")):
         return True
     try:

@@ -9,11 +9,10 @@ import jwt
 from connexion.lifecycle import ConnexionRequest
 from connexion.security import NO_VALUE
 
-from handlers.config import Settings
+from handlers.config import LEEWAY_SECONDS, Settings
 from handlers.problems import Problem, invalid_input, unauthorized
 from handlers.schemas import Validator
 
-_LEEWAY_SECONDS = 30
 _LONGEST_EMAIL = 320
 _LONGEST_NAME = 500
 
@@ -65,7 +64,7 @@ class BearerSecurity:
                 algorithms=[self._algorithm],
                 issuer=self._issuer,
                 audience=self._audience,
-                leeway=_LEEWAY_SECONDS,
+                leeway=LEEWAY_SECONDS,
                 options={
                     "require": ["exp", "sub"],
                     "verify_iss": self._issuer is not None,

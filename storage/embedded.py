@@ -48,6 +48,16 @@ def run_postgres(directory: Path) -> Iterator[str]:
             shutil.rmtree(sockets, ignore_errors=True)
 
 
+def running_url(directory: Path) -> str | None:
+    """Return the URL of the PostgreSQL that somebody else runs on the data in `directory`; None when none answers."""
+    with suppress(OSError, UnicodeDecodeError, IndexError, psycopg.OperationalError):
+        # The process, its data, the time, the port, the folder of its socket ...
+        sockets = Path((directory / "data" / "postmaster.pid").read_text().splitlines()[4])
+        with _administrator(sockets):
+            return _url(sockets)
+    return None
+
+
 def make_directory(directory: Path) -> None:
     """Make a directory and those on the way to it: for us only, but as root open to others, whatever the umask.
 
@@ -231,13 +241,17 @@ def _stop(postgres: subprocess.Popen[bytes]) -> None:
 
 
 def _administrator(sockets: Path) -> psycopg.Connection[Any]:
-    return psycopg.connect(host=str(sockets), dbname="postgres", user="postgres", autocommit=True)
+    return psycopg.connect(host=str(sockets), dbname="postgres", user="postgres", autocommit=True, connect_timeout=10)
 
 
 def _database_url(sockets: Path) -> str:
     with _administrator(sockets) as connection:
         if connection.execute("SELECT FROM pg_database WHERE datname = 'todo'").fetchone() is None:
             connection.execute("CREATE DATABASE todo")
+    return _url(sockets)
+
+
+def _url(sockets: Path) -> str:
     return f"postgresql://postgres@/todo?host={quote(str(sockets), safe='')}"
 
 

@@ -23,9 +23,11 @@ def migrate(url: str) -> None:
     Raises UnsuitableDatabase for a database that cannot serve, Unavailable when it does not answer.
     """
     try:
-        with _connect(url, autocommit=True) as connection:
-            _check_suitable(connection)
-            if is_applied(_revision(connection), head()):
+        with connect(url, autocommit=True) as connection:
+            for fault_of in (version_fault, encoding_fault, locale_fault):
+                if fault := fault_of(connection):
+                    raise UnsuitableDatabase(fault)
+            if is_applied(revision_of(connection), head()):
                 return
         _upgrade(url)
     except psycopg.OperationalError as error:
@@ -34,15 +36,21 @@ def migrate(url: str) -> None:
         raise UnsuitableDatabase(f"The database cannot be migrated: {error.diag.message_primary or error}.") from error
 
 
-def _connect(url: str, *, autocommit: bool) -> psycopg.Connection[Any]:
+def connect(url: str, *, autocommit: bool) -> psycopg.Connection[Any]:
+    """Return a connection for a few statements. Raises psycopg.OperationalError, at the latest after ten seconds."""
     return psycopg.connect(
         url, autocommit=autocommit, connect_timeout=10, client_encoding="utf8", prepare_threshold=None
     )
 
 
+def revisions() -> list[str]:
+    """Return all revisions, oldest first, as the names of their files tell them: Alembic takes 0.2 s to import."""
+    return sorted(file.name.partition("_")[0] for file in (_DIRECTORY / "versions").glob("*.py"))
+
+
 def head() -> str:
-    """Return the newest revision there is, as the names of its files tell it: Alembic takes 0.2 s to import."""
-    return max(file.name for file in (_DIRECTORY / "versions").glob("*.py")).partition("_")[0]
+    """Return the newest revision there is."""
+    return revisions()[-1]
 
 
 def is_applied(revision: str | None, newest: str) -> bool:
@@ -62,19 +70,32 @@ def alembic_config() -> "Config":
     return config
 
 
-def _check_suitable(connection: psycopg.Connection[Any]) -> None:
+def version_fault(connection: psycopg.Connection[Any]) -> str | None:
+    """Return in a sentence why a database's version cannot serve, None when it can."""
     if connection.info.server_version < 140000:
-        raise UnsuitableDatabase("The database is older than PostgreSQL 14.")
+        return "The database is older than PostgreSQL 14: upgrade it."
+    return None
+
+
+def encoding_fault(connection: psycopg.Connection[Any]) -> str | None:
+    """Return in a sentence why a database's encoding cannot serve, None when it can."""
     if connection.info.parameter_status("server_encoding") != "UTF8":
-        raise UnsuitableDatabase("The database's encoding is not UTF8: create it with ENCODING 'UTF8'.")
+        return "The database's encoding is not UTF8: create it with ENCODING 'UTF8'."
+    return None
+
+
+def locale_fault(connection: psycopg.Connection[Any]) -> str | None:
+    """Return in a sentence why a database's locale cannot serve, None when it can."""
     if connection.execute("SELECT 'Ä' ILIKE 'ä'").fetchone() != (True,):
-        raise UnsuitableDatabase(
+        return (
             "The database's locale does not know that Ä is the upper case of ä, so that searches would miss tasks: "
             "create it with a UTF-8 locale, such as LOCALE 'C.UTF-8' or 'en_US.UTF-8'."
         )
+    return None
 
 
-def _revision(connection: psycopg.Connection[Any]) -> str | None:
+def revision_of(connection: psycopg.Connection[Any]) -> str | None:
+    """Return the revision that a database's tables are of, None when there are no tables yet."""
     if connection.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,):
         return None
     row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -87,7 +108,7 @@ def _upgrade(url: str) -> None:
 
     engine = create_engine(
         "postgresql+psycopg://",
-        creator=lambda: _connect(url, autocommit=False),
+        creator=lambda: connect(url, autocommit=False),
         poolclass=NullPool,
         # A stricter level would see the database as it was before it waited for the lock.
         isolation_level="READ COMMITTED",

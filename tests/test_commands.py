@@ -26,9 +26,10 @@ def claims(token: str, **options: str) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--help",), ("serve", "migrate", "token", "DATABASE_URL", ".env", "Better Auth")),
+        (("--help",), ("serve", "migrate", "token", "doctor", "DATABASE_URL", ".env", "Better Auth")),
         (("serve", "--help"), ("Ctrl-C", "SIGTERM", "Migrate")),
         (("migrate", "--help"), ("database",)),
+        (("doctor", "--help"), ("configuration", "database", "status")),
         (("token", "--help"), ("USER", "--expires", "1h", "curl")),
     ],
 )

@@ -1,0 +1,218 @@
+"""`todo-api doctor`: what is wrong with the configuration, the secret and the database, and what to do about it."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Literal, NamedTuple
+
+from handlers.config import ENV_FILE, LEEWAY_SECONDS, ConfigurationError, Settings, is_local
+from storage.diagnosis import Diagnosis, diagnose
+from storage.embedded import EmbeddedError, run_postgres, running_url
+from storage.errors import Unavailable, UnsuitableDatabase
+from storage.migrations import head, is_applied, revisions
+
+# The status of advice and of a check that was skipped does not count as a fault.
+Status = Literal["ok", "advice", "fault", "skip"]
+Verdict = tuple[Status, str]
+
+# Random secrets of 32 digits are estimated above it, but for one in ten thousand.
+_FEWEST_BITS = 80
+# In lower case, without what is no letter or digit; Better Auth's own default and jwt.io's example come first.
+_PLACEHOLDERS = re.compile(
+    "betterauthsecret|astringsecretatleast|changeme|changethis|replaceme|yoursecret|supersecret|placeholder"
+)
+_RENEW = "make one with `openssl rand -base64 48`, and give it to the frontend too"
+
+
+class Finding(NamedTuple):
+    """What a check found, in a sentence that also says what to do about a fault."""
+
+    check: str
+    status: Status
+    words: str
+
+
+def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what each check finds, in an order that is always the same. No secret or password is in the words."""
+    try:
+        settings = Settings.load(environ)
+    except ConfigurationError as error:
+        yield from (Finding("configuration", "fault", fault) for fault in error.faults)
+        yield Finding("configuration", "advice", f"It was read from {_sources()}.")
+        yield from _skipped("secret", "database", *_CHECKS, why="the configuration has faults")
+        return
+    yield Finding("configuration", "ok", f"Complete; it was read from {_sources()}.")
+    yield Finding("secret", *_secret(settings))
+    try:
+        diagnosis = _diagnose(settings)
+    except (EmbeddedError, Unavailable, UnsuitableDatabase) as error:
+        yield Finding("database", "fault", _away(error))
+        yield from _skipped(*_CHECKS, why="there is no database to ask")
+        return
+    where = "" if settings.database_url else f", embedded in {settings.data_directory}"
+    milliseconds = max(1, round(diagnosis.seconds * 1000))
+    yield Finding("database", "ok", f"PostgreSQL {diagnosis.version} answers in {milliseconds} ms{where}.")
+    yield from (Finding(name, *check(diagnosis, settings)) for name, check in _CHECKS.items())
+
+
+def _skipped(*checks: str, why: str) -> Iterator[Finding]:
+    return (Finding(check, "skip", f"Not checked: {why}.") for check in checks)
+
+
+def _sources() -> str:
+    file = ENV_FILE.resolve()
+    return f"the environment and {file}" if file.exists() else f"the environment alone: there is no file {file}"
+
+
+def _diagnose(settings: Settings) -> Diagnosis:
+    directory = settings.data_directory / "postgresql"
+    if url := settings.database_url or running_url(directory):
+        return diagnose(url)
+    with run_postgres(directory) as url:
+        return diagnose(url)
+
+
+def _away(error: Exception) -> str:
+    words = " ".join(str(error).split())
+    return f"It does not answer; start it, or mend DATABASE_URL: {words}" if isinstance(error, Unavailable) else words
+
+
+def _secret(settings: Settings) -> Verdict:
+    secret = settings.secret
+    letters = re.sub(r"[\W_]", "", secret).lower()
+    if _PLACEHOLDERS.search(letters):
+        return "fault", f"BETTER_AUTH_SECRET is a placeholder that everybody knows: {_RENEW}."
+    if _bits(secret) < _FEWEST_BITS:
+        return "fault", f"BETTER_AUTH_SECRET repeats itself, and could be guessed: {_RENEW}."
+    size = int(settings.jwt_algorithm.removeprefix("HS")) // 8
+    if len(secret.encode()) < size:
+        return "advice", f"{settings.jwt_algorithm} wants a secret of {size} bytes (RFC 7518, section 3.2): {_RENEW}."
+    return "ok", "Long enough, and nothing in it repeats itself much."
+
+
+def _bits(secret: str) -> float:
+    """Estimate a secret's bits: the Shannon entropy of its characters, of a repeated pattern only those of one."""
+    period = next(length for length in range(1, len(secret) + 1) if secret.startswith(secret[length:]))
+    return -sum(count * math.log2(count / period) for count in Counter(secret[:period]).values())
+
+
+def _tls(diagnosis: Diagnosis, _: Settings) -> Verdict:
+    if is_local(diagnosis.address):
+        return "ok", "Not needed: the way to the database does not leave this machine."
+    if not diagnosis.is_encrypted:
+        return "fault", "The connection to another host is not encrypted: add ?sslmode=require to DATABASE_URL."
+    if not diagnosis.is_verified:
+        return "advice", (
+            "The connection is encrypted, but anybody could have answered: sslmode=verify-full in DATABASE_URL checks "
+            "the server's certificate, and sslrootcert=system or a file says who may sign it."
+        )
+    return "ok", "The connection is encrypted, and the server has shown who it is."
+
+
+def _encoding(diagnosis: Diagnosis, _: Settings) -> Verdict:
+    return ("fault", diagnosis.encoding_fault) if diagnosis.encoding_fault else ("ok", "UTF8.")
+
+
+def _locale(diagnosis: Diagnosis, _: Settings) -> Verdict:
+    return (
+        ("fault", diagnosis.locale_fault) if diagnosis.locale_fault else ("ok", "It knows upper case and lower case.")
+    )
+
+
+def _extensions(diagnosis: Diagnosis, _: Settings) -> Verdict:
+    states: dict[str, list[str]] = {}
+    for name, state in diagnosis.extensions.items():
+        states.setdefault(state, []).append(name)
+    if absent := states.get("absent"):
+        return "fault", f"The server does not have {_and(absent)}: install PostgreSQL's contrib modules on it."
+    if forbidden := states.get("forbidden"):
+        statements = " ".join(f"CREATE EXTENSION {name};" for name in forbidden)
+        return "fault", f"The role {diagnosis.role} may not create {_and(forbidden)}: as a superuser, run {statements}"
+    if creatable := states.get("creatable"):
+        return "ok", f"The migrations will create {_and(creatable)}."
+    return "ok", f"{_and(diagnosis.extensions)} are installed."
+
+
+def _and(names: Iterable[str]) -> str:
+    return " and ".join(names)
+
+
+def _migrations(diagnosis: Diagnosis, settings: Settings) -> Verdict:
+    revision, newest = diagnosis.revision, head()
+    if not diagnosis.can_read_revision:
+        return "skip", f"Not checked: the role {diagnosis.role} may not read alembic_version."
+    if revision == newest:
+        return "ok", f"The tables are of revision {newest}, the newest."
+    if is_applied(revision, newest):
+        return "advice", f"The tables are of revision {revision}, by a newer release, which is to replace this one."
+    if revision not in (None, *revisions()):
+        return "fault", f"The tables are of revision {revision}, which is none of ours: is DATABASE_URL the right one?"
+    tables = f"The tables are of revision {revision}, not {newest}" if revision else "There are no tables yet"
+    if not diagnosis.can_create_tables:
+        return (
+            "fault",
+            f"{tables}, and the role {diagnosis.role} may not make any: run todo-api migrate as their owner.",
+        )
+    if settings.migrate_on_start:
+        return "advice", f"{tables}: todo-api serve migrates when it starts, or run todo-api migrate."
+    return "fault", f"{tables}: run todo-api migrate."
+
+
+def _privileges(diagnosis: Diagnosis, _: Settings) -> Verdict:
+    if missing := diagnosis.missing_privileges:
+        statements = " ".join(f"GRANT {privilege} TO {diagnosis.role};" for privilege in missing)
+        return "fault", f"The role {diagnosis.role} may not do all it must: as the tables' owner, run {statements}"
+    if diagnosis.revision is None:
+        return "skip", "Not checked: there are no tables yet."
+    return "ok", f"The role {diagnosis.role} may read and write the tables."
+
+
+def _writes(diagnosis: Diagnosis, _: Settings) -> Verdict:
+    if diagnosis.is_replica:
+        return "fault", "The database is a replica, which takes no writes: let DATABASE_URL lead to the primary."
+    if diagnosis.is_read_only:
+        return "fault", "The database takes no writes: turn default_transaction_read_only off."
+    return "ok", "The database takes writes."
+
+
+def _clock(diagnosis: Diagnosis, _: Settings) -> Verdict:
+    seconds = diagnosis.clock_ahead
+    if abs(seconds) > LEEWAY_SECONDS:
+        way = "ahead of" if seconds > 0 else "behind"
+        return "fault", (
+            f"The database's clock is {abs(seconds):.0f} s {way} this machine's, by which tokens expire: "
+            "have both set by NTP."
+        )
+    return "ok", f"The database's clock and this machine's are no more than {LEEWAY_SECONDS} s apart."
+
+
+def _connections(diagnosis: Diagnosis, settings: Settings) -> Verdict:
+    if diagnosis.is_pooled and settings.prepared_statements:
+        return "advice", (
+            "There is a pooler in between: if it pools transactions, set DATABASE_PREPARED_STATEMENTS=false, "
+            "unless it is PgBouncer 1.21 or later with max_prepared_statements."
+        )
+    if diagnosis.is_pooled:
+        return "ok", "There is a pooler in between, which has limits of its own."
+    # Each worker has one more, for /health.
+    most, needed = diagnosis.most_connections, settings.workers * (settings.pool_max_size + 1)
+    if needed > most:
+        return "fault", (
+            f"All workers together may open {needed} connections, and the database allows {most}: "
+            "lower WEB_CONCURRENCY or DATABASE_POOL_MAX_SIZE, raise its limit, or put a pooler in between."
+        )
+    return "ok", f"All workers together may open {needed}, and the database allows {most}."
+
+
+_CHECKS: dict[str, Callable[[Diagnosis, Settings], Verdict]] = {
+    "tls": _tls,
+    "encoding": _encoding,
+    "locale": _locale,
+    "extensions": _extensions,
+    "migrations": _migrations,
+    "privileges": _privileges,
+    "writes": _writes,
+    "clock": _clock,
+    "connections": _connections,
+}

@@ -1,0 +1,135 @@
+"""What is true of a database: facts, of which others judge whether they are faults."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import psycopg
+from psycopg.rows import dict_row
+
+from storage.errors import Unavailable, UnsuitableDatabase
+from storage.migrations import connect, encoding_fault, locale_fault, revision_of, version_fault
+from storage.schema import metadata
+
+ExtensionState = Literal["installed", "creatable", "forbidden", "absent"]
+
+_EXTENSIONS = ["pg_trgm", "btree_gin"]
+_READS_REVISION = "SELECT ON alembic_version"
+_FACTS = """
+SELECT quote_ident(current_user) AS role,
+       pg_is_in_recovery() AS is_replica,
+       current_setting('default_transaction_read_only') = 'on' AS is_read_only,
+       coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS can_create_tables,
+       pg_backend_pid() AS backend_pid,
+       -- NULL where there is no limit of its own.
+       (SELECT least(
+            current_setting('max_connections')::int
+            - current_setting('superuser_reserved_connections')::int
+            - coalesce(current_setting('reserved_connections', true)::int, 0),
+            nullif(rolconnlimit, -1),
+            nullif(datconnlimit, -1))
+        FROM pg_roles, pg_database
+        WHERE rolname = current_user AND datname = current_database()) AS most_connections,
+       ARRAY(
+           SELECT privilege || ' ON ' || name
+           FROM unnest(%(tables)s::text[]) AS name, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS privilege
+           WHERE NOT has_table_privilege(to_regclass(name), privilege)
+           UNION ALL
+           SELECT %(reads_revision)s
+           WHERE NOT has_table_privilege(to_regclass('alembic_version'), 'SELECT')) AS missing_privileges,
+       (SELECT json_object_agg(name, CASE
+            WHEN EXISTS (SELECT FROM pg_extension WHERE extname = name) THEN 'installed'
+            WHEN NOT EXISTS (SELECT FROM pg_available_extensions AS there WHERE there.name = wanted.name) THEN 'absent'
+            WHEN current_setting('is_superuser') = 'on' THEN 'creatable'
+            WHEN has_database_privilege(current_database(), 'CREATE') AND EXISTS (
+                SELECT FROM pg_available_extension_versions AS there WHERE there.name = wanted.name AND trusted
+            ) THEN 'creatable'
+            ELSE 'forbidden' END)
+        FROM unnest(%(extensions)s::text[]) AS wanted (name)) AS extensions
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """The facts of one connection and its database. Times are in seconds; a fault is a sentence, or None."""
+
+    version: str
+    seconds: float
+    address: str
+    is_encrypted: bool
+    is_verified: bool
+    is_pooled: bool
+    encoding_fault: str | None
+    locale_fault: str | None
+    role: str
+    is_replica: bool
+    is_read_only: bool
+    can_create_tables: bool
+    can_read_revision: bool
+    missing_privileges: tuple[str, ...]
+    extensions: Mapping[str, ExtensionState]
+    revision: str | None
+    clock_ahead: float
+    most_connections: int
+
+
+def diagnose(url: str) -> Diagnosis:
+    """Return what is true of a database, and change nothing in it.
+
+    `seconds` is what connecting took; `address` is where it led to, a socket's or an IP address; `clock_ahead` is by
+    how much the database's clock is ahead of ours at least, negative when it is behind.
+    Raises Unavailable when it does not answer, UnsuitableDatabase when it is too old to be asked.
+    """
+    started = time.monotonic()
+    try:
+        with connect(url, autocommit=False) as connection:
+            seconds = time.monotonic() - started
+            if fault := version_fault(connection):
+                raise UnsuitableDatabase(fault)
+            return _facts(connection, seconds)
+    except psycopg.Error as error:
+        raise Unavailable(str(error)) from error
+
+
+def _facts(connection: psycopg.Connection[Any], seconds: float) -> Diagnosis:
+    # A replica knows no stricter level.
+    connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+    connection.read_only = True
+    # Of the transaction: behind a transaction-pooling PgBouncer, a setting of the session would outlive us.
+    connection.execute("SELECT set_config('statement_timeout', '10s', true)")
+    clock_ahead = _clock_ahead(connection)
+    parameters = {"tables": list(metadata.tables), "extensions": _EXTENSIONS, "reads_revision": _READS_REVISION}
+    facts = connection.cursor(row_factory=dict_row).execute(_FACTS, parameters).fetchone() or {}
+    missing = tuple(facts.pop("missing_privileges"))
+    can_read_revision = _READS_REVISION not in missing
+    return Diagnosis(
+        version=(connection.info.parameter_status("server_version") or "").partition(" ")[0],
+        seconds=seconds,
+        address=connection.info.hostaddr or connection.info.host,
+        is_encrypted=connection.pgconn.ssl_in_use,
+        is_verified=_is_verified(connection.info.get_parameters()),
+        # A pooler gives its clients process ids of its own.
+        is_pooled=facts.pop("backend_pid") != connection.info.backend_pid,
+        encoding_fault=encoding_fault(connection),
+        locale_fault=locale_fault(connection),
+        can_read_revision=can_read_revision,
+        missing_privileges=missing,
+        revision=revision_of(connection) if can_read_revision else None,
+        clock_ahead=clock_ahead,
+        **facts,
+    )
+
+
+def _is_verified(parameters: Mapping[str, str]) -> bool:
+    """Say whether nobody else could have answered: by the server's certificate, or by SCRAM bound to the channel."""
+    return parameters.get("sslmode") == "verify-full" or parameters.get("channel_binding") == "require"
+
+
+def _clock_ahead(connection: psycopg.Connection[Any]) -> float:
+    before = time.time()
+    row = connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
+    after = time.time()
+    theirs = float(row[0]) if row else before
+    # Somewhere between the two is where both could agree.
+    return max(theirs - after, 0.0) + min(theirs - before, 0.0)

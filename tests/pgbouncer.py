@@ -1,0 +1,56 @@
+"""A PgBouncer that pools the transactions of a database."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pwd import getpwnam
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg
+
+from tests.postgres import reachable_directory
+from tests.server import free_port
+
+PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+
+CONFIGURATION = """
+[databases]
+{name} = host={sockets} user=postgres
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = 3
+"""
+
+
+@contextmanager
+def run_pgbouncer(direct: str, more: str = "") -> Iterator[str]:
+    """Yield the URL of a database through a PgBouncer, which is told some more settings."""
+    name, sockets, port = urlsplit(direct).path[1:], parse_qs(urlsplit(direct).query)["host"][0], free_port()
+    # It does not run as root.
+    user = {"user": "nobody", "group": getpwnam("nobody").pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+    with reachable_directory() as directory:
+        file = directory / "pgbouncer.ini"
+        file.write_text(CONFIGURATION.format(name=name, sockets=sockets, port=port) + more)
+        with subprocess.Popen([str(PGBOUNCER), "-q", str(file)], stderr=subprocess.DEVNULL, **user) as process:  # type: ignore[call-overload]
+            try:
+                url = f"postgresql://postgres@127.0.0.1:{port}/{name}"
+                _wait_until_it_answers(url)
+                yield url
+            finally:
+                process.terminate()
+
+
+def _wait_until_it_answers(url: str) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with suppress(psycopg.OperationalError), psycopg.connect(url):
+            return
+        time.sleep(0.02)
+    raise RuntimeError("PgBouncer did not start")

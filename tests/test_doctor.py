@@ -1,0 +1,331 @@
+"""`todo-api doctor`: each fault is found, told with its remedy, and nothing else is; its status is for scripts."""
+
+import os
+import pty
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from storage.migrations import migrate
+from tests.pgbouncer import PGBOUNCER, run_pgbouncer
+from tests.postgres import new_database, reachable_directory
+from tests.server import SECRET, command, environment, run, start
+
+CHECKS = [
+    "configuration", "secret", "database", "tls", "encoding", "locale", "extensions",
+    "migrations", "privileges", "writes", "clock", "connections",
+]  # fmt: skip
+needs_pgbouncer = pytest.mark.skipif(PGBOUNCER is None, reason="there is no pgbouncer on this machine")
+
+
+class Found(dict[str, str]):
+    """What was said of each check, beginning with its status."""
+
+    def of(self, status: str) -> set[str]:
+        """Return the checks of this status."""
+        return {check for check, said in self.items() if said.startswith(f"{status} ")}
+
+
+def examine(directory: Path, url: str = "", **settings: str) -> Found:
+    """Return what `doctor` says; a fault, and only that, makes its exit status 1."""
+    done = run("doctor", directory=directory, settings={"DATABASE_URL": url, **settings})
+    found = Found()
+    for line in done.stdout.splitlines():
+        status, check, words = line.split(maxsplit=2)
+        found[check] = f"{status} {words}"
+    assert (done.stderr, done.returncode) == ("", 1 if found.of("fault") else 0)
+    assert list(found) == CHECKS
+    return found
+
+
+def the_fault(found: Found, check: str) -> str:
+    """Return what was said of the only check that is in fault."""
+    assert found.of("fault") == {check}, found
+    return found[check]
+
+
+@pytest.fixture(scope="module")
+def migrated(postgres: str) -> str:
+    """Return the URL of a database that has its tables, and is left as it is."""
+    url = new_database(postgres)
+    migrate(url)
+    return url
+
+
+@pytest.fixture
+def database(postgres: str, migrated: str) -> str:
+    """Return the URL of a database that has its tables, and may be broken."""
+    return new_database(postgres, f'TEMPLATE "{urlsplit(migrated).path[1:]}"')
+
+
+def change(url: str, *statements: str) -> None:
+    """Run statements; in them, THIS is the database."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement.replace("THIS", f'"{connection.info.dbname}"').encode())
+
+
+def replace(url: str, what: str, how: str) -> None:
+    """Put something of ours before what is PostgreSQL's own, in one database."""
+    change(
+        url,
+        "CREATE SCHEMA odd",
+        f"CREATE {what.replace(' ', ' odd.', 1)} {how}",
+        "ALTER DATABASE THIS SET search_path = odd, pg_catalog, public",
+    )
+
+
+@pytest.fixture
+def role(database: str) -> Iterator[str]:
+    """Yield the URL of the same database for a role that may only connect."""
+    change(database, 'CREATE ROLE "the-app" LOGIN')
+    yield urlsplit(database)._replace(netloc="the-app@").geturl()
+    change(database, 'DROP OWNED BY "the-app"', 'DROP ROLE "the-app"')
+
+
+def test_where_all_is_well_every_check_says_so(tmp_path: Path, migrated: str) -> None:
+    found = examine(tmp_path, migrated)
+    assert found.of("ok") == set(CHECKS)
+    assert "PostgreSQL 18." in found["database"]
+    assert " ms" in found["database"]
+
+
+def test_what_is_written_to_a_file_has_no_colours_and_columns_that_line_up(tmp_path: Path, migrated: str) -> None:
+    lines = run("doctor", directory=tmp_path, settings={"DATABASE_URL": migrated}).stdout.splitlines()
+    for line, check in zip(lines, CHECKS, strict=True):
+        assert line.startswith(f"ok     {check:<13} ")
+        assert line.isprintable()
+
+
+def test_a_terminal_gets_colours(tmp_path: Path, migrated: str) -> None:
+    terminal, end = pty.openpty()
+    subprocess.run(command("doctor"), cwd=tmp_path, env=environment(DATABASE_URL=migrated), stdout=end, check=True)
+    os.close(end)
+    assert os.read(terminal, 30).startswith(b"\x1b[32mok    \x1b[0m configuration")
+    os.close(terminal)
+
+
+def test_every_fault_of_the_configuration_is_told_with_where_it_was_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PORT=http\nLOG_LEVEL=loud\n")
+    done = run("doctor", directory=tmp_path, settings={"PORT": "", "BETTER_AUTH_SECRET": "too-short"})
+    lines = done.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (1, "")
+    assert lines[:4] == [
+        "fault  configuration PORT must be a whole number from 1 to 65535.",
+        "fault  configuration LOG_LEVEL must be one of debug, info, warning, error.",
+        "fault  configuration BETTER_AUTH_SECRET must have at least 32 characters.",
+        f"advice configuration It was read from the environment and {tmp_path}/.env.",
+    ]
+    assert [line.split()[:2] for line in lines[4:]] == [["skip", check] for check in CHECKS[1:]]
+
+
+def test_a_database_that_does_not_answer_leaves_its_other_checks_unmade(tmp_path: Path) -> None:
+    found = examine(tmp_path, "postgresql://ada:hunter2hunter2@127.0.0.1:1/todo")
+    assert "start it, or mend DATABASE_URL: " in the_fault(found, "database")
+    assert found.of("skip") == set(CHECKS[3:])
+
+
+@pytest.mark.parametrize(
+    ("url", "secret"),
+    [
+        ("postgresql://ada:hunter2hunter2@127.0.0.1:1/todo", "changeme-changeme-changeme-changeme"),
+        ("mysql://ada:hunter2hunter2@127.0.0.1/todo", "too-short"),
+    ],
+)
+def test_no_password_and_no_secret_is_shown(tmp_path: Path, url: str, secret: str) -> None:
+    shown = run("doctor", directory=tmp_path, settings={"DATABASE_URL": url, "BETTER_AUTH_SECRET": secret}).stdout
+    assert "fault  " in shown
+    assert "hunter2" not in shown
+    assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    ("secret", "words"),
+    [
+        ("better-auth-secret-12345678901234567890", "a placeholder"),
+        ("a-string-secret-at-least-256-bits-long", "a placeholder"),
+        ("CHANGE_ME-CHANGE_ME-CHANGE_ME-CHANGE_ME", "a placeholder"),
+        ("x" * 40, "repeats itself"),
+        ("1234567890" * 4 + "12", "repeats itself"),
+        ("0123456789abcdef" * 2, "repeats itself"),
+        ("my-own-key-" + "a" * 40, "repeats itself"),
+    ],
+)
+def test_a_secret_that_can_be_guessed_is_a_fault(tmp_path: Path, migrated: str, secret: str, words: str) -> None:
+    said = the_fault(examine(tmp_path, migrated, BETTER_AUTH_SECRET=secret), "secret")
+    assert words in said
+    assert "openssl rand -base64 48" in said
+
+
+@pytest.mark.parametrize("arguments", [("-hex", "16"), ("-base64", "32"), ("-base64", "48")])
+def test_a_random_secret_is_strong(tmp_path: Path, migrated: str, arguments: tuple[str, ...]) -> None:
+    secret = subprocess.run(["openssl", "rand", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+    assert examine(tmp_path, migrated, BETTER_AUTH_SECRET=secret)["secret"].startswith("ok ")
+
+
+def test_a_longer_hash_wants_a_longer_secret(tmp_path: Path, migrated: str) -> None:
+    assert "HS512 wants a secret of 64 bytes" in examine(tmp_path, migrated, JWT_ALGORITHM="HS512")["secret"]
+    found = examine(tmp_path, migrated, JWT_ALGORITHM="HS512", BETTER_AUTH_SECRET=SECRET + SECRET[::-1])
+    assert found["secret"].startswith("ok ")
+
+
+@pytest.mark.parametrize(
+    ("options", "faults"),
+    [
+        ("LOCALE 'C'", {"locale": "create it with a UTF-8 locale"}),
+        ("ENCODING SQL_ASCII LOCALE 'C'", {"encoding": "create it with ENCODING 'UTF8'", "locale": "UTF-8 locale"}),
+    ],
+)
+def test_a_database_that_would_miss_tasks_in_searches_is_a_fault(
+    tmp_path: Path, postgres: str, options: str, faults: dict[str, str]
+) -> None:
+    found = examine(tmp_path, new_database(postgres, f"LOCALE_PROVIDER libc {options} TEMPLATE template0"))
+    assert found.of("fault") == faults.keys()
+    assert all(words in found[check] for check, words in faults.items())
+
+
+def test_tables_that_are_not_there_yet_are_a_fault_only_where_serving_does_not_make_them(
+    tmp_path: Path, postgres: str
+) -> None:
+    empty = new_database(postgres)
+    found = examine(tmp_path, empty)
+    assert (found.of("fault"), found.of("advice"), found.of("skip")) == (set(), {"migrations"}, {"privileges"})
+    assert found["extensions"] == "ok The migrations will create pg_trgm and btree_gin."
+    said = the_fault(examine(tmp_path, empty, MIGRATE_ON_START="false"), "migrations")
+    assert said == "fault There are no tables yet: run todo-api migrate."
+    with psycopg.connect(empty) as connection:
+        assert connection.execute("SELECT to_regclass('tasks') IS NULL").fetchone() == (True,)
+
+
+def test_tables_of_an_older_release_are_to_be_migrated(tmp_path: Path, database: str) -> None:
+    change(database, "UPDATE alembic_version SET version_num = '0001'")
+    said = the_fault(examine(tmp_path, database, MIGRATE_ON_START="false"), "migrations")
+    assert "are of revision 0001, not " in said
+    assert said.endswith(": run todo-api migrate.")
+
+
+def test_tables_of_a_newer_release_are_advice_to_install_it(tmp_path: Path, database: str) -> None:
+    change(database, "UPDATE alembic_version SET version_num = '9999'")
+    found = examine(tmp_path, database)
+    assert found["migrations"].startswith("advice The tables are of revision 9999, by a newer release")
+
+
+def test_tables_of_something_else_are_a_fault(tmp_path: Path, database: str) -> None:
+    change(database, "UPDATE alembic_version SET version_num = 'ae1027a6acf'")
+    assert "ae1027a6acf, which is none of ours" in the_fault(examine(tmp_path, database), "migrations")
+
+
+def test_a_role_that_may_not_read_and_write_is_told_what_to_grant(tmp_path: Path, database: str, role: str) -> None:
+    found = examine(tmp_path, role)
+    said = the_fault(found, "privileges")
+    assert found.of("skip") == {"migrations"}
+    statements = said.partition(", run ")[2]
+    assert statements.count("GRANT ") == 7
+    change(database, statements)
+    assert examine(tmp_path, role).of("ok") == set(CHECKS)
+
+
+def test_a_role_that_may_not_migrate_is_told_so(tmp_path: Path, database: str, role: str) -> None:
+    change(database, "UPDATE alembic_version SET version_num = '0001'")
+    change(database, 'GRANT SELECT, INSERT, UPDATE ON accounts, tasks, alembic_version TO "the-app"')
+    assert "may not make any: run todo-api migrate as their owner" in the_fault(examine(tmp_path, role), "migrations")
+
+
+def test_a_role_that_may_not_create_the_extensions_is_told_what_a_superuser_must_run(
+    tmp_path: Path, database: str, role: str
+) -> None:
+    change(database, "DROP TABLE accounts, tasks, alembic_version", "DROP EXTENSION pg_trgm, btree_gin")
+    change(database, 'GRANT CREATE ON SCHEMA public TO "the-app"')
+    said = the_fault(examine(tmp_path, role), "extensions")
+    assert "CREATE EXTENSION pg_trgm; CREATE EXTENSION btree_gin;" in said
+    change(database, 'GRANT CREATE ON DATABASE THIS TO "the-app"')
+    assert examine(tmp_path, role)["extensions"].startswith("ok ")
+
+
+def test_a_server_without_the_extensions_is_told_to_get_them(tmp_path: Path, postgres: str) -> None:
+    empty = new_database(postgres)
+    replace(empty, "VIEW pg_available_extensions", "AS SELECT * FROM pg_catalog.pg_available_extensions LIMIT 0")
+    assert "install PostgreSQL's contrib modules" in the_fault(examine(tmp_path, empty), "extensions")
+
+
+def test_a_database_that_takes_no_writes_is_a_fault(tmp_path: Path, database: str) -> None:
+    change(database, "ALTER DATABASE THIS SET default_transaction_read_only = on")
+    assert "default_transaction_read_only" in the_fault(examine(tmp_path, database), "writes")
+
+
+def test_a_replica_is_a_fault(tmp_path: Path, database: str) -> None:
+    replace(database, "FUNCTION pg_is_in_recovery() RETURNS boolean", "RETURN true")
+    assert "lead to the primary" in the_fault(examine(tmp_path, database), "writes")
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(100, "100 s ahead of"), (-100, "100 s behind")])
+def test_clocks_that_are_too_far_apart_are_a_fault(tmp_path: Path, database: str, seconds: int, words: str) -> None:
+    odd = f"pg_catalog.clock_timestamp() + interval '{seconds} s'"
+    replace(database, "FUNCTION clock_timestamp() RETURNS timestamptz", f"RETURN {odd}")
+    said = the_fault(examine(tmp_path, database), "clock")
+    assert words in said
+    assert "NTP" in said
+
+
+def test_clocks_may_differ_as_much_as_tokens_may(tmp_path: Path, database: str) -> None:
+    odd = "pg_catalog.clock_timestamp() + interval '25 s'"
+    replace(database, "FUNCTION clock_timestamp() RETURNS timestamptz", f"RETURN {odd}")
+    assert examine(tmp_path, database)["clock"].startswith("ok ")
+
+
+def test_more_connections_than_the_database_allows_are_a_fault(tmp_path: Path, database: str) -> None:
+    said = the_fault(examine(tmp_path, database, WEB_CONCURRENCY="100"), "connections")
+    assert "may open 1100 connections, and the database allows 97: lower WEB_CONCURRENCY" in said
+    change(database, "ALTER DATABASE THIS CONNECTION LIMIT 10")
+    assert "11 connections, and the database allows 10" in the_fault(examine(tmp_path, database), "connections")
+    assert examine(tmp_path, database, DATABASE_POOL_MAX_SIZE="9")["connections"].startswith("ok ")
+
+
+@needs_pgbouncer
+def test_a_pooler_is_noticed(tmp_path: Path, migrated: str) -> None:
+    with run_pgbouncer(migrated) as url:
+        assert "DATABASE_PREPARED_STATEMENTS=false" in examine(tmp_path, url)["connections"]
+        settings = {"DATABASE_PREPARED_STATEMENTS": "false", "WEB_CONCURRENCY": "100"}
+        assert examine(tmp_path, url, **settings).of("ok") == set(CHECKS)
+
+
+@needs_pgbouncer
+def test_the_way_to_another_host_is_to_be_encrypted_and_its_end_known(tmp_path: Path, migrated: str) -> None:
+    with reachable_directory() as directory:
+        key, certificate = directory / "key.pem", directory / "certificate.pem"
+        openssl = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=database"
+        files = ["-addext", "subjectAltName=IP:0.0.0.0", "-keyout", str(key), "-out", str(certificate)]
+        subprocess.run([*openssl.split(), *files], capture_output=True, check=True)
+        key.chmod(0o644)
+        tls = f"client_tls_sslmode = allow\nclient_tls_key_file = {key}\nclient_tls_cert_file = {certificate}\n"
+        with run_pgbouncer(migrated, tls) as local:
+            # It leads here, but does not look so.
+            url = local.replace("127.0.0.1", "0.0.0.0")  # noqa: S104 - nothing is bound
+            assert "add ?sslmode=require" in the_fault(examine(tmp_path, f"{url}?sslmode=disable"), "tls")
+            assert examine(tmp_path, f"{url}?sslmode=require")["tls"].startswith("advice ")
+            verified = f"{url}?sslmode=verify-full&sslrootcert={certificate}"
+            assert examine(tmp_path, verified)["tls"].startswith("ok The connection is encrypted")
+
+
+def test_the_embedded_database_is_examined_whether_it_runs_or_not(tmp_path: Path) -> None:
+    with reachable_directory() as directory:
+        settings = {"DATA_DIR": str(directory), "BETTER_AUTH_SECRET": ""}
+        found = examine(tmp_path, **settings)
+        assert (found.of("fault"), found.of("advice")) == (set(), {"migrations"})
+        with start(tmp_path, **settings) as service:
+            found = examine(tmp_path, **settings)
+            assert found.of("ok") == set(CHECKS)
+            assert f"embedded in {directory}" in found["database"]
+            assert service.process.poll() is None
+        assert examine(tmp_path, **settings).of("ok") == set(CHECKS)
+        assert not (directory / "postgresql/data/postmaster.pid").exists()
+
+
+def test_an_embedded_database_that_cannot_run_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    found = examine(tmp_path, DATA_DIR=str(tmp_path / "file"))
+    assert "Set DATA_DIR to another place" in the_fault(found, "database")
