@@ -72,7 +72,12 @@ def serve() -> None:
         logging.config.dictConfig(log_config(settings.log_level, production=settings.production))
         server.check_addresses(settings)
         with _database(settings) as served:
-            server.run(served)
+            try:
+                server.run(served)
+            finally:
+                # What is left to stop stops soon; impatience would leave it behind.
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 @main.command()
