@@ -110,6 +110,12 @@ def test_its_commands_are_those_of_todo_api(image: Image, arguments: str, words:
     assert (status, told[: len(words)]) == (0, words)
 
 
+def test_its_doctor_finds_a_database_fit_to_be_migrated(image: Image, postgres: str) -> None:
+    settings = {"BETTER_AUTH_SECRET": SECRET, "DATABASE_URL": new_database(postgres)}
+    status, told = end(run(image, [*image.command["ENTRYPOINT"], "doctor"], **settings))
+    assert (status, "todo-api serve migrates when it starts" in told) == (0, True)
+
+
 def test_it_is_in_production_and_says_what_it_lacks(image: Image) -> None:
     status, told = end(run(image, image.command["ENTRYPOINT"] + image.command["CMD"]))
     assert status == 1
