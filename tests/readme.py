@@ -1,0 +1,112 @@
+"""README.md as a reader follows it: its sections, their blocks, and the script that a section is.
+
+A block in `sh` is run, in the shell of its section. A block that begins with a file's name in a comment becomes that
+file. A block in `text`, `json` or `http` right after one in `sh` is what that one prints. An HTML comment before a
+block says what is special about it:
+
+    <!-- keeps running -->      it has a terminal of its own, and runs until the end
+    <!-- in DIRECTORY -->       it is run in a copy of that directory, where `npm test` must pass after the section
+    <!-- tested by FILE -->     it is not run here, but by that file
+"""
+
+import re
+import textwrap
+from typing import NamedTuple
+
+from tests.server import ROOT
+
+README = (ROOT / "README.md").read_text()
+MARK = "<<< the end of a block >>>"
+_BLOCK = re.compile(
+    r"(?:^ *<!-- (?P<note>[^\n]*) -->\n)?^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$",
+    flags=re.MULTILINE | re.DOTALL,
+)
+_FILE = re.compile(r"(?://|#) ([\w./-]*\.[\w.]+)\n")
+# What differs from one run to the next.
+_VARYING = {
+    "id": r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}",
+    "request": r"\b[0-9a-f]{32}\b",
+    "time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z",
+    "date": r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT",
+    "token": r"\beyJ[\w-]+\.[\w-]+\.[\w-]+",
+}
+
+
+class Block(NamedTuple):
+    """A fenced block; `note` is the HTML comment before it, `shows` what the one before it prints."""
+
+    language: str
+    text: str
+    note: str
+    shows: bool
+
+    @property
+    def file(self) -> str | None:
+        """The file that it is, if it names one."""
+        found = _FILE.match(self.text)
+        return found[1] if found and self.language != "sh" else None
+
+    @property
+    def is_run(self) -> bool:
+        """Whether it is for the shell of its section."""
+        elsewhere = self.note == "keeps running" or self.note.startswith("tested by ")
+        return self.language == "sh" and not elsewhere
+
+    @property
+    def script(self) -> str:
+        """What a reader types for it."""
+        enter = f"cp -R {self.note[3:]} ~ && cd ~/{self.note[3:].split('/')[-1]}\n" if self.note[:3] == "in " else ""
+        leave = f"\necho '{MARK}'\n"
+        if self.file:
+            return f"mkdir -p $(dirname {self.file})\ncat > {self.file} <<'END OF FILE'\n{self.text}END OF FILE{leave}"
+        return f"{enter}{self.text}{leave}" if self.is_run else ""
+
+
+class Section(NamedTuple):
+    """What is between two headings of the second level."""
+
+    title: str
+    blocks: list[Block]
+
+    @property
+    def script(self) -> str:
+        """All that a reader types for it."""
+        check = "npm test\n" if any(block.note.startswith("in ") for block in self.blocks) else ""
+        return "".join(block.script for block in self.blocks) + check
+
+    def outputs(self, printed: str) -> list[tuple[Block, str, str]]:
+        """Return, for each block whose output is shown, the block, what is shown, and what was printed."""
+        parts = iter(printed.split(MARK))
+        actual = [next(parts) if block.script else "" for block in self.blocks]
+        return [
+            (block, shown.text, actual[number])
+            for number, (block, shown) in enumerate(zip(self.blocks, self.blocks[1:], strict=False))
+            if block.is_run and shown.shows
+        ]
+
+
+def sections(text: str) -> list[Section]:
+    """Return the sections of a Markdown document."""
+    return [Section(part.partition("\n")[0], _blocks(part)) for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]]
+
+
+def _blocks(text: str) -> list[Block]:
+    blocks: list[Block] = []
+    end = 0
+    for found in _BLOCK.finditer(text):
+        follows = bool(blocks) and blocks[-1].language == "sh" and not text[end : found.start()].strip()
+        shows = follows and found["language"] in {"text", "json", "http"}
+        blocks.append(Block(found["language"], textwrap.dedent(found["text"]), found["note"] or "", shows))
+        end = found.end()
+    return blocks
+
+
+def comparable(output: str) -> str:
+    """Return an output with a name in place of each id, time and the like: the same name for the same one."""
+    names: dict[str, str] = {}
+    for kind, pattern in _VARYING.items():
+        for value in re.findall(pattern, output):
+            names.setdefault(value, f"<{kind} {len(names)}>")
+    for value, name in names.items():
+        output = output.replace(value, name)
+    return "\n".join(line.rstrip() for line in output.strip().splitlines())
