@@ -16,6 +16,7 @@ from typing import NamedTuple
 from tests.server import ROOT
 
 README = (ROOT / "README.md").read_text()
+OUTPUT = {"text", "json", "http"}
 MARK = "<<< the end of a block >>>"
 _BLOCK = re.compile(
     r"(?:^ *<!-- (?P<note>[^\n]*) -->\n)?^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$",
@@ -33,12 +34,12 @@ _VARYING = {
 
 
 class Block(NamedTuple):
-    """A fenced block; `note` is the HTML comment before it, `shows` what the one before it prints."""
+    """A fenced block; `note` is the HTML comment before it, `output` the block after it that shows what it prints."""
 
     language: str
     text: str
     note: str
-    shows: bool
+    output: str | None = None
 
     @property
     def file(self) -> str | None:
@@ -47,19 +48,15 @@ class Block(NamedTuple):
         return found[1] if found and self.language != "sh" else None
 
     @property
-    def is_run(self) -> bool:
-        """Whether it is for the shell of its section."""
-        elsewhere = self.note == "keeps running" or self.note.startswith("tested by ")
-        return self.language == "sh" and not elsewhere
-
-    @property
     def script(self) -> str:
-        """What a reader types for it."""
-        enter = f"cp -R {self.note[3:]} ~ && cd ~/{self.note[3:].split('/')[-1]}\n" if self.note[:3] == "in " else ""
-        leave = f"\necho '{MARK}'\n"
+        """What a reader types for it in the shell of its section: nothing if it has another place."""
         if self.file:
-            return f"mkdir -p $(dirname {self.file})\ncat > {self.file} <<'END OF FILE'\n{self.text}END OF FILE{leave}"
-        return f"{enter}{self.text}{leave}" if self.is_run else ""
+            return f"mkdir -p $(dirname {self.file})\ncat > {self.file} <<'END OF FILE'\n{self.text}END OF FILE\n"
+        if self.language != "sh" or self.note == "keeps running" or self.note.startswith("tested by "):
+            return ""
+        if self.note.startswith("in "):
+            return f"cp -R {self.note[3:]} ~/app\ncd ~/app\n{self.text}"
+        return self.text
 
 
 class Section(NamedTuple):
@@ -69,20 +66,15 @@ class Section(NamedTuple):
     blocks: list[Block]
 
     @property
-    def script(self) -> str:
-        """All that a reader types for it."""
-        check = "npm test\n" if any(block.note.startswith("in ") for block in self.blocks) else ""
-        return "".join(block.script for block in self.blocks) + check
+    def typed(self) -> list[Block]:
+        """The blocks that are for the section's shell."""
+        return [block for block in self.blocks if block.script]
 
-    def outputs(self, printed: str) -> list[tuple[Block, str, str]]:
-        """Return, for each block whose output is shown, the block, what is shown, and what was printed."""
-        parts = iter(printed.split(MARK))
-        actual = [next(parts) if block.script else "" for block in self.blocks]
-        return [
-            (block, shown.text, actual[number])
-            for number, (block, shown) in enumerate(zip(self.blocks, self.blocks[1:], strict=False))
-            if block.is_run and shown.shows
-        ]
+    @property
+    def script(self) -> str:
+        """All that a reader types; MARK is printed after each block."""
+        check = "npm test\n" if any(block.note.startswith("in ") for block in self.blocks) else ""
+        return "".join(f"{block.script}echo '{MARK}'\n" for block in self.typed) + check
 
 
 def sections(text: str) -> list[Section]:
@@ -94,9 +86,11 @@ def _blocks(text: str) -> list[Block]:
     blocks: list[Block] = []
     end = 0
     for found in _BLOCK.finditer(text):
-        follows = bool(blocks) and blocks[-1].language == "sh" and not text[end : found.start()].strip()
-        shows = follows and found["language"] in {"text", "json", "http"}
-        blocks.append(Block(found["language"], textwrap.dedent(found["text"]), found["note"] or "", shows))
+        block = Block(found["language"], textwrap.dedent(found["text"]), found["note"] or "")
+        if block.language in OUTPUT and blocks and not text[end : found.start()].strip():
+            blocks[-1] = blocks[-1]._replace(output=block.text)
+        else:
+            blocks.append(block)
         end = found.end()
     return blocks
 
