@@ -1,0 +1,106 @@
+"""README.md as a reader follows it: its sections, their blocks, and the script that a section is.
+
+A block in `sh` is run, in the shell of its section. A block that begins with a file's name in a comment becomes that
+file. A block in `text`, `json` or `http` right after one in `sh` is what that one prints. An HTML comment before a
+block says what is special about it:
+
+    <!-- keeps running -->      it has a terminal of its own, and runs until the end
+    <!-- in DIRECTORY -->       it is run in a copy of that directory, where `npm test` must pass after the section
+    <!-- tested by FILE -->     it is not run here, but by that file
+"""
+
+import re
+import textwrap
+from typing import NamedTuple
+
+from tests.server import ROOT
+
+README = (ROOT / "README.md").read_text()
+OUTPUT = {"text", "json", "http"}
+MARK = "<<< the end of a block >>>"
+_BLOCK = re.compile(
+    r"(?:^ *<!-- (?P<note>[^\n]*) -->\n)?^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$",
+    flags=re.MULTILINE | re.DOTALL,
+)
+_FILE = re.compile(r"(?://|#) ([\w./-]*\.[\w.]+)\n")
+# What differs from one run to the next.
+_VARYING = {
+    "id": r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}",
+    "request": r"\b[0-9a-f]{32}\b",
+    "time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z",
+    "date": r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT",
+    "token": r"\beyJ[\w-]+\.[\w-]+\.[\w-]+",
+}
+
+
+class Block(NamedTuple):
+    """A fenced block; `note` is the HTML comment before it, `output` the block after it that shows what it prints."""
+
+    language: str
+    text: str
+    note: str
+    output: str | None = None
+
+    @property
+    def file(self) -> str | None:
+        """The file that it is, if it names one."""
+        found = _FILE.match(self.text)
+        return found[1] if found and self.language != "sh" else None
+
+    @property
+    def script(self) -> str:
+        """What a reader types for it in the shell of its section: nothing if it has another place."""
+        if self.file:
+            return f"mkdir -p $(dirname {self.file})\ncat > {self.file} <<'END OF FILE'\n{self.text}END OF FILE\n"
+        if self.language != "sh" or self.note == "keeps running" or self.note.startswith("tested by "):
+            return ""
+        if self.note.startswith("in "):
+            return f"cp -R {self.note[3:]} ~/app\ncd ~/app\n{self.text}"
+        return self.text
+
+
+class Section(NamedTuple):
+    """What is between two headings of the second level."""
+
+    title: str
+    blocks: list[Block]
+
+    @property
+    def typed(self) -> list[Block]:
+        """The blocks that are for the section's shell."""
+        return [block for block in self.blocks if block.script]
+
+    @property
+    def script(self) -> str:
+        """All that a reader types; MARK is printed after each block."""
+        check = "npm test\n" if any(block.note.startswith("in ") for block in self.blocks) else ""
+        return "".join(f"{block.script}echo '{MARK}'\n" for block in self.typed) + check
+
+
+def sections(text: str) -> list[Section]:
+    """Return the sections of a Markdown document."""
+    return [Section(part.partition("\n")[0], _blocks(part)) for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]]
+
+
+def _blocks(text: str) -> list[Block]:
+    blocks: list[Block] = []
+    end = 0
+    for found in _BLOCK.finditer(text):
+        block = Block(found["language"], textwrap.dedent(found["text"]), found["note"] or "")
+        if block.language in OUTPUT and blocks and not text[end : found.start()].strip():
+            blocks[-1] = blocks[-1]._replace(output=block.text)
+        else:
+            blocks.append(block)
+        end = found.end()
+    return blocks
+
+
+def comparable(output: str) -> str:
+    """Return an output with a name in place of each id, time and the like: the same name for the same one."""
+    names: dict[str, str] = {}
+    for kind, pattern in _VARYING.items():
+        for value in re.findall(pattern, output):
+            names.setdefault(value, f"<{kind} {len(names)}>")
+    for value, name in names.items():
+        output = output.replace(value, name)
+    return "\n".join(line.rstrip() for line in output.strip().splitlines())

@@ -1,0 +1,165 @@
+"""README.md is true: every command in it is run, in order, and prints what is shown; every program in it works."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from tests.postgres import reachable_directory
+from tests.readme import MARK, OUTPUT, README, Section, comparable, sections
+from tests.server import ROOT, free_port
+
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git on this machine")
+
+SECTIONS = sections(README)
+CODE = {"sh", "ts", "tsx", "python"}
+ADDRESS = "127.0.0.1:7860"
+
+
+class Reader(NamedTuple):
+    """Who follows README.md: with a home, a copy of this repository, and a terminal where `make run` runs."""
+
+    environment: dict[str, str]
+    copy: Path
+    address: str
+    terminal: Path
+
+    def runs(self, script: str) -> subprocess.CompletedProcess[str]:
+        """Run a script in the copy, with the server's address in place of the one that README.md has."""
+        return subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script.replace(ADDRESS, self.address)],
+            cwd=self.copy,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[Reader]:
+    """Yield a reader with an empty home, whose server runs."""
+    with reachable_directory() as home:
+        port = free_port()
+        reader = Reader(environment_of(home, port), home / "todo-api", f"127.0.0.1:{port}", home / "terminal")
+        copy_the_repository(reader)
+        with the_server(reader):
+            yield reader
+
+
+def environment_of(home: Path, port: int) -> dict[str, str]:
+    """Return this process's environment without settings of ours; registries and their caches stay as they are."""
+    for name in (".npm", ".npmrc", ".cache", ".config"):
+        if (Path.home() / name).exists():
+            (home / name).symlink_to(Path.home() / name)
+    ours = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)*)"', (ROOT / "handlers" / "config.py").read_text()))
+    git = {
+        "user.name": "A reader",
+        "user.email": "reader@example.com",
+        "safe.directory": "*",
+        # A push to Hugging Face ends here.
+        f"url.file://{home}/huggingface/.insteadOf": "https://huggingface.co/",
+    }
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
+    environment |= {"HOME": str(home), "DATA_DIR": str(home / ".local/share/todo-api"), "PORT": str(port)}
+    # The package is installed from where it is developed, and the copy is what is tested.
+    environment |= {"PYTHONPATH": str(home / "todo-api"), "GIT_CONFIG_COUNT": str(len(git))}
+    for number, (key, value) in enumerate(git.items()):
+        environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return environment
+
+
+def copy_the_repository(reader: Reader) -> None:
+    """Copy the files that git knows, as they are now, into a repository of the reader's, with our `.venv`."""
+    git = ["git", "-c", "safe.directory=*"]
+    listed = subprocess.run([*git, "ls-files", "-z"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).exists():
+            (reader.copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, reader.copy / name)
+    space = "~/huggingface/spaces/YOUR_NAME/todo-api"
+    made = reader.runs(f"git init -qb main && git add . && git commit -qm 'A copy' && git init -q --bare {space}")
+    assert made.returncode == 0, made.stderr
+    (reader.copy / ".venv").mkdir()
+    for entry in Path(sys.prefix).iterdir():
+        if entry.name != "installed":
+            (reader.copy / ".venv" / entry.name).symlink_to(entry)
+    # The newest file, so that `make run` has nothing to install.
+    (reader.copy / ".venv" / "installed").touch()
+
+
+@contextmanager
+def the_server(reader: Reader) -> Iterator[None]:
+    """Run the block that keeps running, wait until it serves, and press Ctrl-C in the end."""
+    (block,) = (block for section in SECTIONS for block in section.blocks if block.note == "keeps running")
+    with reader.terminal.open("w") as output:
+        process = subprocess.Popen(
+            ["bash", "-c", block.text],
+            cwd=reader.copy,
+            env=reader.environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        wait_until_it_serves(reader, process)
+        yield
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(30)
+    assert not list(Path(reader.environment["DATA_DIR"]).rglob("postmaster.pid")), "PostgreSQL still runs"
+
+
+def wait_until_it_serves(reader: Reader, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the server answers. Raises RuntimeError with what its terminal shows when it does not."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(httpx.TransportError):
+            httpx.get(f"http://{reader.address}/health")
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"it does not serve:\n{reader.terminal.read_text()}")
+
+
+@pytest.mark.parametrize("section", [one for one in SECTIONS if one.typed], ids=lambda section: section.title)
+def test_what_a_section_says_to_type_works_and_prints_what_it_shows(reader: Reader, section: Section) -> None:
+    if "npm" in section.script and shutil.which("npm") is None:
+        pytest.skip("there is no Node.js on this machine")
+    done = reader.runs(section.script)
+    assert done.returncode == 0, f"{section.title}:\n{done.stdout}\n{done.stderr}"
+    printed = done.stdout.replace(reader.address, ADDRESS).split(MARK)
+    for block, output in zip(section.typed, printed, strict=False):
+        if block.output is not None:
+            assert comparable(output) == comparable(block.output), block.text
+
+
+def test_the_command_that_the_server_prints_works(reader: Reader) -> None:
+    (printed,) = re.findall(r"^ *(curl .*)$", reader.terminal.read_text(), flags=re.MULTILINE)
+    assert '"tasks":' in reader.runs(printed).stdout
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.title)
+def test_whatever_is_not_run_here_is_tested_elsewhere(section: Section) -> None:
+    for block in section.blocks:
+        if block.language in CODE | OUTPUT and not block.script and block.note != "keeps running":
+            assert block.note.startswith("tested by "), f"neither run nor compared:\n{block.text}"
+            assert (ROOT / block.note.removeprefix("tested by ")).is_file(), block.note
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.title)
+def test_only_what_is_run_here_shows_its_output(section: Section) -> None:
+    for block in section.blocks:
+        assert block.output is None or (block.language == "sh" and block.script), f"not compared:\n{block.output}"
