@@ -5,16 +5,17 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import click
 
 from handlers import __version__
 from handlers.config import ConfigurationError, Settings
 from handlers.tokens import mint
-from storage.embedded import EmbeddedError, run_postgres
+from storage.embedded import EmbeddedError, reach_postgres, run_postgres
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -71,7 +72,7 @@ def serve() -> None:
 
         logging.config.dictConfig(log_config(settings.log_level, production=settings.production))
         server.check_addresses(settings)
-        with _database(settings) as served:
+        with _database(settings, run_postgres) as served:
             try:
                 server.run(served)
             finally:
@@ -85,7 +86,7 @@ def migrate() -> None:
     """Bring the database's tables up to date."""
     from storage.migrations import migrate as migrate_database
 
-    with _refusals(), _database(_load()) as settings:
+    with _refusals(), _database(_load(), reach_postgres) as settings:
         migrate_database(settings.database_url or "")
     click.echo("The database is up to date.")
 
@@ -136,12 +137,12 @@ def _refusals() -> Iterator[None]:
 
 
 @contextmanager
-def _database(settings: Settings) -> Iterator[Settings]:
-    """Run the embedded PostgreSQL when there is no DATABASE_URL, and yield settings that have one."""
+def _database(settings: Settings, embedded: Callable[[Path], AbstractContextManager[str]]) -> Iterator[Settings]:
+    """Have the embedded PostgreSQL when there is no DATABASE_URL, and yield settings that have one."""
     if settings.database_url is not None:
         yield settings
         return
-    with run_postgres(settings.data_directory / "postgresql") as url:
+    with embedded(settings.data_directory / "postgresql") as url:
         yield replace(settings, database_url=url)
 
 

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from handlers.config import ENV_FILE, LEEWAY_SECONDS, ConfigurationError, Settings, is_local
 from storage.diagnosis import Diagnosis, diagnose
-from storage.embedded import EmbeddedError, run_postgres, running_url
+from storage.embedded import EmbeddedError, reach_postgres
 from storage.errors import Unavailable, UnsuitableDatabase
 from storage.migrations import head, is_applied, revisions
 
@@ -66,10 +66,9 @@ def _sources() -> str:
 
 
 def _diagnose(settings: Settings) -> Diagnosis:
-    directory = settings.data_directory / "postgresql"
-    if url := settings.database_url or running_url(directory):
-        return diagnose(url)
-    with run_postgres(directory) as url:
+    if settings.database_url is not None:
+        return diagnose(settings.database_url)
+    with reach_postgres(settings.data_directory / "postgresql") as url:
         return diagnose(url)
 
 

@@ -48,7 +48,7 @@ def run_postgres(directory: Path) -> Iterator[str]:
             shutil.rmtree(sockets, ignore_errors=True)
 
 
-def running_url(directory: Path) -> str | None:
+def _running_url(directory: Path) -> str | None:
     """Return the URL of the PostgreSQL that somebody else runs on the data in `directory`; None when none answers."""
     with suppress(OSError, UnicodeDecodeError, IndexError, psycopg.OperationalError):
         # The process, its data, the time, the port, the folder of its socket ...
@@ -56,6 +56,16 @@ def running_url(directory: Path) -> str | None:
         with _administrator(sockets):
             return _url(sockets)
     return None
+
+
+@contextmanager
+def reach_postgres(directory: Path) -> Iterator[str]:
+    """Yield the URL of the PostgreSQL that somebody else runs on the data in `directory`, or run it ourselves."""
+    if url := _running_url(directory):
+        yield url
+    else:
+        with run_postgres(directory) as url:
+            yield url
 
 
 def make_directory(directory: Path) -> None:

@@ -90,12 +90,18 @@ def test_impatience_leaves_no_trace(directory: Path, tmp_path: Path, seconds: fl
 
 def test_a_second_instance_on_the_same_data_says_so_and_ends(directory: Path, tmp_path: Path) -> None:
     with serve(tmp_path, DATA_DIR=str(directory)) as url, User(url, "ada") as ada:
-        for arguments in (("serve",), ("migrate",)):
-            second = run(*arguments, directory=tmp_path, settings={"DATA_DIR": str(directory)})
-            assert second.returncode == 1
-            assert second.stderr.startswith("Error: Another instance is using the embedded PostgreSQL in ")
-            assert second.stderr.count("\n") == 1
+        second = run("serve", directory=tmp_path, settings={"DATA_DIR": str(directory)})
+        assert second.returncode == 1
+        assert second.stderr.startswith("Error: Another instance is using the embedded PostgreSQL in ")
+        assert second.stderr.count("\n") == 1
         assert ada.create("still here")["revision"] == 1
+
+
+def test_migrating_beside_a_running_server_uses_its_postgresql(directory: Path, tmp_path: Path) -> None:
+    with start(tmp_path, DATA_DIR=str(directory), MIGRATE_ON_START="false") as service:
+        assert httpx.get(f"{service.url}/health/ready").status_code == 503
+        assert run("migrate", directory=tmp_path, settings={"DATA_DIR": str(directory)}).returncode == 0
+        assert httpx.get(f"{service.url}/health/ready").status_code == 200
 
 
 def test_a_postgresql_that_outlived_a_killed_server_is_taken_over(directory: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from tests.server import ROOT, free_port
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git on this machine")
 
 SECTIONS = sections(README)
+TYPED = [section for section in SECTIONS if section.typed]
 CODE = {"sh", "ts", "tsx", "python"}
 ADDRESS = "127.0.0.1:7860"
 
@@ -36,7 +38,7 @@ class Reader(NamedTuple):
 
     def runs(self, script: str) -> subprocess.CompletedProcess[str]:
         """Run a script in the copy, with the server's address in place of the one that README.md has."""
-        return subprocess.run(
+        done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script.replace(ADDRESS, self.address)],
             cwd=self.copy,
             env=self.environment,
@@ -46,6 +48,8 @@ class Reader(NamedTuple):
             timeout=300,
             check=False,
         )
+        done.stdout = done.stdout.replace(self.address, ADDRESS)
+        return done
 
 
 @pytest.fixture(scope="module")
@@ -134,13 +138,27 @@ def wait_until_it_serves(reader: Reader, process: subprocess.Popen[bytes]) -> No
     raise RuntimeError(f"it does not serve:\n{reader.terminal.read_text()}")
 
 
-@pytest.mark.parametrize("section", [one for one in SECTIONS if one.typed], ids=lambda section: section.title)
-def test_what_a_section_says_to_type_works_and_prints_what_it_shows(reader: Reader, section: Section) -> None:
-    if "npm" in section.script and shutil.which("npm") is None:
+@pytest.fixture(scope="module")
+def typed(reader: Reader) -> Iterator[dict[str, Future[subprocess.CompletedProcess[str]]]]:
+    """Yield what comes of each section, by its title: they are followed side by side, as most of it is waiting."""
+    with ThreadPoolExecutor() as readers:
+        yield {section.title: readers.submit(reader.runs, section.script) for section in TYPED if is_possible(section)}
+
+
+def is_possible(section: Section) -> bool:
+    """Tell whether this machine has what a section needs."""
+    return not re.search(r"\bnp[mx] ", section.script) or shutil.which("npm") is not None
+
+
+@pytest.mark.parametrize("section", TYPED, ids=lambda section: section.title)
+def test_what_a_section_says_to_type_works_and_prints_what_it_shows(
+    typed: dict[str, Future[subprocess.CompletedProcess[str]]], section: Section
+) -> None:
+    if not is_possible(section):
         pytest.skip("there is no Node.js on this machine")
-    done = reader.runs(section.script)
+    done = typed[section.title].result()
     assert done.returncode == 0, f"{section.title}:\n{done.stdout}\n{done.stderr}"
-    printed = done.stdout.replace(reader.address, ADDRESS).split(MARK)
+    printed = done.stdout.split(MARK)
     for block, output in zip(section.typed, printed, strict=False):
         if block.output is not None:
             assert comparable(output) == comparable(block.output), block.text

