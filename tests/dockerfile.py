@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -52,7 +53,7 @@ class Image:
 
     def mapped(self, text: str) -> str:
         """Return a text with the image's own directories where they are."""
-        return text.replace("/venv", str(self.path("/venv"))).replace("/app", str(self.path("/app")))
+        return re.sub(r"(?<!\w)/(?=(venv|app)\b)", f"{self.root}/", text)
 
 
 def build(directory: Path, python: str) -> Image:
@@ -82,14 +83,14 @@ def build(directory: Path, python: str) -> Image:
             case "ENTRYPOINT" | "CMD":
                 image.command[name] = json.loads(arguments)
             case "HEALTHCHECK":
-                image.command[name] = json.loads(arguments.removeprefix("CMD "))
+                image.command[name] = json.loads(arguments.partition("CMD ")[2])
     return image
 
 
 def _copy(sources: list[str], target: Path, stages: dict[str, Image]) -> None:
     if sources[0].startswith("--from="):
         origin = stages[sources.pop(0).removeprefix("--from=")]
-        shutil.copytree(origin.path(sources[0]), target, symlinks=True)
+        shutil.copytree(origin.path(sources[0]), target, symlinks=True, copy_function=os.link)
         return
     for source in sources:
         files = [file for file in context() if file.is_relative_to(source)]
