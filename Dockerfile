@@ -7,6 +7,8 @@ COPY openapi.yaml LICENSE /app/
 COPY handlers /app/handlers
 COPY storage /app/storage
 COPY alembic /app/alembic
+# Whatever the umask where they come from.
+RUN chmod -R a+rX /app
 RUN /venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /app
 
 FROM python:3.13-slim

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from connexion.exceptions import ProblemException
 from connexion.lifecycle import ConnexionRequest, ConnexionResponse
@@ -61,8 +62,8 @@ def create_app(settings: Settings) -> ASGIApp:
 
 
 def create_app_from_environment() -> ASGIApp:
-    """Return the application for a worker process, which finds its settings in the environment."""
-    return create_app(Settings.load(os.environ))
+    """Return the application for a worker process; its parent has put all settings into the environment."""
+    return create_app(Settings.load(os.environ, env_file=Path(os.devnull)))
 
 
 def _operations(

@@ -58,6 +58,7 @@ class Settings:
     body_limit: int
     log_level: str
     migrate_on_start: bool
+    variables: Mapping[str, str] = field(repr=False)
 
     @property
     def production(self) -> bool:
@@ -69,12 +70,14 @@ class Settings:
         """Read the settings; the environment goes before the file. Raises ConfigurationError with all faults."""
         faults: list[str] = []
         given = {name: value for name, value in environ.items() if value.strip()}
-        read = _Reader(_read_env_file(env_file, faults) | given, faults)
+        variables = _read_env_file(env_file, faults) | given
+        read = _Reader(variables, faults)
         environment = read.choice("ENVIRONMENT", ("development", "production"), "development")
         production = environment == "production"
         data_directory = read.directory("DATA_DIR", _default_data_directory(environ))
         pool_min_size = read.whole("DATABASE_POOL_MIN_SIZE", 1, 0, 1000)
         values = {
+            "variables": variables,
             "database_url": read.database_url(environ, production=production),
             "jwt_algorithm": read.choice("JWT_ALGORITHM", ("HS256", "HS384", "HS512"), "HS256"),
             "jwt_issuer": read.text("JWT_ISSUER", "") or None,
@@ -174,7 +177,7 @@ class _Reader:
         # psycopg's own messages repeat parts of the URL, so they are never shown.
         with suppress(psycopg.Error, UnicodeEncodeError):
             parameters = conninfo_to_dict(url)
-            if _is_unambiguous(url):
+            if _is_unambiguous(url) and re.fullmatch(r"[0-9,]*", str(parameters.get("port", ""))):
                 if production and not _is_private(parameters, environ):
                     self._faults.append("DATABASE_URL leads to another host without TLS: add ?sslmode=require to it.")
                 return url

@@ -103,8 +103,8 @@ def _tls(diagnosis: Diagnosis, _: Settings) -> Verdict:
         return "fault", "The connection to another host is not encrypted: add ?sslmode=require to DATABASE_URL."
     if not diagnosis.is_verified:
         return "advice", (
-            "The connection is encrypted, but anybody could have answered: sslmode=verify-full in DATABASE_URL checks "
-            "the server's certificate, and sslrootcert=system or a file says who may sign it."
+            "The connection is encrypted, but the server need not show that it is yours: sslmode=verify-full in "
+            "DATABASE_URL checks its certificate and its name, and sslrootcert=system or a file says who may sign it."
         )
     return "ok", "The connection is encrypted, and the server has shown who it is."
 
@@ -141,6 +141,9 @@ def _migrations(diagnosis: Diagnosis, settings: Settings) -> Verdict:
     revision, newest = diagnosis.revision, head()
     if not diagnosis.can_read_revision:
         return "skip", f"Not checked: the role {diagnosis.role} may not read alembic_version."
+    if revision is not None and diagnosis.missing_tables:
+        tables = _and(diagnosis.missing_tables)
+        return "fault", f"The migrations made {tables}, and the role {diagnosis.role} sees none such: restore a backup."
     if revision == newest:
         return "ok", f"The tables are of revision {newest}, the newest."
     if is_applied(revision, newest):

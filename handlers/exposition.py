@@ -1,11 +1,14 @@
 """Metrics of all processes, on a port of their own, in Prometheus' exposition format."""
 
 import os
+import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, Metric, start_http_server
+from prometheus_client import CollectorRegistry, Metric, make_wsgi_app
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 
@@ -14,12 +17,25 @@ def exposed(directory: str, host: str, port: int) -> Iterator[None]:
     """Serve what all processes write into a directory. Raises OSError when it cannot listen."""
     registry = CollectorRegistry()
     _LiveProcesses(registry, directory)
-    server, _ = start_http_server(port, host, registry)
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
+    server_class = _IPv6Server if ":" in host else WSGIServer
+    with make_server(host, port, make_wsgi_app(registry), server_class, _Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+
+
+class _IPv6Server(WSGIServer):
+    address_family = socket.AF_INET6
+
+
+class _Handler(WSGIRequestHandler):
+    # One is served at a time, so that nobody can use up the threads and descriptors that the API needs.
+    timeout = 2
+
+    def log_message(self, *_: object) -> None:
+        """Leave scrapes out of the logs."""
 
 
 class _LiveProcesses(MultiProcessCollector):
@@ -39,6 +55,7 @@ class _LiveProcesses(MultiProcessCollector):
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):
+        # Or, by now, it is the number of another user's process.
         return False
     return True

@@ -23,11 +23,18 @@ def lifespan(database: Database, *, metrics: bool) -> Callable[[object], Abstrac
             try:
                 yield
             finally:
+                await _cancelled_answers()
                 if sampling is not None:
                     sampling.cancel()
                 await database.close()
 
     return opened
+
+
+async def _cancelled_answers() -> None:
+    """Wait for the answers to requests that uvicorn has cancelled: a worker ends with its lifespan."""
+    if cancelled := [task for task in asyncio.all_tasks() if task.cancelling()]:
+        await asyncio.wait(cancelled, timeout=1)
 
 
 def _start_sampling(database: Database) -> asyncio.Task[None]:

@@ -4,9 +4,12 @@ Uvicorn's records and psycopg's come in the same form. No record has a token, or
 """
 
 import logging
+import sys
 import time
+from contextlib import suppress
+from ipaddress import ip_address
 from traceback import TracebackException
-from typing import Any
+from typing import Any, TextIO
 
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.orjson import OrjsonFormatter
@@ -22,13 +25,21 @@ def log_config(level: str, *, production: bool) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"default": {"()": JsonFormatter if production else TextFormatter}},
-        "handlers": {
-            "stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "default"}
-        },
+        "handlers": {"stdout": {"()": StdoutHandler, "formatter": "default"}},
         # They name each of their own parts, and each request without a token.
         "loggers": {name: {"level": "WARNING"} for name in ("alembic.runtime.plugins", "connexion")},
         "root": {"level": level.upper(), "handlers": ["stdout"]},
     }
+
+
+class StdoutHandler(logging.StreamHandler[TextIO]):
+    """Writes to standard output, for as long as somebody takes it."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stdout)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's names
+        """Do nothing: logging's own would tell standard error of each record that is lost, with a traceback."""
 
 
 class JsonFormatter(OrjsonFormatter):
@@ -76,10 +87,17 @@ def log_request(scope: Scope, status: int | None, seconds: float) -> None:
         "duration_ms": round(seconds * 1000, 3),
         "request_id": state["request_id"],
         "user_id": state.get("user_id"),
-        "client": scope["client"][0] if scope["client"] else None,
+        "client": _address(scope["client"]),
     }
-    words = [fields[name] or "-" for name in ("method", "route", "status", "duration_ms")]
+    words = ("-" if fields[name] is None else fields[name] for name in ("method", "route", "status", "duration_ms"))
     _logger.info("%s %s %s %s ms", *words, extra=fields)
+
+
+def _address(client: tuple[str, int] | None) -> str | None:
+    """Return a client's address, if it is one: behind a proxy, it comes from a header that may have any text."""
+    with suppress(ValueError):
+        return str(ip_address(client[0])) if client else None
+    return None
 
 
 class RequestLogMiddleware:

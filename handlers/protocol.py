@@ -7,7 +7,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from handlers.logs import log_request
 from handlers.problems import MEDIA_TYPE, invalid_input
-from handlers.security_headers import SECURITY_HEADERS
+from handlers.security_headers import POLICY, SECURITY_HEADERS
 
 _LARGEST_HEAD = 65_536
 
@@ -96,7 +96,7 @@ class HttpProtocol(HttpToolsProtocol):
             b"content-type: " + MEDIA_TYPE.encode(),
             b"content-length: " + str(len(content)).encode(),
             b"x-request-id: " + request_id.encode(),
-            *(b"%s: %s" % header for header in SECURITY_HEADERS),
+            *(b"%s: %s" % header for header in (*SECURITY_HEADERS, POLICY)),
             b"connection: close",
         ]
         self.transport.write(b"\r\n".join(head) + b"\r\n\r\n" + content)

@@ -7,7 +7,7 @@ SECURITY_HEADERS = [
     (b"referrer-policy", b"no-referrer"),
 ]
 # For what is no page: should a browser show it all the same, it runs nothing and nobody frames it.
-_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 # RFC 6797. Not for subdomains: they may be somebody else's.
 _STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
 
@@ -25,7 +25,7 @@ class SecurityHeadersMiddleware:
         async def send_secured(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = message["headers"]
-                policy = [] if any(name == _POLICY[0] for name, _ in headers) else [_POLICY]
+                policy = [] if any(name == POLICY[0] for name, _ in headers) else [POLICY]
                 message["headers"] = [*headers, *self._headers, *policy]
             await send(message)
 

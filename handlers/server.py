@@ -38,8 +38,9 @@ def run(settings: Settings) -> None:
         if settings.migrate_on_start:
             migrate(settings.database_url or "")
         _greet(settings)
-        # Workers are new processes: they read their settings from the environment again.
-        os.environ |= {"DATABASE_URL": settings.database_url or "", "BETTER_AUTH_SECRET": settings.secret}
+        # Workers are new processes, now or when one is replaced: what they find must be what was read here.
+        ours = {"DATABASE_URL": settings.database_url or "", "BETTER_AUTH_SECRET": settings.secret}
+        os.environ |= {**settings.variables, **ours}
         uvicorn.run(
             "handlers.app:create_app_from_environment" if several else app,
             factory=several,

@@ -167,7 +167,7 @@ def describe(url: str) -> str:
 async def _revision(connection: Connection) -> str | None:
     try:
         row = await (await connection.execute("SELECT version_num FROM alembic_version")).fetchone()
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.InsufficientPrivilege):
         return None
     return None if row is None else str(row[0])
 

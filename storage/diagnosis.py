@@ -31,6 +31,7 @@ SELECT quote_ident(current_user) AS role,
             nullif(datconnlimit, -1))
         FROM pg_roles, pg_database
         WHERE rolname = current_user AND datname = current_database()) AS most_connections,
+       ARRAY(SELECT name FROM unnest(%(tables)s::text[]) AS name WHERE to_regclass(name) IS NULL) AS missing_tables,
        ARRAY(
            SELECT privilege || ' ON ' || name
            FROM unnest(%(tables)s::text[]) AS name, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS privilege
@@ -67,6 +68,7 @@ class Diagnosis:
     is_read_only: bool
     can_create_tables: bool
     can_read_revision: bool
+    missing_tables: tuple[str, ...]
     missing_privileges: tuple[str, ...]
     extensions: Mapping[str, ExtensionState]
     revision: str | None
@@ -79,17 +81,22 @@ def diagnose(url: str) -> Diagnosis:
 
     `seconds` is what connecting took; `address` is where it led to, a socket's or an IP address; `clock_ahead` is by
     how much the database's clock is ahead of ours at least, negative when it is behind.
-    Raises Unavailable when it does not answer, UnsuitableDatabase when it is too old to be asked.
+    Raises Unavailable when it does not answer, UnsuitableDatabase when it is too old to be asked or does not tell.
     """
     started = time.monotonic()
     try:
-        with connect(url, autocommit=False) as connection:
-            seconds = time.monotonic() - started
+        connection = connect(url, autocommit=False)
+    except psycopg.Error as error:
+        raise Unavailable(str(error)) from error
+    seconds = time.monotonic() - started
+    try:
+        with connection:
             if fault := version_fault(connection):
                 raise UnsuitableDatabase(fault)
             return _facts(connection, seconds)
     except psycopg.Error as error:
-        raise Unavailable(str(error)) from error
+        words = str(error).partition("\n")[0]
+        raise UnsuitableDatabase(f"It answers, but a question about it failed: {words}.") from error
 
 
 def _facts(connection: psycopg.Connection[Any], seconds: float) -> Diagnosis:
@@ -114,6 +121,7 @@ def _facts(connection: psycopg.Connection[Any], seconds: float) -> Diagnosis:
         encoding_fault=encoding_fault(connection),
         locale_fault=locale_fault(connection),
         can_read_revision=can_read_revision,
+        missing_tables=tuple(facts.pop("missing_tables")),
         missing_privileges=missing,
         revision=revision_of(connection) if can_read_revision else None,
         clock_ahead=clock_ahead,

@@ -282,6 +282,8 @@ def test_times_may_have_fractions_and_go_as_far_as_years_of_four_digits(nobody: 
         "\x00",
         "a\nb",
         "a\x7f",
+        "a\x9b31m",
+        "a\u2028b",
         "a/b",
         "\ud800",
         "a\udfffb",

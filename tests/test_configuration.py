@@ -92,6 +92,7 @@ def test_a_variable_becomes_a_setting(variable: str, value: str, setting: str, e
         ("FORWARDED_ALLOW_IPS", "proxy", "FORWARDED_ALLOW_IPS must be * or addresses and networks"),
         ("FORWARDED_ALLOW_IPS", "*,10.0.0.1", "FORWARDED_ALLOW_IPS must be * or addresses and networks"),
         ("FORWARDED_ALLOW_IPS", "10.0.0.1/8", "FORWARDED_ALLOW_IPS must be * or addresses and networks"),
+        ("DATABASE_URL", "postgresql://ada:hunter2hunter2/todo", "must look like postgresql://"),
         ("DATABASE_URL", "mysql://ada@localhost/todo", "must look like postgresql://"),
         ("DATABASE_URL", "postgresql+psycopg://ada@localhost/todo", "without the name of a driver"),
         ("DATABASE_URL", f"psql '{NEON}'", "without the word psql"),

@@ -214,6 +214,18 @@ def test_tables_of_a_newer_release_are_advice_to_install_it(tmp_path: Path, data
     assert found["migrations"].startswith("advice The tables are of revision 9999, by a newer release")
 
 
+def test_tables_that_are_gone_are_a_fault_though_the_revision_is_there(tmp_path: Path, database: str) -> None:
+    change(database, "ALTER TABLE tasks RENAME TO tasks_of_old")
+    assert "The migrations made tasks, and the role postgres sees none such" in the_fault(
+        examine(tmp_path, database), "migrations"
+    )
+
+
+def test_a_database_that_answers_but_cannot_be_asked_is_told_apart(tmp_path: Path, database: str) -> None:
+    change(database, "ALTER TABLE alembic_version RENAME COLUMN version_num TO version")
+    assert "It answers, but a question about it failed: " in the_fault(examine(tmp_path, database), "database")
+
+
 def test_tables_of_something_else_are_a_fault(tmp_path: Path, database: str) -> None:
     change(database, "UPDATE alembic_version SET version_num = 'ae1027a6acf'")
     assert "ae1027a6acf, which is none of ours" in the_fault(examine(tmp_path, database), "migrations")

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ import pytest
 from handlers import __version__
 from tests.client import Json, User
 from tests.postgres import new_database, private_postgres
-from tests.server import Service, command, environment, start
+from tests.server import Service, command, environment, free_port, start
 
 PRODUCTION = {"ENVIRONMENT": "production", "HOST": "127.0.0.1"}
 REQUEST = {"time", "level", "logger", "message"} | {
@@ -118,6 +119,7 @@ def test_so_is_one_that_is_not_http(service: Service) -> None:
     record = request_record(service, request_id[1].decode())
     assert record.keys() == REQUEST
     assert (record["method"], record["route"], record["status"], record["client"]) == (None, None, 400, "127.0.0.1")
+    assert record["message"] == "- - 400 0.0 ms"
 
 
 @pytest.mark.parametrize(("proxy", "client"), [("127.0.0.2", "203.0.113.9"), ("127.0.0.1", "127.0.0.1")])
@@ -126,6 +128,14 @@ def test_only_a_proxy_that_is_trusted_tells_who_the_client_is(service: Service, 
     with httpx.Client(transport=transport, base_url=service.url) as http:
         response = http.get("/health", headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.9, 10.1.2.3"})
     assert record_of(service, response)["client"] == client
+
+
+@pytest.mark.parametrize("text", ["ada@example.com", "unknown", "x" * 50_000, ""])
+def test_what_is_no_address_is_not_logged_as_one(service: Service, text: str) -> None:
+    transport = httpx.HTTPTransport(local_address="127.0.0.2")
+    with httpx.Client(transport=transport, base_url=service.url) as http:
+        response = http.get("/health", headers={"X-Forwarded-For": text})
+    assert record_of(service, response)["client"] in (None, "127.0.0.2")
 
 
 def test_the_start_is_told_in_one_line_without_the_password(database: str, tmp_path: Path) -> None:
@@ -188,6 +198,23 @@ def test_a_fault_is_logged_once_and_whole_without_the_row_that_it_is_about(postg
     assert faults[0]["exception"].startswith("Traceback (most recent call last):\n")
     assert faults[0]["exception"].endswith('new row for relation "tasks" violates check constraint "never"\n')
     assert "privatissimum" not in service.log.read_text()
+
+
+def test_logs_that_nobody_takes_any_more_are_no_reason_to_stop(database: str, tmp_path: Path) -> None:
+    port = str(free_port())
+    settings = environment(DATABASE_URL=database, PORT=port, **PRODUCTION)
+    with Path("/dev/full").open("w") as full, (tmp_path / "errors").open("w") as errors:
+        process = subprocess.Popen(command("serve"), cwd=tmp_path, env=settings, stdout=full, stderr=errors)
+        deadline = time.monotonic() + 20
+        status = None
+        while status is None and time.monotonic() < deadline:
+            with suppress(httpx.TransportError):
+                status = httpx.get(f"http://127.0.0.1:{port}/health/ready").status_code
+        process.terminate()
+        # Python's own word for output that it could not write.
+        assert process.wait(20) == 120
+    assert status == 200
+    assert "Traceback" not in (tmp_path / "errors").read_text()
 
 
 def test_a_level_leaves_out_what_is_below_it(database: str, tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 import os
 import re
 import signal
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -105,6 +107,15 @@ def test_counts_outlive_the_worker_that_counted_and_its_gauges_do_not(database: 
             os.kill(pid, signal.SIGKILL)
         after = eventually(port, lambda samples: len(workers_of(samples)) == 2 and not workers_of(samples) & before)
         assert after["todo_api_requests_total", "get_liveness", "200"] == 10
+
+
+def test_who_only_opens_connections_keeps_nobody_from_scraping_for_long(database: str, tmp_path: Path) -> None:
+    port = str(free_port())
+    with start(tmp_path, DATABASE_URL=database, METRICS_PORT=port) as service, ExitStack() as idle:
+        idle.enter_context(socket.create_connection(("127.0.0.1", int(port)), timeout=5))
+        before = len(list(Path(f"/proc/{service.process.pid}/task").iterdir()))
+        assert httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=20).status_code == 200
+        assert len(list(Path(f"/proc/{service.process.pid}/task").iterdir())) == before
 
 
 def test_nothing_is_left_when_the_service_has_ended(database: str, tmp_path: Path) -> None:

@@ -3,14 +3,18 @@
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
 from tests.client import User
+from tests.postgres import new_database
 from tests.server import Service, start
 from tests.test_commands import has_ended
+from tests.test_health import wait_for_locks
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds workers through Linux's /proc")
 
@@ -42,6 +46,37 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path, database: str) -> None:
         wait_for_others(service, workers)
         with User(service.url, "replaced") as user:
             user.create()
+
+
+def test_what_has_not_ended_when_workers_stop_is_answered_and_logged(tmp_path: Path, postgres: str) -> None:
+    url = new_database(postgres)
+    with (
+        start(tmp_path, DATABASE_URL=url, WEB_CONCURRENCY="2") as service,
+        User(service.url, "ada") as ada,
+        ThreadPoolExecutor() as threads,
+    ):
+        task = ada.create()
+        with psycopg.connect(url) as connection:
+            connection.execute("SELECT FROM accounts FOR UPDATE")
+            patches = [threads.submit(ada.patch, task["id"], {"title": title}) for title in ("a", "b", "c")]
+            wait_for_locks(url, 3)
+            assert service.stop() in (0, -signal.SIGTERM)
+            answers = [patch.result() for patch in patches]
+        assert [answer.status_code for answer in answers] == [503] * 3
+        assert service.log.read_text().count("PATCH /api/{user_id}/tasks/{task_id} 503 ") == 3
+
+
+def test_a_new_worker_has_the_settings_of_the_old(tmp_path: Path, database: str) -> None:
+    (tmp_path / ".env").write_text("BODY_LIMIT=2048\n")
+    with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service:
+        workers = workers_of(service)
+        (tmp_path / ".env").write_text("BODY_LIMIT=none\n")
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
+        wait_for_others(service, workers)
+        with User(service.url, "replaced") as user:
+            response = user.request("POST", "/tasks", json={"title": "t", "description": "d" * 3000})
+        assert response.json()["detail"] == "The body is larger than 2048 bytes."
 
 
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path, database: str) -> None:

@@ -52,6 +52,7 @@ def test_so_has_the_answer_to_what_is_not_http(server: str) -> None:
         connection.sendall(b"NONSENSE\r\n\r\n")
         answer = b"".join(iter(lambda: connection.recv(65_536), b"")).lower()
     assert b"\r\nx-content-type-options: nosniff\r\n" in answer
+    assert b"\r\ncontent-security-policy: default-src 'none'; frame-ancestors 'none'\r\n" in answer
     assert b"\r\nserver:" not in answer
 
 
