@@ -6,8 +6,7 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
-from itertools import zip_longest
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ import psycopg
 from dotenv.parser import parse_stream
 from psycopg.conninfo import conninfo_to_dict
 
+from handlers.database_url import is_private, is_unambiguous
 from storage.embedded import make_directory
 
 ENV_FILE = Path(".env")
@@ -177,8 +177,8 @@ class _Reader:
         # psycopg's own messages repeat parts of the URL, so they are never shown.
         with suppress(psycopg.Error, UnicodeEncodeError):
             parameters = conninfo_to_dict(url)
-            if _is_unambiguous(url) and re.fullmatch(r"[0-9,]*", str(parameters.get("port", ""))):
-                if production and not _is_private(parameters, environ):
+            if is_unambiguous(url) and re.fullmatch(r"[0-9,]*", str(parameters.get("port", ""))):
+                if production and not is_private(parameters, environ):
                     self._faults.append("DATABASE_URL leads to another host without TLS: add ?sslmode=require to it.")
                 return url
         self._faults.append(
@@ -258,43 +258,12 @@ def _origin(text: str) -> str | None:
     return text.removesuffix({"http": ":80", "https": ":443"}[parts.scheme])
 
 
-def _is_unambiguous(url: str) -> bool:
-    """Say whether a URL has no @ or / of a password that libpq would take for the host's, and then print."""
-    scheme, _, rest = url.partition("://")
-    authority, _, path = rest.partition("/")
-    return scheme in ("postgresql", "postgres") and authority.count("@") <= 1 and "@" not in path.partition("?")[0]
-
-
-def _is_private(parameters: Mapping[str, object], environ: Mapping[str, str]) -> bool:
-    """Say whether nobody on the way can read along: TLS is required, or the way does not leave this machine.
-
-    What the URL leaves open, libpq takes from the environment.
-    """
-    if (parameters.get("sslmode") or environ.get("PGSSLMODE")) in ("require", "verify-ca", "verify-full"):
-        return True
-    if parameters.get("service") or environ.get("PGSERVICE"):
-        return False
-    addresses = str(parameters.get("hostaddr") or environ.get("PGHOSTADDR") or "").split(",")
-    hosts = str(parameters.get("host") or environ.get("PGHOST") or "").split(",")
-    return all(is_local(address or host) for address, host in zip_longest(addresses, hosts, fillvalue=""))
-
-
 def _is_network(text: str) -> bool:
     try:
         ip_network(text)
     except ValueError:
         return False
     return True
-
-
-def is_local(host: str) -> bool:
-    """Say whether the way to a host, in libpq's sense, does not leave this machine: a socket or a loopback address."""
-    if host in ("", "localhost") or host.startswith(("/", "@")):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _can_sign(secret: str) -> bool:

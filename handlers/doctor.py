@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from handlers.config import ENV_FILE, LEEWAY_SECONDS, ConfigurationError, Settings, is_local
+from handlers.config import ENV_FILE, LEEWAY_SECONDS, ConfigurationError, Settings
+from handlers.database_url import is_local
 from storage.diagnosis import Diagnosis, diagnose
 from storage.embedded import EmbeddedError, reach_postgres
 from storage.errors import Unavailable, UnsuitableDatabase

@@ -79,6 +79,8 @@ def _traceback(error: Any) -> str:
 
 def log_request(scope: Scope, status: int | None, seconds: float) -> None:
     """Log a request that has ended: its `status`, None for one without an answer, and how long it took."""
+    if not _logger.isEnabledFor(logging.INFO):
+        return
     state = scope["state"]
     fields = {
         "method": scope["method"],

@@ -4,6 +4,7 @@ Import it only where PROMETHEUS_MULTIPROC_DIR names the folder that they share: 
 """
 
 import asyncio
+import os
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from storage.database import Database
 
 _PAUSE_SECONDS = 1.0
-_PAGE_BYTES = 4096
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _STATM = Path("/proc/self/statm")
 
 # Not the library's default one, which has collectors of its own that know one process only.

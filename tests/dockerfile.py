@@ -71,6 +71,7 @@ def build(directory: Path, python: str) -> Image:
                 _copy(sources, image.path(target), stages)
             case "RUN" if not arguments.startswith("useradd "):
                 words = shlex.split(image.mapped(arguments))
+                assert words[0].rpartition("/")[2] in ("python", "chmod"), f"not for this machine: {arguments}"
                 words[0] = {"python": python if words[2] == "venv" else sys.executable}.get(words[0], words[0])
                 subprocess.run(words, cwd=image.root, check=True, capture_output=True)
             case "ENV":

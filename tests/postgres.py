@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,3 +52,23 @@ def odd_database(url: str) -> str:
         ):
             connection.execute(f'ALTER DATABASE "{connection.info.dbname}" SET {setting}'.encode())
     return made
+
+
+def postmaster(url: str) -> int:
+    """Return the process id of a database's server."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT pg_read_file('postmaster.pid')").fetchone()
+    assert row is not None
+    return int(row[0].splitlines()[0])
+
+
+def wait_for_locks(url: str, sessions: int) -> None:
+    """Wait until so many sessions of a database's server wait for a lock."""
+    deadline = time.monotonic() + 10
+    with psycopg.connect(url, autocommit=True) as connection:
+        while time.monotonic() < deadline:
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            if connection.execute(waiting).fetchone() == (sessions,):
+                return
+            time.sleep(0.02)
+    raise TimeoutError

@@ -103,3 +103,15 @@ def run(*arguments: str, directory: Path, settings: Mapping[str, str]) -> subpro
         timeout=60,
         check=False,
     )
+
+
+def has_ended(group: int) -> bool:
+    """Tell whether all processes of a group end within seconds; multiprocessing's own tracker is the last."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.02)
+    return False

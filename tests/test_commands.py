@@ -13,7 +13,7 @@ import jwt
 import pytest
 
 from tests.client import User
-from tests.server import SECRET, run, start
+from tests.server import SECRET, has_ended, run, start
 
 ADDRESS_WITHOUT_DATABASE = "postgresql://ada:hunter2hunter2@127.0.0.1:1/todo"
 
@@ -129,18 +129,6 @@ def test_production_prints_no_token(tmp_path: Path, database: str) -> None:
         greeting = service.log.read_text()
         assert "Todo API " in greeting
         assert "eyJ" not in greeting
-
-
-def has_ended(group: int) -> bool:
-    """Tell whether all processes of a group end within seconds; multiprocessing's own tracker is the last."""
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def test_a_request_that_has_not_ended_when_the_server_must_is_told_so(tmp_path: Path, database: str) -> None:

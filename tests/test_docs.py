@@ -1,5 +1,8 @@
 """The documentation pages: Swagger UI at `/docs`, ReDoc at `/redoc`, and nothing from another host."""
 
+import json
+import shutil
+import subprocess
 from collections.abc import Iterator
 from hashlib import sha256
 from html.parser import HTMLParser
@@ -158,9 +161,32 @@ def test_redoc_tells_its_makers_nothing(nobody: httpx.Client, files: list[str]) 
     assert "cdn.redoc.ly" not in nobody.get(script).text
 
 
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js on this machine")
+def test_the_docs_start_swagger_ui_on_this_contract_ready_to_be_tried(nobody: httpx.Client, files: list[str]) -> None:
+    (script,) = (path for path in files if path.endswith("/docs.js"))
+    stub = """
+        globalThis.SwaggerUIBundle = (options) => {
+          const parameters = [{in: "query", example: 1}, {in: "path", required: true, example: 2}];
+          const response = {ok: true, url: "x/openapi.json", text: JSON.stringify(parameters)};
+          const {text} = options.responseInterceptor(response);
+          console.log(JSON.stringify({...options, parameters: JSON.parse(text)}));
+        };"""
+    node = ["node", "-e", stub + nobody.get(script).text]
+    told = json.loads(subprocess.run(node, capture_output=True, text=True, check=True).stdout)
+    assert (told["url"], told["dom_id"]) == ("openapi.json", "#swagger-ui")
+    assert (told["tryItOutEnabled"], told["validatorUrl"]) == (True, None)
+    # An example that is filled in would narrow a list, or have a change refused.
+    assert told["parameters"] == [{"in": "query"}, {"in": "path", "required": True, "example": 2}]
+
+
 def test_the_docs_say_how_to_get_in(nobody: httpx.Client) -> None:
     page = nobody.get("/docs").text
-    for words in ("<code>todo-api token demo</code>", "<b>Authorize</b>", "<code>user_id</code>"):
+    for words in (
+        "Get a token for the user <code>demo</code>",
+        "<code>todo-api token demo</code>",
+        "<b>Authorize</b>",
+        "<code>user_id</code>",
+    ):
         assert words in page
 
 

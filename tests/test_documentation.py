@@ -1,14 +1,17 @@
 """README.md and CHANGELOG.md leave nothing out: every path, parameter, variable, metric and command is in them."""
 
+import os
 import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from handlers.cli import main
-from handlers.problems import _SLUGS
-from tests.server import ROOT
+from handlers.config import Settings
+from tests.server import ROOT, SECRET
 
 README = (ROOT / "README.md").read_text()
 CONTRACT: Any = yaml.safe_load((ROOT / "openapi.yaml").read_bytes())
@@ -46,20 +49,51 @@ def test_it_names_every_parameter() -> None:
 
 
 def test_it_names_every_kind_of_problem() -> None:
-    assert not {slug for slug in _SLUGS.values() if f"`{slug}`" not in README}
+    types = CONTRACT["components"]["schemas"]["Problem"]["properties"]["type"]["enum"]
+    assert not {kind for kind in types if f"`{kind.rpartition(':')[2]}`" not in README}
 
 
 def test_it_names_every_variable_and_no_other() -> None:
     variables = names_in(r'(?:read|self)\.\w+\("([A-Z_]+)"', "handlers/config.py")
     assert len(variables) > 15
-    table = README.partition("## Configuration\n")[2].partition("\n## ")[0]
-    documented = {
-        name
-        for row in table.splitlines()
-        if row.startswith("| `")
-        for name in re.findall(r"`([A-Z_]+)`", row.split("|")[1])
-    }
+    documented = {name for names, _ in rows_of("Configuration") for name in names}
     assert documented == {*variables, "BETTER_AUTH_SECRET"}
+
+
+def rows_of(section: str) -> list[tuple[list[str], list[str]]]:
+    """Return what stands in code in the first two columns of a section's tables; a remark in brackets does not count."""
+    text = README.partition(f"## {section}\n")[2].partition("\n## ")[0]
+    cells = [re.sub(r"\([^)]*\)", "", row).split("|")[1:3] for row in text.splitlines() if row.startswith("| `")]
+    return [(re.findall(r"`([^`]+)`", first), re.findall(r"`([^`]+)`", second)) for first, second in cells]
+
+
+def test_the_defaults_that_it_names_are_those_of_the_variables() -> None:
+    required = {"DATABASE_URL": "postgresql://localhost/todo", "BETTER_AUTH_SECRET": SECRET}
+    pairs = {
+        name: value for names, values in rows_of("Configuration") for name, value in zip(names, values, strict=False)
+    }
+    assert len(pairs) > 12
+    defaults = replace(Settings.load(required, Path(os.devnull)), variables={}, data_directory=Path())
+    for name, value in pairs.items():
+        settings = replace(
+            Settings.load({**required, name: value}, Path(os.devnull)), variables={}, data_directory=Path()
+        )
+        assert settings == defaults, name
+
+
+def test_the_defaults_that_it_names_are_those_of_the_parameters() -> None:
+    parameters = {one.get("name"): one for one in CONTRACT["paths"]["/api/{user_id}/tasks"]["get"]["parameters"]}
+    named = {
+        names[0]: values[0] if values else None for names, values in rows_of("Endpoints") if names[0] in parameters
+    }
+    assert len(named) > 8
+    for name, value in named.items():
+        default = parameters[name]["schema"].get("default")
+        assert value == (None if default is None else str(default)), name
+
+
+def test_the_licence_is_mit() -> None:
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License\n")
 
 
 def test_it_names_every_metric() -> None:

@@ -17,7 +17,7 @@ from handlers import __version__ as VERSION  # noqa: N812 - a constant here
 from storage.migrations import migrate
 from tests.client import Json, User
 from tests.conformance import check
-from tests.postgres import new_database, private_postgres
+from tests.postgres import new_database, postmaster, private_postgres, wait_for_locks
 from tests.server import serve
 
 
@@ -81,14 +81,6 @@ def test_those_who_ask_at_once_are_all_answered(server: str) -> None:
         assert set().union(*threads.map(ask, range(8))) == {200}
 
 
-def postmaster(url: str) -> int:
-    """Return the process id of a database's server."""
-    with psycopg.connect(url) as connection:
-        row = connection.execute("SELECT pg_read_file('postmaster.pid')").fetchone()
-    assert row is not None
-    return int(row[0].splitlines()[0])
-
-
 def hang(url: str) -> list[int]:
     """Stop every process of a database's server, as if its machine had frozen; return them."""
     leader = postmaster(url)
@@ -139,18 +131,6 @@ def fill_the_pool(url: str, ada: User, task: Json, requests: int) -> None:
             patches = [threads.submit(patch, number) for number in range(requests)]
             wait_for_locks(url, requests)
         assert {patched.result() for patched in patches} == {200}
-
-
-def wait_for_locks(url: str, sessions: int) -> None:
-    """Wait until so many sessions of a database's server wait for a lock."""
-    deadline = time.monotonic() + 10
-    with psycopg.connect(url, autocommit=True) as connection:
-        while time.monotonic() < deadline:
-            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            if connection.execute(waiting).fetchone() == (sessions,):
-                return
-            time.sleep(0.02)
-    raise TimeoutError
 
 
 def test_connections_that_the_database_closed_are_replaced_unseen(tmp_path: Path) -> None:

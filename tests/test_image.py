@@ -174,6 +174,7 @@ def test_it_listens_where_a_space_looks_and_installs_what_the_lock_names() -> No
     told = instructions()
     assert ("EXPOSE", "7860") in told
     assert {arguments.split()[0] for name, arguments in told if name == "FROM"} == {"python:3.13-slim"}
+    assert ("RUN", "useradd --create-home --uid 1000 user") in told
     (install,) = [arguments for name, arguments in told if name == "RUN" and " install " in arguments]
     assert install.endswith(" --require-hashes --only-binary :all: -r requirements.txt")
 
@@ -189,3 +190,8 @@ def test_compose_brings_a_database_that_production_accepts() -> None:
     assert api["environment"]["DATABASE_URL"].endswith("@/todo?host=/var/run/postgresql")
     assert database["environment"]["POSTGRES_USER"] == "todo"
     assert "ports" not in database
+    assert api["ports"] == ["${PORT:-7860}:7860"]
+    assert (api["env_file"], api["environment"]["PORT"]) == (".env", 7860)
+    # The server that fills an empty volume does not listen there, and is not to be taken for the healthy one.
+    assert "listen_addresses=localhost" in database["command"]
+    assert database["healthcheck"]["test"][:3] == ["CMD", "pg_isready", "--host=localhost"]

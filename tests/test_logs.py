@@ -19,7 +19,7 @@ import pytest
 
 from handlers import __version__
 from tests.client import Json, User
-from tests.postgres import new_database, private_postgres
+from tests.postgres import new_database, postmaster, private_postgres
 from tests.server import Service, command, environment, free_port, start
 
 PRODUCTION = {"ENVIRONMENT": "production", "HOST": "127.0.0.1"}
@@ -155,10 +155,7 @@ def test_the_start_is_told_in_one_line_without_the_password(database: str, tmp_p
 def test_the_records_of_uvicorn_and_psycopg_come_in_the_same_form(tmp_path: Path) -> None:
     with private_postgres() as url, start(tmp_path, DATABASE_URL=url, **PRODUCTION) as service:
         httpx.get(f"{service.url}/health")
-        with psycopg.connect(url) as connection:
-            row = connection.execute("SELECT pg_read_file('postmaster.pid')").fetchone()
-        assert row is not None
-        os.kill(int(row[0].splitlines()[0]), signal.SIGINT)
+        os.kill(postmaster(url), signal.SIGINT)
         time.sleep(0.5)
         httpx.get(f"{service.url}/health", timeout=10)
         service.stop()

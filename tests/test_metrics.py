@@ -16,9 +16,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.client import User
-from tests.postgres import new_database
+from tests.postgres import new_database, wait_for_locks
 from tests.server import environment, free_port, run, start
-from tests.test_health import wait_for_locks
 
 Samples = dict[tuple[str, ...], float]
 
@@ -94,6 +93,20 @@ def test_the_pool_tells_what_is_in_use_and_who_waits(postgres: str, tmp_path: Pa
             eventually(port, lambda samples: [samples[name] for name in names] == [2, 1])
         assert {patched.result().status_code for patched in patches} == {200}
         eventually(port, lambda samples: [samples[name] for name in names] == [0, 0])
+
+
+def test_the_pools_of_all_workers_are_told_together(postgres: str, tmp_path: Path) -> None:
+    url, port = new_database(postgres), str(free_port())
+    settings = {"DATABASE_URL": url, "METRICS_PORT": port, "DATABASE_POOL_MAX_SIZE": "1", "WEB_CONCURRENCY": "2"}
+    names = ("todo_api_pool_connections_in_use",), ("todo_api_pool_requests_waiting",)
+    with start(tmp_path, **settings) as service, User(service.url, "ada") as ada, ThreadPoolExecutor(12) as threads:
+        task = ada.create("kept")
+        with psycopg.connect(url) as connection:
+            connection.execute("SELECT FROM accounts FOR UPDATE")
+            patches = [threads.submit(ada.patch, task["id"], {"title": str(number)}) for number in range(12)]
+            # Whichever worker has which of them.
+            eventually(port, lambda samples: sum(samples[name] for name in names) == 12)
+        assert {patched.result().status_code for patched in patches} == {200}
 
 
 def test_counts_outlive_the_worker_that_counted_and_its_gauges_do_not(database: str, tmp_path: Path) -> None:

@@ -11,10 +11,8 @@ import psycopg
 import pytest
 
 from tests.client import User
-from tests.postgres import new_database
-from tests.server import Service, start
-from tests.test_commands import has_ended
-from tests.test_health import wait_for_locks
+from tests.postgres import new_database, wait_for_locks
+from tests.server import Service, has_ended, start
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds workers through Linux's /proc")
 
