@@ -61,7 +61,7 @@ def test_it_names_every_variable_and_no_other() -> None:
 
 
 def rows_of(section: str) -> list[tuple[list[str], list[str]]]:
-    """Return what stands in code in the first two columns of a section's tables; a remark in brackets does not count."""
+    """Return what stands in code in the first two columns of a section's tables, remarks in brackets left out."""
     text = README.partition(f"## {section}\n")[2].partition("\n## ")[0]
     cells = [re.sub(r"\([^)]*\)", "", row).split("|")[1:3] for row in text.splitlines() if row.startswith("| `")]
     return [(re.findall(r"`([^`]+)`", first), re.findall(r"`([^`]+)`", second)) for first, second in cells]
