@@ -8,7 +8,7 @@ run: .venv/installed
 	@$(BIN)/todo-api serve
 
 test: .venv/installed
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 check: .venv/installed
 	$(BIN)/ruff check .

@@ -33,7 +33,8 @@ def lifespan(database: Database, *, metrics: bool) -> Callable[[object], Abstrac
 
 async def _cancelled_answers() -> None:
     """Wait for the answers to requests that uvicorn has cancelled: a worker ends with its lifespan."""
-    if cancelled := [task for task in asyncio.all_tasks() if task.cancelling()]:
+    ours = asyncio.current_task()
+    if cancelled := [task for task in asyncio.all_tasks() if task is not ours and task.cancelling()]:
         await asyncio.wait(cancelled, timeout=1)
 
 
