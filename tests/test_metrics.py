@@ -99,13 +99,19 @@ def test_the_pools_of_all_workers_are_told_together(postgres: str, tmp_path: Pat
     url, port = new_database(postgres), str(free_port())
     settings = {"DATABASE_URL": url, "METRICS_PORT": port, "DATABASE_POOL_MAX_SIZE": "1", "WEB_CONCURRENCY": "2"}
     names = ("todo_api_pool_connections_in_use",), ("todo_api_pool_requests_waiting",)
-    with start(tmp_path, **settings) as service, User(service.url, "ada") as ada, ThreadPoolExecutor(12) as threads:
+    with start(tmp_path, **settings) as service, User(service.url, "ada") as ada, ThreadPoolExecutor(6) as threads:
         task = ada.create("kept")
+        one, other = workers_of(eventually(port, lambda samples: len(workers_of(samples)) == 2))
         with psycopg.connect(url) as connection:
             connection.execute("SELECT FROM accounts FOR UPDATE")
-            patches = [threads.submit(ada.patch, task["id"], {"title": str(number)}) for number in range(12)]
-            # Whichever worker has which of them.
-            eventually(port, lambda samples: sum(samples[name] for name in names) == 12)
+            patches = []
+            # Each worker gets three requests while the other one cannot take any.
+            for locks, stopped in enumerate((one, other), start=1):
+                os.kill(stopped, signal.SIGSTOP)
+                patches += [threads.submit(ada.patch, task["id"], {"title": f"{locks} {title}"}) for title in "abc"]
+                wait_for_locks(url, locks)
+                os.kill(stopped, signal.SIGCONT)
+            eventually(port, lambda samples: [samples[name] for name in names] == [2, 4])
         assert {patched.result().status_code for patched in patches} == {200}
 
 

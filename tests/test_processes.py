@@ -68,7 +68,7 @@ def test_a_new_worker_has_the_settings_of_the_old(tmp_path: Path, database: str)
     (tmp_path / ".env").write_text("BODY_LIMIT=2048\n")
     with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service:
         workers = workers_of(service)
-        (tmp_path / ".env").write_text("BODY_LIMIT=none\n")
+        (tmp_path / ".env").write_text("BODY_LIMIT=none\nLOG_LEVEL=loud\n")
         for worker in workers:
             os.kill(worker, signal.SIGKILL)
         wait_for_others(service, workers)
