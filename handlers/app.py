@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handlers import __version__
 from handlers.config import Settings
-from handlers.contract import CONTRACT_FILE, Contract, ContractMiddleware, TagResolver
+from handlers.contract import CONTRACT_FILE, Contract, ContractMiddleware, TagResolver, operations
 from handlers.cors import with_cors
 from handlers.docs import contract_routes, page_routes
 from handlers.lifespan import lifespan
@@ -94,12 +94,7 @@ def _operations(
 
 def _with_route_noted(app: ASGIApp, specification: Specification, documents: set[str]) -> ASGIApp:
     """Note which operation a request is for, by its id and its path template, for logs and metrics."""
-    templates = {
-        operation["operationId"]: path
-        for path, item in specification["paths"].items()
-        for name, operation in item.items()
-        if name != "parameters"
-    }
+    templates = {operation["operationId"]: path for path, _, operation in operations(specification)}
 
     async def noted(scope: Scope, receive: Receive, send: Send) -> None:
         resolved = scope["extensions"]["connexion_routing"]["operation_id"]

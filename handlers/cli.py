@@ -1,6 +1,5 @@
 """The `todo-api` command: serve, migrate, token, doctor."""
 
-import logging.config
 import os
 import re
 import signal
@@ -68,9 +67,7 @@ def serve() -> None:
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with _refusals():
         from handlers import server
-        from handlers.logs import log_config
 
-        logging.config.dictConfig(log_config(settings.log_level, production=settings.production))
         server.check_addresses(settings)
         with _database(settings, run_postgres) as served:
             try:

@@ -177,7 +177,7 @@ class _Reader:
         # psycopg's own messages repeat parts of the URL, so they are never shown.
         with suppress(psycopg.Error, UnicodeEncodeError):
             parameters = conninfo_to_dict(url)
-            if is_unambiguous(url) and re.fullmatch(r"[0-9,]*", str(parameters.get("port", ""))):
+            if is_unambiguous(url, parameters):
                 if production and not is_private(parameters, environ):
                     self._faults.append("DATABASE_URL leads to another host without TLS: add ?sslmode=require to it.")
                 return url

@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -44,6 +44,14 @@ class Contract:
             self.specification = Specification.load(document)
         except (yaml.YAMLError, ValidationError, InvalidSpecification) as error:
             raise ContractError(f"{CONTRACT_FILE.name} is not an OpenAPI 3.0 document: {error}") from error
+
+
+def operations(specification: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Yield the path, the method and the declaration of every operation."""
+    for path, item in specification["paths"].items():
+        for method, operation in item.items():
+            if method != "parameters":
+                yield path, method, operation
 
 
 class TagResolver(Resolver):  # type: ignore[misc]  # Connexion has no types

@@ -8,6 +8,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from handlers.contract import operations
 from handlers.problems import MEDIA_TYPE, InputError, Problem, invalid_input
 
 # Beside what the operations declare.
@@ -33,11 +34,10 @@ def with_cors(app: ASGIApp, origins: tuple[str, ...], specification: Mapping[str
 
     `specification` is the contract with its references resolved.
     """
-    items = list(specification["paths"].values())
-    declared = [(method, operation) for item in items for method, operation in item.items() if method != "parameters"]
-    operations = [operation for _, operation in declared]
-    parameters = [parameter for part in (*items, *operations) for parameter in part.get("parameters", ())]
-    responses = [response for operation in operations for response in operation["responses"].values()]
+    declared = [(method, operation) for _, method, operation in operations(specification)]
+    parts = [*specification["paths"].values(), *(operation for _, operation in declared)]
+    parameters = [parameter for part in parts for parameter in part.get("parameters", ())]
+    responses = [response for _, operation in declared for response in operation["responses"].values()]
     return _CORSMiddleware(
         app,
         allow_origins=origins,

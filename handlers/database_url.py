@@ -1,15 +1,24 @@
 """What DATABASE_URL says, in libpq's sense: is it clear, and can nobody on the way read along?"""
 
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from itertools import zip_longest
 
 
-def is_unambiguous(url: str) -> bool:
-    """Say whether a URL has no @ or / of a password that libpq would take for the host's, and then print."""
+def is_unambiguous(url: str, parameters: Mapping[str, object]) -> bool:
+    """Say whether nothing of a password is in a URL where libpq would take it for a host or a port, and then print it.
+
+    `parameters` are the URL's, as libpq reads them.
+    """
     scheme, _, rest = url.partition("://")
     authority, _, path = rest.partition("/")
-    return scheme in ("postgresql", "postgres") and authority.count("@") <= 1 and "@" not in path.partition("?")[0]
+    return (
+        scheme in ("postgresql", "postgres")
+        and authority.count("@") <= 1
+        and "@" not in path.partition("?")[0]
+        and re.fullmatch(r"[0-9,]*", str(parameters.get("port", ""))) is not None
+    )
 
 
 def is_private(parameters: Mapping[str, object], environ: Mapping[str, str]) -> bool:

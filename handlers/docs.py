@@ -53,14 +53,18 @@ def page_routes() -> list[Route]:
     files = {file.name: file.read_bytes() for file in _files()}
     # ReDoc has no option for its makers' logo, which is on a host of theirs; redoc.css says their name instead.
     files["redoc.js"] = files["redoc.js"].replace(b"https://cdn.redoc.ly/redoc/", b"data:,")
-    urls = {name: f"assets/{_digest(content)}/{name}" for name, content in files.items()}
+    digests = {name: _digest(content) for name, content in files.items()}
+    urls = {name: f"assets/{digest}/{name}" for name, digest in digests.items()}
     return [
         Route("/", _to_docs, methods=["GET"]),
         *(
             _route(f"/{name}", _page(name, urls), "text/html", {"Content-Security-Policy": policy, **_REVALIDATED})
             for name, policy in _POLICIES.items()
         ),
-        *(_route(f"/{urls[name]}", files[name], _MEDIA_TYPES[Path(name).suffix], _IMMUTABLE) for name in files),
+        *(
+            _route(f"/{urls[name]}", content, _MEDIA_TYPES[Path(name).suffix], _IMMUTABLE, digests[name])
+            for name, content in files.items()
+        ),
     ]
 
 
@@ -88,9 +92,9 @@ async def _to_docs(_: Request) -> Response:
     return RedirectResponse("docs")
 
 
-def _route(path: str, content: bytes, media_type: str, headers: dict[str, str]) -> Route:
+def _route(path: str, content: bytes, media_type: str, headers: dict[str, str], digest: str | None = None) -> Route:
     """Return the route of a document, which is a 304 for whoever holds it (RFC 9110, section 15.4.5)."""
-    digest = _digest(content)
+    digest = digest or _digest(content)
     headers = {"ETag": f'"{digest}"', **headers}
 
     async def answer(request: Request) -> Response:

@@ -1,6 +1,6 @@
 """The server: its addresses, its greeting, and uvicorn with its workers."""
 
-import logging
+import logging.config
 import os
 import socket
 from collections.abc import Iterator
@@ -33,6 +33,8 @@ def run(settings: Settings) -> None:
     """Migrate and serve until a signal ends it. Raises ContractError, Unavailable and UnsuitableDatabase."""
     # Metrics are of the processes that serve: with several workers, this one only sees that the application fits.
     several = settings.workers > 1
+    logs = log_config(settings.log_level, production=settings.production)
+    logging.config.dictConfig(logs)
     with _exposed(settings):
         app = create_app(replace(settings, metrics_port=None) if several else settings)
         if settings.migrate_on_start:
@@ -51,7 +53,7 @@ def run(settings: Settings) -> None:
             http="handlers.protocol:HttpProtocol",
             ws="none",
             lifespan="on",
-            log_config=log_config(settings.log_level, production=settings.production),
+            log_config=logs,
             access_log=False,
             server_header=False,
             forwarded_allow_ips=settings.forwarded_allow_ips,

@@ -50,12 +50,18 @@ def run_postgres(directory: Path) -> Iterator[str]:
 
 def _running_url(directory: Path) -> str | None:
     """Return the URL of the PostgreSQL that somebody else runs on the data in `directory`; None when none answers."""
-    with suppress(OSError, UnicodeDecodeError, IndexError, psycopg.OperationalError):
-        # The process, its data, the time, the port, the folder of its socket ...
-        sockets = Path((directory / "data" / "postmaster.pid").read_text().splitlines()[4])
-        with _administrator(sockets):
-            return _url(sockets)
+    with suppress(OSError, UnicodeDecodeError, psycopg.OperationalError):
+        sockets = _socket_folder((directory / "data" / "postmaster.pid").read_text())
+        if sockets is not None:
+            with _administrator(sockets):
+                return _url(sockets)
     return None
+
+
+def _socket_folder(postmaster_pid: str) -> Path | None:
+    """Return what postmaster.pid tells after the process, its data, the time and the port; None when half-written."""
+    lines = postmaster_pid.splitlines()
+    return Path(lines[4].strip()) if len(lines) > 4 else None
 
 
 @contextmanager
@@ -181,8 +187,8 @@ def _stop_orphan(data: Path) -> None:
     """Stop a server that outlived its owner, or tidy up after one: the lock is ours, so nobody else is using it."""
     file = data / "postmaster.pid"
     try:
-        # The process, its data, the time, the port, the folder of its socket ...
-        pid, *rest = file.read_text().splitlines(keepends=True)
+        text = file.read_text()
+        pid, *rest = text.splitlines(keepends=True)
         ps = ["ps", "-ww", "-o", "stat=,args=", "-p", str(int(pid))]
         status, _, command = subprocess.run(ps, capture_output=True, text=True, check=False).stdout.partition(" ")  # noqa: S603
     except FileNotFoundError:
@@ -198,9 +204,9 @@ def _stop_orphan(data: Path) -> None:
         _stop_process(int(pid), file)
     else:
         return
-    for line in rest[3:4]:
-        if (sockets := Path(line.strip())).name.startswith(_SOCKETS_PREFIX):
-            shutil.rmtree(sockets, ignore_errors=True)
+    sockets = _socket_folder(text)
+    if sockets is not None and sockets.name.startswith(_SOCKETS_PREFIX):
+        shutil.rmtree(sockets, ignore_errors=True)
 
 
 def _stop_process(pid: int, file: Path) -> None:

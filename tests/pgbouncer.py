@@ -6,12 +6,11 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pwd import getpwnam
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
-from tests.postgres import reachable_directory
+from tests.postgres import UNPRIVILEGED, reachable_directory
 from tests.server import free_port
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -33,12 +32,11 @@ default_pool_size = 3
 def run_pgbouncer(direct: str, more: str = "") -> Iterator[str]:
     """Yield the URL of a database through a PgBouncer, which is told some more settings."""
     name, sockets, port = urlsplit(direct).path[1:], parse_qs(urlsplit(direct).query)["host"][0], free_port()
-    # It does not run as root.
-    user = {"user": "nobody", "group": getpwnam("nobody").pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
     with reachable_directory() as directory:
         file = directory / "pgbouncer.ini"
         file.write_text(CONFIGURATION.format(name=name, sockets=sockets, port=port) + more)
-        with subprocess.Popen([str(PGBOUNCER), "-q", str(file)], stderr=subprocess.DEVNULL, **user) as process:  # type: ignore[call-overload]
+        # It does not run as root.
+        with subprocess.Popen([str(PGBOUNCER), "-q", str(file)], stderr=subprocess.DEVNULL, **UNPRIVILEGED) as process:
             try:
                 url = f"postgresql://postgres@127.0.0.1:{port}/{name}"
                 _wait_until_it_answers(url)

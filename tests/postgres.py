@@ -1,17 +1,25 @@
 """A private PostgreSQL for one run of the tests."""
 
+import os
+import pwd
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import psycopg
 
 from storage.embedded import run_postgres
+
+# How subprocess starts a program that must not run as root: as whom root's PostgreSQL runs, whom its socket lets in.
+UNPRIVILEGED: dict[str, Any] = {}
+if os.geteuid() == 0:
+    UNPRIVILEGED = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -115,3 +116,19 @@ def has_ended(group: int) -> bool:
             return True
         time.sleep(0.02)
     return False
+
+
+def send_raw(server: str, *segments: bytes) -> bytes:
+    """Send bytes, and return all that is answered until the server closes the connection."""
+    address = urlsplit(server)
+    with socket.create_connection((str(address.hostname), address.port or 80), timeout=10) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        answer = b""
+        # A server that has refused the first segments closes the connection on the others.
+        with suppress(ConnectionError):
+            for segment in segments:
+                connection.sendall(segment)
+                time.sleep(0.02)
+            while chunk := connection.recv(65_536):
+                answer += chunk
+    return answer

@@ -1,16 +1,13 @@
 """Input that no frontend sends: refused as a problem document, never a fault of the server."""
 
 import re
-import socket
-import time
-from contextlib import suppress
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
 import pytest
 
 from tests.client import User
+from tests.server import send_raw
 
 JSON = {"Content-Type": "application/json"}
 
@@ -25,22 +22,6 @@ def is_problem(response: httpx.Response) -> bool:
 def send(user: User, method: str, target: str) -> httpx.Response:
     """Send a request whose target is not normalised."""
     return user.http.request(method, "/", extensions={"target": target.encode()})
-
-
-def send_raw(server: str, *segments: bytes) -> bytes:
-    """Send bytes, and return all that is answered until the server closes the connection."""
-    address = urlsplit(server)
-    with socket.create_connection((str(address.hostname), address.port or 80), timeout=10) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        answer = b""
-        # A server that has refused the first segments closes the connection on the others.
-        with suppress(ConnectionError):
-            for segment in segments:
-                connection.sendall(segment)
-                time.sleep(0.02)
-            while chunk := connection.recv(65_536):
-                answer += chunk
-    return answer
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """The image: the Dockerfile's own steps, and what they make, run as an unprivileged user."""
 
 import os
-import pwd
 import signal
 import stat
 import subprocess
@@ -16,13 +15,8 @@ import pytest
 import yaml
 
 from tests.dockerfile import Image, build, context, instructions
-from tests.postgres import new_database, reachable_directory
+from tests.postgres import UNPRIVILEGED, new_database, reachable_directory
 from tests.server import ROOT, SECRET, free_port
-
-# Whom root's PostgreSQL runs as, and so whom its socket lets in.
-UNPRIVILEGED: dict[str, Any] = {}
-if os.geteuid() == 0:
-    UNPRIVILEGED = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
 
 
 def reachable_python() -> str:

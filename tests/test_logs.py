@@ -5,7 +5,6 @@ import os
 import pty
 import re
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ import pytest
 from handlers import __version__
 from tests.client import Json, User
 from tests.postgres import new_database, postmaster, private_postgres
-from tests.server import Service, command, environment, free_port, start
+from tests.server import Service, command, environment, free_port, send_raw, start
 
 PRODUCTION = {"ENVIRONMENT": "production", "HOST": "127.0.0.1"}
 REQUEST = {"time", "level", "logger", "message"} | {
@@ -110,11 +109,7 @@ def test_so_is_one_for_another_user(service: Service, ada: User) -> None:
 
 
 def test_so_is_one_that_is_not_http(service: Service) -> None:
-    address = urlsplit(service.url)
-    with socket.create_connection((str(address.hostname), address.port or 80), timeout=5) as connection:
-        connection.sendall(b"NONSENSE\r\n\r\n")
-        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
-    request_id = re.search(rb"x-request-id: (\w+)", answer)
+    request_id = re.search(rb"x-request-id: (\w+)", send_raw(service.url, b"NONSENSE\r\n\r\n"))
     assert request_id is not None
     record = request_record(service, request_id[1].decode())
     assert record.keys() == REQUEST

@@ -1,14 +1,12 @@
 """Security headers: on every answer, whoever gives it."""
 
-import socket
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from tests.client import User
-from tests.server import serve
+from tests.server import send_raw, serve
 
 REQUESTS = [
     ("GET", "/health"),
@@ -47,10 +45,7 @@ def test_so_has_a_refused_preflight(server: str) -> None:
 
 
 def test_so_has_the_answer_to_what_is_not_http(server: str) -> None:
-    address = urlsplit(server)
-    with socket.create_connection((str(address.hostname), address.port or 80), timeout=5) as connection:
-        connection.sendall(b"NONSENSE\r\n\r\n")
-        answer = b"".join(iter(lambda: connection.recv(65_536), b"")).lower()
+    answer = send_raw(server, b"NONSENSE\r\n\r\n").lower()
     assert b"\r\nx-content-type-options: nosniff\r\n" in answer
     assert b"\r\ncontent-security-policy: default-src 'none'; frame-ancestors 'none'\r\n" in answer
     assert b"\r\nserver:" not in answer
