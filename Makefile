@@ -3,14 +3,16 @@
 # Python 3.11 or later
 PYTHON ?= python3
 BIN := .venv/bin
+# Node.js is for the linters of the contract and the clients' tests: without npm they are skipped, and say so.
+NODE := $(if $(shell command -v npm),tests/node_modules/.package-lock.json)
 
 run: .venv/installed
 	@$(BIN)/todo-api serve
 
-test: .venv/installed
+test: .venv/installed $(NODE)
 	$(BIN)/pytest -n auto --dist loadfile
 
-check: .venv/installed
+check: .venv/installed $(NODE)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -32,3 +34,6 @@ lock:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+tests/node_modules/.package-lock.json: tests/package-lock.json
+	npm ci --prefix tests --loglevel=error
