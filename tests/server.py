@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tests import forked
+
 ROOT = Path(__file__).parent.parent
 SECRET = "a-secret-for-tests-that-is-long-enough"
 
@@ -26,7 +28,12 @@ def environment(**settings: str) -> dict[str, str]:
 
 def command(*arguments: str) -> list[str]:
     """Return the words that run `todo-api`."""
-    return [sys.executable, "-m", "handlers.cli", *arguments]
+    return [sys.executable, *module(*arguments)]
+
+
+def module(*arguments: str) -> list[str]:
+    """Return the arguments for Python that run `todo-api`."""
+    return ["-m", "handlers.cli", *arguments]
 
 
 def free_port() -> int:
@@ -40,7 +47,7 @@ class Service(NamedTuple):
     """A running `todo-api serve`; its process leads a group, as in a terminal."""
 
     url: str
-    process: subprocess.Popen[bytes]
+    process: forked.Process
     log: Path
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
@@ -56,16 +63,7 @@ def start(directory: Path, **settings: str) -> Iterator[Service]:
     port = env["PORT"]
     log = directory / f"server-{port}.log"
     with log.open("w") as output:
-        process = subprocess.Popen(
-            command("serve"),
-            cwd=directory,
-            env=env,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            # The tests may run under nohup.
-            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
-        )
+        process = forked.start(module("serve"), directory, env, output.fileno(), output.fileno())
     service = Service(f"http://127.0.0.1:{port}", process, log)
     try:
         _wait_until_it_answers(service)
@@ -95,15 +93,7 @@ def serve(directory: Path, **settings: str) -> Iterator[str]:
 
 def run(*arguments: str, directory: Path, settings: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Run a `todo-api` command to its end."""
-    return subprocess.run(
-        command(*arguments),
-        cwd=directory,
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return forked.run(module(*arguments), directory, environment(**settings))
 
 
 def has_ended(group: int) -> bool:

@@ -2,11 +2,11 @@
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.server import ROOT, environment
 
 CREATE_APP = (
@@ -38,9 +38,7 @@ def change(file: Path, old: str, new: str) -> None:
 def start(copy: Path, program: str = CREATE_APP) -> subprocess.CompletedProcess[str]:
     """Run a program on the copy, with a database that nobody reaches: none is needed to compare."""
     env = environment(DATABASE_URL="postgresql://127.0.0.1:1/todo", PYTHONPATH=str(copy))
-    return subprocess.run(
-        [sys.executable, "-c", program], cwd=copy, env=env, capture_output=True, text=True, timeout=60, check=False
-    )
+    return forked.run(["-c", program], copy, env)
 
 
 def test_the_project_as_it_is_holds_together(copy: Path) -> None:

@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ from sqlalchemy import create_engine
 from storage.migrations import alembic_config, head
 from tests.client import User
 from tests.postgres import new_database
-from tests.server import command, environment, run, serve
+from tests.server import run, serve
 
 
 @pytest.fixture
@@ -42,15 +43,17 @@ def test_the_newest_revision_is_the_one_that_alembic_finds() -> None:
     assert head() == ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 
+def at_once(number: int, directory: Path, url: str) -> list[subprocess.CompletedProcess[str]]:
+    """Run `migrate` so many times at once."""
+    with ThreadPoolExecutor(number) as threads:
+        settings = {"DATABASE_URL": url}
+        started = [threads.submit(run, "migrate", directory=directory, settings=settings) for _ in range(number)]
+        return [replica.result() for replica in started]
+
+
 def test_ten_that_migrate_at_once_migrate_once(tmp_path: Path, empty: str) -> None:
-    env = environment(DATABASE_URL=empty)
-    replicas = [
-        subprocess.Popen(command("migrate"), cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for _ in range(10)
-    ]
-    for replica in replicas:
-        stdout, stderr = replica.communicate(timeout=60)
-        assert (replica.returncode, stdout, stderr) == (0, b"The database is up to date.\n", b"")
+    for done in at_once(10, tmp_path, empty):
+        assert (done.returncode, done.stdout, done.stderr) == (0, "The database is up to date.\n", "")
     with psycopg.connect(empty) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(head(),)]
         assert connection.execute("SELECT count(*) FROM tasks").fetchone() == (0,)
@@ -64,17 +67,16 @@ def waiting(connection: psycopg.Connection[Any]) -> int:
 
 
 def test_those_that_migrate_wait_for_each_other(tmp_path: Path, empty: str) -> None:
-    with psycopg.connect(empty, autocommit=True) as connection:
+    with psycopg.connect(empty, autocommit=True) as connection, ThreadPoolExecutor() as threads:
         connection.execute("SELECT pg_advisory_lock(7261042001)")
-        env = environment(DATABASE_URL=empty)
-        replicas = [subprocess.Popen(command("migrate"), cwd=tmp_path, env=env) for _ in range(2)]
+        replicas = threads.submit(at_once, 2, tmp_path, empty)
         deadline = time.monotonic() + 20
         while waiting(connection) < 2 and time.monotonic() < deadline:
             time.sleep(0.02)
         assert waiting(connection) == 2
         assert not migrated(empty)
         connection.execute("SELECT pg_advisory_unlock(7261042001)")
-        assert [replica.wait(20) for replica in replicas] == [0, 0]
+        assert [replica.returncode for replica in replicas.result()] == [0, 0]
     assert migrated(empty)
 
 

@@ -1,0 +1,166 @@
+"""Programs that start at once: each is forked from a process that has imported the libraries, but nothing of ours.
+
+Three quarters of a start are the import of libraries: 0.8 s of CPU, more than 200 times in the tests. What an operator
+types is run as typed by the tests of README.md and of the image.
+"""
+
+import atexit
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryFile
+
+LIBRARIES = (
+    "alembic.command",
+    "click",
+    "connexion",
+    "httptools",
+    "jsonschema_rs",
+    "jwt",
+    "psycopg_pool",
+    "pythonjsonlogger.orjson",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "uuid6",
+    "uvicorn.protocols.http.httptools_impl",
+    "uvloop",
+)
+
+
+class Process:
+    """A running program, with what the tests use of `subprocess.Popen`."""
+
+    def __init__(self, status: socket.socket) -> None:
+        self._status = status
+        self.pid = int(status.recv(16))
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit status, or None while it runs; minus the signal that ended it, if one did."""
+        return self._receive(0)
+
+    def wait(self, timeout: float) -> int:
+        """Return the exit status. Raises TimeoutExpired after so many seconds."""
+        returncode = self._receive(timeout)
+        if returncode is None:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout)
+        return returncode
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+    def _receive(self, timeout: float) -> int | None:
+        if self.returncode is None:
+            self._status.settimeout(timeout)
+            try:
+                self.returncode = int(self._status.recv(16))
+            except (BlockingIOError, TimeoutError):
+                return None
+            self._status.close()
+        return self.returncode
+
+
+def start(arguments: Sequence[str], cwd: Path, env: Mapping[str, str], stdout: int, stderr: int) -> Process:
+    """Run `python` with these arguments, `-m MODULE ...` or `-c PROGRAM`, as the leader of a session of its own."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    message = json.dumps([list(arguments), str(cwd), dict(env)]).encode()
+    with theirs:
+        socket.send_fds(_preloaded(), [message], [theirs.fileno(), stdout, stderr])
+    return Process(ours)
+
+
+def run(arguments: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run `python` with these arguments to its end."""
+    with TemporaryFile("w+") as stdout, TemporaryFile("w+") as stderr:
+        returncode = start(arguments, cwd, env, stdout.fileno(), stderr.fileno()).wait(60)
+        stdout.seek(0)
+        stderr.seek(0)
+        return subprocess.CompletedProcess(arguments, returncode, stdout.read(), stderr.read())
+
+
+@cache
+def _preloaded() -> socket.socket:
+    """Return the connection to the process that all others are forked from; it ends when this one does."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        process = subprocess.Popen([sys.executable, "-P", __file__], stdin=theirs.fileno(), start_new_session=True)
+    atexit.register(process.wait)
+    atexit.register(ours.close)
+    return ours
+
+
+def _fork() -> tuple[list[str], str, dict[str, str]] | None:
+    """Return, in a process of its own, what each request is to become; and None at last, when nobody asks any more."""
+    requests = socket.socket(fileno=0)
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(requests, 1 << 18, 3)
+        if not message:
+            return None
+        if os.fork() == 0:
+            requests.close()
+            return _watch(message, *descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _watch(message: bytes, status: int, stdout: int, stderr: int) -> tuple[list[str], str, dict[str, str]]:
+    """Fork once more and return there; here, tell the id and the exit status of that process, and end."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(stdout, 1)
+        os.dup2(stderr, 2)
+        os.closerange(3, 256)
+        arguments, cwd, environment = json.loads(message)
+        return arguments, cwd, environment
+    os.close(stdout)
+    os.close(stderr)
+    # Whoever asked may have ended meanwhile.
+    with suppress(OSError):
+        os.write(status, str(pid).encode())
+        os.write(status, str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
+    os._exit(0)
+
+
+def _run(arguments: list[str], cwd: str, env: dict[str, str]) -> None:
+    """Be `python` with these arguments."""
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    option, program, *rest = arguments
+    sys.path[:0] = [cwd, *env.get("PYTHONPATH", "").split(os.pathsep)]
+    sys.argv = [option, *rest]
+    if option == "-m":
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
+    else:
+        exec(program, {"__name__": "__main__"})  # noqa: S102 - that is what `python -c` does
+
+
+def _main() -> None:
+    for library in LIBRARIES:
+        importlib.import_module(library)
+    # Nobody waits for the processes that watch.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    program = _fork()
+    if program is not None:
+        _run(*program)
+
+
+if __name__ == "__main__":
+    _main()
