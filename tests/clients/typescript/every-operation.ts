@@ -35,7 +35,7 @@ operation("verify_token", () => {
     assert.ok(data);
     const { expires_at, issued_at, ...principal } = data;
     assert.deepEqual(principal, { valid: true, user_id: ada.id, email: ada.email, name: ada.name });
-    assert.equal(Date.parse(expires_at) - Date.parse(issued_at ?? ""), 15 * 60 * 1000);
+    assert.ok(Date.parse(issued_at ?? "") <= Date.now() && Date.now() < Date.parse(expires_at));
   });
 
   test("knows nobody without a token", async () => {
