@@ -1,0 +1,52 @@
+// A frontend's server as the tests need it: a real Better Auth at /api/auth, the route /api/token that mints tokens for
+// the API, and at /sent the e-mails to verify addresses. From the environment: PORT, BETTER_AUTH_SECRET, JWT_ALG (how
+// the plugin `jwt` signs) and COOKIE_CACHE (how the session is written into its cookie).
+import { createServer } from "node:http";
+import { betterAuth } from "better-auth/minimal";
+import { memoryAdapter } from "better-auth/adapters/memory";
+import { toNodeHandler } from "better-auth/node";
+import { bearer } from "better-auth/plugins/bearer";
+import { jwt } from "better-auth/plugins/jwt";
+import { SignJWT } from "jose";
+
+const { PORT, BETTER_AUTH_SECRET, JWT_ALG = "EdDSA", COOKIE_CACHE = "compact" } = process.env;
+const SECONDS = 15 * 60;
+const key = new TextEncoder().encode(BETTER_AUTH_SECRET);
+const sent = [];
+
+const auth = betterAuth({
+  baseURL: `http://127.0.0.1:${PORT}`,
+  database: memoryAdapter({ user: [], session: [], account: [], verification: [], jwks: [] }),
+  emailAndPassword: { enabled: true },
+  emailVerification: {
+    sendOnSignUp: true,
+    sendVerificationEmail: async ({ user, token }) => void sent.push({ to: user.email, token }),
+  },
+  session: { cookieCache: { enabled: true, strategy: COOKIE_CACHE } },
+  plugins: [jwt({ jwks: { keyPairConfig: { alg: JWT_ALG } } }), bearer()],
+});
+
+// As README.md shows it, and with an issuer and an audience.
+async function mint(request) {
+  const session = await auth.api.getSession({ headers: request.headers });
+  if (!session) return new Response(null, { status: 401 });
+  const { id, email, name } = session.user;
+  const token = await new SignJWT({ email, name })
+    .setProtectedHeader({ alg: "HS256" })
+    .setSubject(id)
+    .setIssuedAt()
+    .setExpirationTime(`${SECONDS}s`)
+    .setIssuer("nextjs-frontend")
+    .setAudience("fastapi-backend")
+    .sign(key);
+  return Response.json({ token, expires_in: SECONDS }, { headers: { "Cache-Control": "no-store" } });
+}
+
+async function answer(request) {
+  const { pathname } = new URL(request.url);
+  if (pathname === "/api/token") return mint(request);
+  if (pathname === "/sent") return Response.json(sent);
+  return auth.handler(request);
+}
+
+createServer(toNodeHandler(answer)).listen(Number(PORT), "127.0.0.1");

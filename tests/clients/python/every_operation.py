@@ -1,0 +1,169 @@
+"""Every operation of the API, through the package that openapi-python-client makes of its contract."""
+
+import datetime
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import httpx
+from todo_api_client import AuthenticatedClient, Client
+from todo_api_client.api.auth import verify_token
+from todo_api_client.api.health import get_health, get_liveness, get_readiness
+from todo_api_client.api.tags import list_tags
+from todo_api_client.api.tasks import create_task, delete_task, get_task, list_tasks, update_task
+from todo_api_client.models import (
+    ForbiddenProblem,
+    Health,
+    HealthDatabase,
+    HealthStatus,
+    InvalidInputProblem,
+    ListTasksSortBy,
+    ListTasksSortDirection,
+    Liveness,
+    LivenessStatus,
+    NotFoundProblem,
+    PreconditionFailedProblem,
+    Principal,
+    Priority,
+    Readiness,
+    ReadinessMigrations,
+    Task,
+    TaskCreate,
+    TaskList,
+    TaskUpdate,
+    UnauthorizedProblem,
+)
+from todo_api_client.types import UNSET, Unset
+
+API, USER, TOKEN = os.environ["API"], os.environ["USER_ID"], os.environ["TOKEN"]
+
+
+def tell(request: httpx.Request) -> None:
+    """Print which operation is called."""
+    sys.stdout.write(f"called {request.method} {request.url.path}\n")
+
+
+OBSERVED = {"event_hooks": {"request": [tell]}}
+
+
+def whom_a_token_speaks_for(client: AuthenticatedClient) -> None:
+    principal = verify_token.sync(client=client)
+    assert isinstance(principal, Principal)
+    assert (principal.user_id, principal.email, principal.name) == (USER, "ada@example.com", "Ada")
+    assert isinstance(principal.issued_at, datetime.datetime)
+    assert principal.expires_at - principal.issued_at == datetime.timedelta(hours=1)
+    stranger = AuthenticatedClient(base_url=API, token="none")
+    assert isinstance(verify_token.sync(client=stranger), UnauthorizedProblem)
+
+
+def create(client: AuthenticatedClient) -> Task:
+    """Create a task of which only the title is given, and return it."""
+    task = create_task.sync(USER, client=client, body=TaskCreate(title="Water the plants"))
+    assert isinstance(task, Task)
+    assert (task.description, task.completed, task.completed_at) == (None, False, None)
+    assert (task.priority, task.due_date, task.tags) == (Priority.MEDIUM, None, [])
+    return task
+
+
+def refused_input_has_all_its_faults(client: AuthenticatedClient) -> None:
+    problem = create_task.sync(USER, client=client, body=TaskCreate(title="", tags=["a", "a"]))
+    assert isinstance(problem, InvalidInputProblem)
+    assert sorted(str(error.pointer) for error in problem.errors) == ["/tags", "/title"]
+    assert isinstance(create_task.sync("grace", client=client, body=TaskCreate(title="Mine")), ForbiddenProblem)
+
+
+def read(client: AuthenticatedClient, task: Task) -> None:
+    answer = get_task.sync_detailed(USER, task.id, client=client)
+    assert answer.parsed == task
+    again = get_task.sync_detailed(USER, task.id, client=client, if_none_match=answer.headers["ETag"])
+    assert (again.status_code, again.parsed) == (HTTPStatus.NOT_MODIFIED, None)
+    assert isinstance(get_task.sync(USER, uuid.uuid4(), client=client), NotFoundProblem)
+
+
+def change(client: AuthenticatedClient, task: Task) -> Task:
+    """Change a task, see that a revision that is gone changes nothing, and return the task as it is now."""
+    etag = f'"{task.revision}"'
+    day = datetime.date(2026, 12, 24)
+    due = update_task.sync(USER, task.id, client=client, if_match=etag, body=TaskUpdate(due_date=day, completed=True))
+    assert isinstance(due, Task)
+    assert (due.due_date, due.title) == (day, task.title)
+    late = update_task.sync(USER, task.id, client=client, if_match=etag, body=TaskUpdate(title="Late"))
+    assert isinstance(late, PreconditionFailedProblem)
+    assert late.task == due
+    cleared = update_task.sync(USER, task.id, client=client, body=TaskUpdate(due_date=None))
+    assert isinstance(cleared, Task)
+    assert (cleared.due_date, cleared.completed) == (None, True)
+    return cleared
+
+
+def every_task(client: AuthenticatedClient, *tags: str) -> Iterator[Task]:
+    """Yield every task with one of the tags, page after page, by its title."""
+    cursor: str | Unset | None = UNSET
+    while cursor is not None:
+        page = list_tasks.sync(
+            USER,
+            client=client,
+            tags=list(tags),
+            sort_by=ListTasksSortBy.TITLE,
+            sort_direction=ListTasksSortDirection.ASC,
+            limit=2,
+            cursor=cursor,
+        )
+        assert isinstance(page, TaskList)
+        yield from page.tasks
+        cursor = page.next_cursor
+
+
+def search_and_count(client: AuthenticatedClient) -> None:
+    for title in ("d", "b", "a", "e", "c"):
+        create_task.sync(USER, client=client, body=TaskCreate(title=title, tags=["alphabet"]))
+    assert [task.title for task in every_task(client, "alphabet")] == ["a", "b", "c", "d", "e"]
+    answer = list_tasks.sync_detailed(USER, client=client, search="B", priority=[Priority.MEDIUM], completed=False)
+    assert isinstance(answer.parsed, TaskList)
+    assert ([task.title for task in answer.parsed.tasks], answer.parsed.total) == (["b"], 1)
+    again = list_tasks.sync_detailed(USER, client=client, if_none_match=answer.headers["ETag"])
+    assert again.status_code == HTTPStatus.NOT_MODIFIED
+    tags = list_tags.sync(USER, client=client)
+    assert isinstance(tags, list)
+    assert [(tag.name, tag.usage_count) for tag in tags] == [("alphabet", 5)]
+
+
+def delete(client: AuthenticatedClient, task: Task) -> None:
+    refused = delete_task.sync(USER, task.id, client=client, if_match='"0"')
+    assert isinstance(refused, PreconditionFailedProblem)
+    assert refused.task == task
+    answer = delete_task.sync_detailed(USER, task.id, client=client, if_match=f'"{task.revision}"')
+    assert answer.status_code == HTTPStatus.NO_CONTENT
+    assert isinstance(delete_task.sync(USER, task.id, client=client), NotFoundProblem)
+
+
+def health(client: Client) -> None:
+    whole = get_health.sync(client=client)
+    assert isinstance(whole, Health)
+    assert (whole.status, whole.database) == (HealthStatus.HEALTHY, HealthDatabase.UP)
+    live = get_liveness.sync(client=client)
+    assert isinstance(live, Liveness)
+    assert live.status == LivenessStatus.ALIVE
+    ready = get_readiness.sync(client=client)
+    assert isinstance(ready, Readiness)
+    assert ready.migrations == ReadinessMigrations.APPLIED
+
+
+def main() -> None:
+    """Call every operation. Raises AssertionError where the answer is another one than expected."""
+    with AuthenticatedClient(base_url=API, token=TOKEN, httpx_args=OBSERVED) as client:
+        whom_a_token_speaks_for(client)
+        task = create(client)
+        refused_input_has_all_its_faults(client)
+        read(client, task)
+        task = change(client, task)
+        search_and_count(client)
+        delete(client, task)
+    with Client(base_url=API, httpx_args=OBSERVED) as client_of_nobody:
+        health(client_of_nobody)
+
+
+if __name__ == "__main__":
+    main()

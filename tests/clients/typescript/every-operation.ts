@@ -1,0 +1,240 @@
+// Every operation of the API, called as a frontend calls it. The blocks have the operations' names in the contract.
+import assert from "node:assert/strict";
+import { after, describe, test } from "node:test";
+import type { operations } from "./api.js";
+import { clientFor, everyTask, type Api, type Filters, type Task } from "./client.js";
+import { signUp } from "./frontend.js";
+
+const called = new Set<string>();
+after(() => called.forEach((operation) => console.log(`called ${operation}`)));
+
+function observed(api: Api): Api {
+  api.use({ onRequest: ({ request }) => void called.add(`${request.method} ${new URL(request.url).pathname}`) });
+  return api;
+}
+
+const ada = await signUp("Ada");
+const api = observed(clientFor(ada.token));
+const nobody = observed(clientFor());
+const user = { user_id: ada.id };
+const operation: (id: keyof operations, tests: () => void) => void = describe;
+
+async function newTask(title: string, tags: string[] = []): Promise<Task> {
+  const { data, error } = await api.POST("/api/{user_id}/tasks", { params: { path: user }, body: { title, tags } });
+  if (!data) throw new Error(error.detail);
+  return data;
+}
+
+function pathOf(task: Task) {
+  return { ...user, task_id: task.id };
+}
+
+operation("verify_token", () => {
+  test("tells whom the token speaks for, and until when", async () => {
+    const { data } = await api.POST("/api/auth/verify");
+    assert.ok(data);
+    const { expires_at, issued_at, ...principal } = data;
+    assert.deepEqual(principal, { valid: true, user_id: ada.id, email: ada.email, name: ada.name });
+    assert.ok(Date.parse(issued_at ?? "") <= Date.now() && Date.now() < Date.parse(expires_at));
+  });
+
+  test("knows nobody without a token", async () => {
+    const { error, response } = await nobody.POST("/api/auth/verify");
+    assert.equal(error?.type, "urn:problem-type:todo-api:unauthorized");
+    assert.equal(response.headers.get("WWW-Authenticate"), "Bearer");
+  });
+});
+
+operation("create_task", () => {
+  test("needs a title only, and answers the whole task, its place and its ETag", async () => {
+    const { data: task, response } = await api.POST("/api/{user_id}/tasks", {
+      params: { path: user },
+      body: { title: "Water the plants" },
+    });
+    assert.ok(task);
+    assert.equal(response.status, 201);
+    assert.equal(response.headers.get("Location"), `/api/${ada.id}/tasks/${task.id}`);
+    assert.equal(response.headers.get("ETag"), `"${task.revision}"`);
+    const { id, revision, created_at, updated_at, ...rest } = task;
+    assert.ok(id && revision > 0 && created_at === updated_at);
+    assert.deepEqual(rest, {
+      user_id: ada.id,
+      title: "Water the plants",
+      description: null,
+      completed: false,
+      completed_at: null,
+      priority: "Medium",
+      due_date: null,
+      tags: [],
+    });
+  });
+
+  test("tells all that is wrong, each with its place", async () => {
+    const { error } = await api.POST("/api/{user_id}/tasks", {
+      params: { path: user },
+      body: { title: "", due_date: "tomorrow" },
+    });
+    assert.ok(error?.type === "urn:problem-type:todo-api:invalid-input");
+    assert.deepEqual(error.errors.map(({ pointer }) => pointer).sort(), ["/due_date", "/title"]);
+  });
+
+  test("refuses the path of another user", async () => {
+    const { error } = await api.POST("/api/{user_id}/tasks", {
+      params: { path: { user_id: "grace" } },
+      body: { title: "Not mine" },
+    });
+    assert.equal(error?.type, "urn:problem-type:todo-api:forbidden");
+  });
+});
+
+operation("get_task", () => {
+  test("answers 304 while the task is what the client holds", async () => {
+    const task = await newTask("Read a book");
+    const { data, response } = await api.GET("/api/{user_id}/tasks/{task_id}", { params: { path: pathOf(task) } });
+    assert.deepEqual(data, task);
+    const again = await api.GET("/api/{user_id}/tasks/{task_id}", {
+      params: { path: pathOf(task), header: { "If-None-Match": response.headers.get("ETag") ?? "" } },
+    });
+    assert.equal(again.response.status, 304);
+    assert.equal(again.data, undefined);
+  });
+
+  test("does not find what is not there", async () => {
+    const { error } = await api.GET("/api/{user_id}/tasks/{task_id}", {
+      params: { path: { ...user, task_id: "019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41" } },
+    });
+    assert.equal(error?.type, "urn:problem-type:todo-api:not-found");
+  });
+});
+
+operation("update_task", () => {
+  test("changes what is given, and null clears", async () => {
+    const task = await newTask("Call grandma", ["family"]);
+    const due = await api.PATCH("/api/{user_id}/tasks/{task_id}", {
+      params: { path: pathOf(task), header: { "If-Match": `"${task.revision}"` } },
+      body: { due_date: "2026-12-24", completed: true },
+    });
+    assert.ok(due.data?.completed_at);
+    assert.equal(due.data.due_date, "2026-12-24");
+    const { data } = await api.PATCH("/api/{user_id}/tasks/{task_id}", {
+      params: { path: pathOf(task) },
+      headers: { "Content-Type": "application/merge-patch+json" },
+      body: { due_date: null },
+    });
+    assert.ok(data);
+    assert.deepEqual([data.due_date, data.completed, data.tags], [null, true, ["family"]]);
+  });
+
+  test("does not overwrite what somebody else has written, and shows it", async () => {
+    const task = await newTask("Buy milk");
+    assert.equal(await rename(task, "Buy oat milk"), "It is now: Buy oat milk");
+    assert.equal(await rename(task, "Buy no milk"), "Somebody wrote: Buy oat milk");
+    assert.equal(await rename({ ...task, revision: task.revision + 1 }, " "), "/title must be text that is not blank, without U+0000");
+  });
+});
+
+/** Rename a task unless it is in another revision by now. What comes of it is told; the compiler knows every case. */
+async function rename(task: Task, title: string): Promise<string> {
+  const { data, error } = await api.PATCH("/api/{user_id}/tasks/{task_id}", {
+    params: { path: pathOf(task), header: { "If-Match": `"${task.revision}"` } },
+    body: { title },
+  });
+  if (data) return `It is now: ${data.title}`;
+  switch (error.type) {
+    case "urn:problem-type:todo-api:precondition-failed":
+      return `Somebody wrote: ${error.task.title}`;
+    case "urn:problem-type:todo-api:invalid-input":
+      return error.errors.map(({ pointer, detail }) => `${pointer} ${detail}`).join(", ");
+    case "urn:problem-type:todo-api:unauthorized":
+    case "urn:problem-type:todo-api:forbidden":
+    case "urn:problem-type:todo-api:not-found":
+    case "urn:problem-type:todo-api:content-too-large":
+    case "urn:problem-type:todo-api:unsupported-media-type":
+    case "urn:problem-type:todo-api:service-unavailable":
+      return error.detail;
+  }
+}
+
+operation("list_tasks", () => {
+  test("filters, sorts and pages, and the pages together have every task once", async () => {
+    for (const title of ["d", "b", "a", "e", "c"]) await newTask(title, ["alphabet"]);
+    await newTask("f", ["another"]);
+    const titles: string[] = [];
+    const filters: Filters = { tags: ["alphabet", "none"], sort_by: "title", sort_direction: "asc", limit: 2 };
+    for await (const task of everyTask(api, ada.id, filters)) titles.push(task.title);
+    assert.deepEqual(titles, ["a", "b", "c", "d", "e"]);
+  });
+
+  test("counts, and answers 304 while nothing has changed", async () => {
+    await newTask("Sow the beans", ["garden"]);
+    const { data, response } = await api.GET("/api/{user_id}/tasks", {
+      params: { path: user, query: { search: "BEANS", priority: ["High", "Medium"], completed: false } },
+    });
+    assert.ok(data);
+    const [task, ...others] = data.tasks;
+    assert.equal(task?.title, "Sow the beans");
+    assert.deepEqual([others, data.total, data.limit, data.offset, data.next_cursor], [[], 1, 50, 0, null]);
+    const again = await api.GET("/api/{user_id}/tasks", {
+      params: { path: user, header: { "If-None-Match": response.headers.get("ETag") ?? "" } },
+    });
+    assert.equal(again.response.status, 304);
+  });
+
+  test("refuses a cursor of other filters", async () => {
+    await newTask("One", ["cursor"]);
+    await newTask("Two", ["cursor"]);
+    const { data } = await api.GET("/api/{user_id}/tasks", {
+      params: { path: user, query: { tags: ["cursor"], limit: 1 } },
+    });
+    assert.ok(data?.next_cursor);
+    const { error } = await api.GET("/api/{user_id}/tasks", {
+      params: { path: user, query: { cursor: data.next_cursor } },
+    });
+    assert.ok(error?.type === "urn:problem-type:todo-api:invalid-input");
+    assert.deepEqual(error.errors.map((one) => [one.in, one.name]), [["query", "cursor"]]);
+  });
+});
+
+operation("delete_task", () => {
+  test("deletes the revision that is named, and no other", async () => {
+    const task = await newTask("Old news");
+    const params = (revision: number) => ({ path: pathOf(task), header: { "If-Match": `"${revision}"` } });
+    const refused = await api.DELETE("/api/{user_id}/tasks/{task_id}", { params: params(task.revision + 1) });
+    assert.ok(refused.error?.type === "urn:problem-type:todo-api:precondition-failed");
+    assert.deepEqual(refused.error.task, task);
+    const { response } = await api.DELETE("/api/{user_id}/tasks/{task_id}", { params: params(task.revision) });
+    assert.equal(response.status, 204);
+    const again = await api.DELETE("/api/{user_id}/tasks/{task_id}", { params: params(task.revision) });
+    assert.equal(again.error?.type, "urn:problem-type:todo-api:not-found");
+  });
+});
+
+operation("list_tags", () => {
+  test("counts the tasks of each tag", async () => {
+    await newTask("Paint the door", ["house"]);
+    await newTask("Paint the wall", ["house"]);
+    const { data } = await api.GET("/api/{user_id}/tags", { params: { path: user } });
+    assert.deepEqual(data?.find(({ name }) => name === "house"), { name: "house", usage_count: 2 });
+  });
+});
+
+operation("get_health", () => {
+  test("needs no token", async () => {
+    const { data } = await nobody.GET("/health");
+    assert.deepEqual([data?.status, data?.database], ["healthy", "up"]);
+  });
+});
+
+operation("get_liveness", () => {
+  test("says that the process answers", async () => {
+    const { data } = await nobody.GET("/health/live");
+    assert.equal(data?.status, "alive");
+  });
+});
+
+operation("get_readiness", () => {
+  test("says that requests can be served", async () => {
+    const { data } = await nobody.GET("/health/ready");
+    assert.deepEqual([data?.status, data?.migrations], ["ready", "applied"]);
+  });
+});

@@ -1,0 +1,111 @@
+// What does not compile, since the contract does not allow it: every line after an "@ts-expect-error" has one fault, and
+// the compiler complains where there is none. Nothing here is ever called.
+import { clientFor, type Task } from "./client.js";
+
+const api = clientFor();
+const path = { user_id: "ada" };
+const task = { path: { ...path, task_id: "019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41" } };
+
+export const paths = [
+  // @ts-expect-error there is no such path
+  () => api.GET("/api/{user_id}/task", { params: { path } }),
+  // @ts-expect-error the path has another method
+  () => api.PUT("/api/{user_id}/tasks/{task_id}", { params: task, body: { title: "A task" } }),
+  // @ts-expect-error the path needs its parameters
+  () => api.GET("/api/{user_id}/tasks"),
+  // @ts-expect-error the path needs the task's id too
+  () => api.GET("/api/{user_id}/tasks/{task_id}", { params: { path } }),
+];
+
+export const parameters = [
+  // @ts-expect-error nothing is called "page"
+  () => api.GET("/api/{user_id}/tasks", { params: { path, query: { page: 2 } } }),
+  // @ts-expect-error a limit is a number
+  () => api.GET("/api/{user_id}/tasks", { params: { path, query: { limit: "10" } } }),
+  // @ts-expect-error no order is called "due"
+  () => api.GET("/api/{user_id}/tasks", { params: { path, query: { sort_by: "due" } } }),
+  // @ts-expect-error tags are a list
+  () => api.GET("/api/{user_id}/tasks", { params: { path, query: { tags: "home" } } }),
+  // @ts-expect-error a cursor is given or not, and never null
+  () => api.GET("/api/{user_id}/tasks", { params: { path, query: { cursor: null } } }),
+  // @ts-expect-error tags have no parameters
+  () => api.GET("/api/{user_id}/tags", { params: { path, query: { limit: 10 } } }),
+  // @ts-expect-error an entity tag is text
+  () => api.DELETE("/api/{user_id}/tasks/{task_id}", { params: { ...task, header: { "If-Match": 1 } } }),
+];
+
+export const bodies = [
+  // @ts-expect-error a new task needs a title
+  () => api.POST("/api/{user_id}/tasks", { params: { path }, body: { priority: "High" } }),
+  // @ts-expect-error a new task needs a body
+  () => api.POST("/api/{user_id}/tasks", { params: { path } }),
+  // @ts-expect-error a title is text
+  () => api.POST("/api/{user_id}/tasks", { params: { path }, body: { title: null } }),
+  // @ts-expect-error there are three priorities
+  () => api.POST("/api/{user_id}/tasks", { params: { path }, body: { title: "A task", priority: "Urgent" } }),
+  // @ts-expect-error what is left out is left out
+  () => api.PATCH("/api/{user_id}/tasks/{task_id}", { params: task, body: { due_date: undefined } }),
+  // @ts-expect-error completed is true or false
+  () => api.PATCH("/api/{user_id}/tasks/{task_id}", { params: task, body: { completed: "yes" } }),
+  // @ts-expect-error tags are text
+  () => api.PATCH("/api/{user_id}/tasks/{task_id}", { params: task, body: { tags: [1] } }),
+];
+
+export const nullable = [
+  // @ts-expect-error there may be no description
+  (one: Task) => one.description.length,
+  // @ts-expect-error there may be no day
+  (one: Task) => one.due_date.length,
+  // @ts-expect-error it may be open
+  (one: Task) => one.completed_at.length,
+  async () => {
+    const { data } = await api.GET("/api/{user_id}/tasks", { params: { path } });
+    if (!data) return;
+    // @ts-expect-error a cursor's page does not count
+    data.total.toFixed();
+    // @ts-expect-error a cursor's page has no offset
+    data.offset.toFixed();
+    // @ts-expect-error the last page has none
+    data.next_cursor.length;
+    // @ts-expect-error the page may be empty
+    data.tasks[0].title;
+  },
+  async () => {
+    const { data } = await api.POST("/api/auth/verify");
+    if (!data) return;
+    // @ts-expect-error the token may have none
+    data.email.length;
+    // @ts-expect-error the token may have none
+    data.name.length;
+    // @ts-expect-error the token may have none
+    data.issued_at.length;
+  },
+];
+
+export const answers = [
+  // @ts-expect-error a task has no such field
+  (one: Task) => one.colour,
+  async () => {
+    const { data, error } = await api.PATCH("/api/{user_id}/tasks/{task_id}", { params: task, body: {} });
+    // @ts-expect-error there may be no answer of that kind
+    data.title;
+    if (!error) return;
+    // @ts-expect-error only refused input has faults
+    error.errors;
+    // @ts-expect-error only a failed precondition shows the task
+    error.task;
+    if (error.type === "urn:problem-type:todo-api:precondition-failed") return error.task.title;
+    // @ts-expect-error there is no such problem
+    return error.type === "urn:problem-type:todo-api:teapot";
+  },
+  async () => {
+    const { error } = await api.POST("/api/{user_id}/tasks", { params: { path }, body: { title: "A task" } });
+    // @ts-expect-error what is created is never missing
+    return error?.type === "urn:problem-type:todo-api:not-found";
+  },
+  async () => {
+    const { data } = await api.DELETE("/api/{user_id}/tasks/{task_id}", { params: task });
+    // @ts-expect-error what is deleted has no body
+    return data?.title;
+  },
+];

@@ -1,0 +1,20 @@
+"""Which operations a program has called through a generated client: it prints `called GET /health` for each request."""
+
+import re
+
+from tests.conformance import PATHS
+
+METHODS = {"get", "post", "patch", "put", "delete"}
+OPERATIONS = {item[method]["operationId"] for _, item in PATHS for method in METHODS & item.keys()}
+
+
+def operations_called(output: str) -> set[str]:
+    """Return the operationIds of the requests that a program has printed."""
+    return {operation_of(method, path) for method, path in re.findall(r"^called (\S+) (\S+)$", output, re.MULTILINE)}
+
+
+def operation_of(method: str, path: str) -> str:
+    """Return the operationId of a request."""
+    (item,) = (item for pattern, item in PATHS if pattern.fullmatch(path))
+    operation: str = item[method.lower()]["operationId"]
+    return operation

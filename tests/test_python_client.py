@@ -1,0 +1,56 @@
+"""A Python program calls every operation, by the client that openapi-python-client makes of the served contract."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.client import mint
+from tests.generated import OPERATIONS, operations_called
+from tests.server import ROOT
+
+PROGRAMS = ROOT / "tests" / "clients" / "python"
+
+
+@pytest.fixture(scope="module")
+def project(server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with the generated package."""
+    directory = tmp_path_factory.mktemp("python")
+    contract, package = f"{server}/openapi.json", str(directory / "todo_api_client")
+    options = ["--meta", "none", "--fail-on-warning", "--config", str(PROGRAMS / "generator.yaml")]
+    generate = ["-m", "openapi_python_client", "generate", *options, "--url", contract, "--output-path", package]
+    generated = run(directory, *generate)
+    assert generated.returncode == 0, generated.stdout
+    return directory
+
+
+def run(directory: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a directory, whose packages it can import."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(directory)} | settings
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=directory,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_what_is_generated_and_what_uses_it_have_strict_types(project: Path) -> None:
+    programs = [str(program) for program in PROGRAMS.glob("*.py")]
+    checked = run(project, "-m", "mypy", "--strict", "todo_api_client", *programs)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_every_operation_works_through_it(project: Path, server: str) -> None:
+    user_id = f"ada-{uuid4().hex}"
+    program = str(PROGRAMS / "every_operation.py")
+    done = run(project, program, API=server, USER_ID=user_id, TOKEN=mint(user_id))
+    assert done.returncode == 0, done.stdout
+    assert operations_called(done.stdout) == OPERATIONS

@@ -1,0 +1,61 @@
+"""A TypeScript program calls every operation, by the types that openapi-typescript makes of the served contract."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.better_auth import NODE_MODULES, better_auth, needs_node
+from tests.generated import OPERATIONS, operations_called
+from tests.server import ROOT
+
+pytestmark = needs_node
+
+
+@pytest.fixture(scope="module")
+def project(server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of `tests/clients/typescript` with the generated types."""
+    directory = tmp_path_factory.mktemp("client") / "typescript"
+    shutil.copytree(ROOT / "tests" / "clients" / "typescript", directory)
+    (directory / "node_modules").symlink_to(NODE_MODULES)
+    generate = ["openapi-typescript", f"{server}/openapi.json", "--default-non-nullable=false", "-o", "api.d.ts"]
+    generated = run(directory, *generate)
+    assert generated.returncode == 0, generated.stdout
+    return directory
+
+
+@pytest.fixture(scope="module")
+def compiled(project: Path) -> subprocess.CompletedProcess[str]:
+    """Return what the compiler says; it leaves the programs beside their sources."""
+    return run(project, "tsc")
+
+
+def run(directory: Path, command: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run Node.js, or a command of a package."""
+    path = f"{NODE_MODULES / '.bin'}:{os.environ['PATH']}"
+    return subprocess.run(
+        [command, *arguments],
+        cwd=directory,
+        env={"PATH": path} | settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_it_compiles_strictly_and_what_the_contract_does_not_allow_does_not(
+    compiled: subprocess.CompletedProcess[str],
+) -> None:
+    assert compiled.returncode == 0, compiled.stdout
+
+
+@pytest.mark.usefixtures("compiled")
+def test_every_operation_works_through_it_for_a_user_of_better_auth(project: Path, server: str) -> None:
+    with better_auth() as frontend:
+        done = run(project, "node", "every-operation.js", API=server, FRONTEND=frontend)
+    assert done.returncode == 0, done.stdout
+    assert operations_called(done.stdout) == OPERATIONS
