@@ -17,6 +17,12 @@ check: .venv/installed $(NODE)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m tests.migrations
+ifdef NODE
+	$(BIN)/python -m tests.compatibility
+else
+	@echo "The contract was not compared with the released one: there is no npm on this machine."
+	@test -z "$$CI"
+endif
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .
