@@ -5,6 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Node.js is for the linters of the contract and the clients' tests: without npm they are skipped, and say so.
 NODE := $(if $(shell command -v npm),tests/node_modules/.package-lock.json)
+NODE_BIN := tests/node_modules/.bin
 
 run: .venv/installed
 	@$(BIN)/todo-api serve
@@ -17,6 +18,14 @@ check: .venv/installed $(NODE)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m tests.migrations
+ifdef NODE
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(NODE_BIN)/redocly lint --extends=recommended-strict openapi.yaml
+	$(NODE_BIN)/spectral lint --ruleset tests/spectral.yaml --fail-severity=warn openapi.yaml
+	$(BIN)/python -m tests.compatibility
+else
+	@echo "The contract was neither linted nor compared with the released one: there is no npm on this machine."
+	@test -z "$$CI"
+endif
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .

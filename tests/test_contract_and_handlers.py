@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from handlers.schemas import Validator, draft4
 from tests import forked
 from tests.server import ROOT, environment
 
@@ -99,8 +100,8 @@ def test_the_project_as_it_is_holds_together(copy: Path) -> None:
         ),
         (
             "openapi.yaml",
-            "schema: {type: integer, minimum: 1, maximum: 100, default: 50}",
-            "schema: {type: integer, minimum: 1, maximum: 100, default: 50, multipleOf: 5}",
+            "schema: {type: integer, format: int32, minimum: 1, maximum: 100, default: 50}",
+            "schema: {type: integer, format: int32, minimum: 1, maximum: 100, default: 50, multipleOf: 5}",
             "GET /api/{user_id}/tasks: the keyword 'multipleOf: 5' is not supported in the schema of a request",
         ),
         (
@@ -188,3 +189,19 @@ def test_the_command_ends_with_the_sentence_before_it_touches_the_database(copy:
     assert refused.stderr == (
         "Error: the contract declares the operation list_tags, but handlers.tags.list_tags does not exist\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("schema", "least", "greatest"),
+    [
+        ({"format": "int32"}, -(2**31), 2**31 - 1),
+        ({"format": "int64"}, -(2**63), 2**63 - 1),
+        ({"format": "int32", "minimum": 0, "maximum": 2**40}, 0, 2**31 - 1),
+        ({"format": "int32", "minimum": -(2**40), "maximum": 10}, -(2**31), 10),
+    ],
+    ids=["int32", "int64", "a greater maximum", "a lesser minimum"],
+)
+def test_the_format_of_a_number_bounds_it(schema: dict[str, str | int], least: int, greatest: int) -> None:
+    is_valid = Validator(draft4({"type": "integer", **schema})).is_valid
+    taken = [is_valid(number) for number in (least - 1, least, greatest, greatest + 1)]
+    assert taken == [False, True, True, False]

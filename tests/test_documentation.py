@@ -117,3 +117,9 @@ def test_the_changelog_begins_with_this_version() -> None:
     newest = re.search(r"^## \[(\S+)\] - (\d{4}-\d\d-\d\d)$", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
     assert newest is not None
     assert newest[1] == CONTRACT["info"]["version"]
+
+
+def test_every_earlier_version_of_the_changelog_has_kept_its_contract() -> None:
+    versions = re.findall(r"^## \[(\S+)\]", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    kept = {file.stem for file in (ROOT / "tests" / "contracts").iterdir()}
+    assert kept - {versions[0]} == set(versions[1:])

@@ -1,0 +1,122 @@
+"""The linters of the contract see the faults that they are for, and each waiver is still needed where it is."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.server import ROOT
+
+NODE_MODULES = ROOT / "tests" / "node_modules"
+RULES: Any = yaml.safe_load((ROOT / "tests" / "spectral.yaml").read_bytes())
+
+pytestmark = pytest.mark.skipif(
+    not (NODE_MODULES / ".bin" / "spectral").exists(), reason="the linters are not installed: make test does"
+)
+
+Findings = set[tuple[str, str]]
+"""What a linter finds: a rule, and where it is broken, as a JSON pointer."""
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Return a folder with the contract and the linters."""
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "node_modules").symlink_to(NODE_MODULES)
+    shutil.copy(ROOT / "tests" / "spectral.yaml", tmp_path / "tests")
+    shutil.copy(ROOT / "openapi.yaml", tmp_path)
+    return tmp_path
+
+
+def plant(copy: Path, faults: dict[str, str]) -> None:
+    """Replace the first occurrence of some texts, which must be there, in the contract."""
+    text = (copy / "openapi.yaml").read_text()
+    for old, new in faults.items():
+        assert old in text
+        text = text.replace(old, new, 1)
+    (copy / "openapi.yaml").write_text(text)
+
+
+def run(copy: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a linter on the contract of the copy."""
+    command: list[str | Path] = [NODE_MODULES / ".bin" / words[0], *words[1:], "openapi.yaml"]
+    return subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=60, check=False)
+
+
+def spectral(copy: Path) -> tuple[int, Findings]:
+    """Return Spectral's exit status and what it finds."""
+    words = ["--ruleset", "tests/spectral.yaml", "--fail-severity", "warn", "--format", "json", "--quiet"]
+    done = run(copy, "spectral", "lint", *words)
+    return done.returncode, {(one["code"], pointer(one["path"])) for one in json.loads(done.stdout)}
+
+
+def pointer(path: list[Any]) -> str:
+    """Return a place in a document as a JSON pointer (RFC 6901)."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+
+
+def test_spectral_sees_what_the_contract_leaves_out_or_leaves_open(copy: Path) -> None:
+    plant(
+        copy,
+        {
+            "        '401': {$ref: '#/components/responses/Unauthorized'}\n": "",
+            "      operationId: list_tasks\n": "",
+            "      summary: List tags\n": "      security: []\n      summary: List tags\n",
+            "      maxLength: 10000\n": "",
+            "      maxItems: 20\n      uniqueItems": "      uniqueItems",
+            "{type: integer, format: int32, minimum: 1, maximum: 100, default": "{type: integer, minimum: 1, default",
+            "      name: user_id\n": "      name: user_password\n",
+            "                valid: true\n": "                valid: 1\n",
+        },
+    )
+    status, found = spectral(copy)
+    tasks = "/paths/~1api~1{user_id}~1tasks/get"
+    assert status == 1
+    assert found >= {
+        ("owasp:api8:2023-define-error-responses-401", "/paths/~1api~1auth~1verify/post/responses"),
+        ("operation-operationId", tasks),
+        ("owasp:api2:2023-read-restricted", "/paths/~1api~1{user_id}~1tags/get/security"),
+        ("owasp:api4:2023-string-limit", "/components/schemas/TaskDescription"),
+        ("owasp:api4:2023-array-limit", "/components/schemas/TaskTags"),
+        ("owasp:api4:2023-integer-limit-legacy", f"{tasks}/parameters/9/schema"),
+        ("owasp:api4:2023-integer-format", f"{tasks}/parameters/9/schema"),
+        ("owasp:api2:2023-no-credentials-in-url", "/components/parameters/UserId/name"),
+        (
+            "oas3-valid-media-example",
+            "/paths/~1api~1auth~1verify/post/responses/200/content/application~1json/example/valid",
+        ),
+    }
+
+
+def test_redocly_sees_an_operation_without_a_name_a_summary_and_an_error(copy: Path) -> None:
+    plant(
+        copy,
+        {
+            "      operationId: list_tasks\n": "",
+            "      summary: List tags\n": "",
+            "        '400': {$ref: '#/components/responses/BadRequest'}\n        '401'": "        '500'",
+        },
+    )
+    done = run(copy, "redocly", "lint", "--extends=recommended-strict", "--format=json")
+    found = {problem["ruleId"] for problem in json.loads(done.stdout)["problems"]}
+    assert done.returncode == 1
+    assert found >= {"operation-operationId", "operation-summary", "operation-4xx-response"}
+
+
+def test_each_waiver_is_for_what_is_there_and_reaches_no_further(copy: Path) -> None:
+    whole = {rule for rule, waived in RULES["rules"].items() if waived == "off"}
+    places = {
+        (rule, file.partition("#")[2])
+        for override in RULES["overrides"]
+        for rule in override["rules"]
+        for file in override["files"]
+    }
+    kept = {rule: own for rule, own in RULES["rules"].items() if rule not in whole}
+    (copy / "tests" / "spectral.yaml").write_text(yaml.safe_dump({"extends": RULES["extends"], "rules": kept}))
+    _, found = spectral(copy)
+    assert {rule for rule, _ in found} == whole | {rule for rule, _ in places}
+    assert {(rule, place) for rule, place in found if rule not in whole} == places
