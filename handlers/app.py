@@ -116,8 +116,9 @@ def _with_metrics(app: ASGIApp) -> ASGIApp:
 
 def _exact(app: ASGIApp) -> ASGIApp:
     async def exact(scope: Scope, receive: Receive, send: Send) -> None:
-        # Starlette's patterns end in `$`, which lets a line feed pass.
-        if scope["type"] == "http" and "\n" in scope["path"]:
+        # Starlette's patterns end in `$`, which lets a line feed pass, and are for a decoded path, in which an encoded
+        # slash would separate (RFC 3986, section 2.2, says that it does not).
+        if scope["type"] == "http" and ("\n" in scope["path"] or b"%2f" in scope["raw_path"].lower()):
             raise HTTPException(404)
         await app(scope, receive, send)
 

@@ -51,7 +51,7 @@ class RequestBody:
                 content_type = value.decode("latin-1")
             elif name == b"content-encoding" and value.lower() not in (b"", b"identity"):
                 raise Problem(415, "The body must be sent without a Content-Encoding.")
-            elif name == b"content-length" and len(value) < 20 and int(value) > self._limit:
+            elif name == b"content-length" and _number(value) > self._limit:
                 raise _too_large(self._limit)
         if content_type is None:
             return None
@@ -94,6 +94,11 @@ async def _read(receive: Receive, limit: int) -> bytes:
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
+
+
+def _number(digits: bytes) -> int:
+    """Return what digits say; the parser lets no more than 2^64 - 1 pass, but any zeros before it."""
+    return int(digits.lstrip(b"0") or b"0")
 
 
 def _is_harmless(parameter: str) -> bool:

@@ -5,17 +5,17 @@ from uuid import uuid4
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from handlers.heads import TOO_LARGE, HeadError, check_head, is_too_large
 from handlers.logs import log_request
 from handlers.problems import MEDIA_TYPE, invalid_input
 from handlers.security_headers import POLICY, SECURITY_HEADERS
 
-_LARGEST_HEAD = 65_536
-
 
 class HttpProtocol(HttpToolsProtocol):
-    """Bounds a request's head, ignores Upgrade, and answers what cannot be parsed with a problem document."""
+    """Bounds and checks a request's head, ignores Upgrade, and answers what is no request with a problem document."""
 
     _head_size = 0
+    _in_head = False
     _refusal: str | None = None
 
     def data_received(self, data: bytes) -> None:
@@ -27,11 +27,12 @@ class HttpProtocol(HttpToolsProtocol):
         try:
             while data:
                 data = self._parse(data)
-        except httptools.HttpParserError:
-            self._refuse("is not HTTP")
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self._refuse(str(cause) if isinstance(cause, HeadError) else "is not HTTP")
         else:
-            if self._head_size > _LARGEST_HEAD:
-                self._refuse(f"must have at most {_LARGEST_HEAD:,} bytes, with the method and the path")
+            if is_too_large(self._head_size):
+                self._refuse(TOO_LARGE)
 
     def _parse(self, data: bytes) -> bytes:
         """Parse bytes, and return what is to be parsed next: nothing, but after an Upgrade."""
@@ -41,14 +42,26 @@ class HttpProtocol(HttpToolsProtocol):
             return self._without_upgrade(data[upgrade.args[0] :])
         return b""
 
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self._in_head = True
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Note a header; blanks after its value are not part of it (RFC 9112, section 5.1)."""
-        super().on_header(name, value.rstrip(b" \t"))
+        """Note a header; blanks after its value are not part of it (RFC 9112, section 5.1).
+
+        Trailers are dropped: what a request says after its body must not become part of its head (RFC 9110, section
+        6.5.1).
+        """
+        if self._in_head:
+            super().on_header(name, value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
-        """Start the request, unless it asks to upgrade: that one is parsed again."""
+        """Start the request, unless it asks to upgrade: that one is parsed again. Raises HeadError."""
         self._head_size = 0
+        self._in_head = False
         if not self.parser.should_upgrade():
+            check_head(self.parser.get_http_version(), self.url, self.headers)
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

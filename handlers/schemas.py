@@ -121,8 +121,10 @@ class Validator:
     def errors(self, instance: Any, most: int) -> list[tuple[Place, str]]:
         """Return the faults of an instance: of each its place, and a sentence's end such as "must be at most 100".
 
-        Of more than `most`, some are left out, but there are as many at least. Raises TooDeep.
+        Of more than `most`, some are left out, but there are as many at least. Of a list, only the first `most` items
+        are looked at: none that is taken has more. Raises TooDeep.
         """
+        instance = _shortened(instance, most)
         try:
             # Of two at one place, one may be left out.
             found = list(islice(self._validator.iter_errors(instance), 2 * most))
@@ -148,6 +150,13 @@ class Validator:
     def _subschema(self, error: ValidationError) -> Schema:
         subschema: Any = _at(self._schema, tuple(error.schema_path)[:-1])
         return dict(subschema)
+
+
+def _shortened(instance: Any, most: int) -> Any:
+    """Cut the lists of an object: jsonschema-rs finds all faults before it yields one, 15 µs each."""
+    if not isinstance(instance, dict):
+        return instance
+    return {name: value[:most] if isinstance(value, list) else value for name, value in instance.items()}
 
 
 def _at(document: Any, place: Place) -> Any:

@@ -57,6 +57,9 @@ class BearerSecurity:
 
     def verify(self, token: str) -> Principal:
         """Return whom a JWT (RFC 7519) speaks for. Raises Problem 401."""
+        if "=" in token:
+            # PyJWT takes padding; base64url in a JWS has none (RFC 7515, section 2).
+            raise _invalid("The token is not valid.")
         try:
             claims = jwt.decode(
                 token,
