@@ -8,8 +8,14 @@ from uuid import uuid4
 import pytest
 
 from tests.client import User
+from tests.contract_coverage import ContractCoverage
 from tests.postgres import odd_database, private_postgres
 from tests.server import serve
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Check every answer, and tell which are missing."""
+    config.pluginmanager.register(ContractCoverage(config))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from tests import forked
+from tests.raw_answers import check_raw
 
 ROOT = Path(__file__).parent.parent
 SECRET = "a-secret-for-tests-that-is-long-enough"
@@ -109,7 +110,7 @@ def has_ended(group: int) -> bool:
 
 
 def send_raw(server: str, *segments: bytes) -> bytes:
-    """Send bytes, and return all that is answered until the server closes the connection."""
+    """Send bytes, and return all that is answered until the server closes the connection, held to the contract."""
     address = urlsplit(server)
     with socket.create_connection((str(address.hostname), address.port or 80), timeout=10) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -121,4 +122,5 @@ def send_raw(server: str, *segments: bytes) -> bytes:
                 time.sleep(0.02)
             while chunk := connection.recv(65_536):
                 answer += chunk
+    check_raw(b"".join(segments), answer)
     return answer

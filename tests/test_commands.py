@@ -13,6 +13,7 @@ import jwt
 import pytest
 
 from tests.client import User
+from tests.raw_answers import check_raw
 from tests.server import SECRET, has_ended, run, start
 
 ADDRESS_WITHOUT_DATABASE = "postgresql://ada:hunter2hunter2@127.0.0.1:1/todo"
@@ -136,11 +137,13 @@ def test_a_request_that_has_not_ended_when_the_server_must_is_told_so(tmp_path: 
         address = urlsplit(service.url)
         with socket.create_connection((str(address.hostname), address.port or 80), timeout=20) as connection:
             head = f"POST /api/slow/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: {user.http.headers['Authorization']}"
-            connection.sendall(f'{head}\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{{"t'.encode())
+            sent = f'{head}\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{{"t'.encode()
+            connection.sendall(sent)
             time.sleep(0.2)
             service.process.send_signal(signal.SIGTERM)
             answer = b"".join(iter(lambda: connection.recv(65_536), b""))
         assert service.process.wait(20) == 0
+    check_raw(sent, answer)
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"application/problem+json" in answer
     assert b"x-request-id: " in answer

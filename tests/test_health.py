@@ -16,7 +16,6 @@ import pytest
 from handlers import __version__ as VERSION  # noqa: N812 - a constant here
 from storage.migrations import migrate
 from tests.client import Json, User
-from tests.conformance import check
 from tests.postgres import new_database, postmaster, private_postgres, wait_for_locks
 from tests.server import serve
 
@@ -30,7 +29,6 @@ def test_a_working_service_is_healthy(server: str) -> None:
 
 def test_a_process_that_answers_is_alive(server: str) -> None:
     response = httpx.get(f"{server}/health/live")
-    check(response)
     assert response.status_code == 200
     assert response.json() == {"status": "alive", "version": VERSION}
 
@@ -38,7 +36,6 @@ def test_a_process_that_answers_is_alive(server: str) -> None:
 def readiness(server: str) -> tuple[int, Json, Json, Json]:
     """Return the status of `/health/ready` and what it says of the service, the database and its migrations."""
     response = httpx.get(f"{server}/health/ready", timeout=10)
-    check(response)
     assert response.headers["Cache-Control"] == "no-store"
     body = response.json()
     return response.status_code, body["status"], body["database"], body["migrations"]
@@ -176,6 +173,7 @@ def test_while_the_database_is_away_every_answer_is_a_503_that_says_when_to_try_
             lambda: ada.get(f"/tasks/{task['id']}"),
             lambda: ada.request("POST", "/tasks", json={"title": "lost?"}),
             lambda: ada.patch(task["id"], {"completed": True}),
+            lambda: ada.request("DELETE", f"/tasks/{task['id']}"),
             lambda: ada.get("/tags"),
         ]
         # All at once: each waits for a connection as long as the pool lets it.

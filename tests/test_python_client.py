@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from tests.called import OPERATIONS, operations_called
 from tests.client import mint
-from tests.generated import OPERATIONS, operations_called
 from tests.server import ROOT
 
 PROGRAMS = ROOT / "tests" / "clients" / "python"

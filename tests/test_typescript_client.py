@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.better_auth import NODE_MODULES, better_auth, needs_node
-from tests.generated import OPERATIONS, operations_called
+from tests.called import OPERATIONS, operations_called
 from tests.server import ROOT
 
 pytestmark = needs_node

@@ -2,10 +2,9 @@
 
 import re
 
-from tests.conformance import PATHS
+from tests.conformance import DECLARED, PATHS
 
-METHODS = {"get", "post", "patch", "put", "delete"}
-OPERATIONS = {item[method]["operationId"] for _, item in PATHS for method in METHODS & item.keys()}
+OPERATIONS = {operation for operation, _ in DECLARED}
 
 
 def operations_called(output: str) -> set[str]:
@@ -15,6 +14,5 @@ def operations_called(output: str) -> set[str]:
 
 def operation_of(method: str, path: str) -> str:
     """Return the operationId of a request."""
-    (item,) = (item for pattern, item in PATHS if pattern.fullmatch(path))
-    operation: str = item[method.lower()]["operationId"]
-    return operation
+    (item,) = (item for item in PATHS if item.has(path))
+    return item.operation_id(method)

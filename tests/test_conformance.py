@@ -1,0 +1,140 @@
+"""The check of every answer: what is not as the contract says fails a test, and so does what no test has seen."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from tests.client import User
+from tests.conformance import DECLARED, NotInContract, check
+from tests.raw_answers import check_raw
+from tests.server import ROOT
+
+
+def changed(answer: httpx.Response, status: int, headers: dict[str, Any], body: Any) -> httpx.Response:
+    """Return an answer with another status, some headers or members changed, None for left out, or another body."""
+    if isinstance(body, dict):
+        body = orjson.dumps({name: value for name, value in {**answer.json(), **body}.items() if value != "left out"})
+    given = {name: value for name, value in {**answer.headers, **headers}.items() if value is not None}
+    return httpx.Response(status, headers=given, stream=httpx.ByteStream(body), request=answer.request)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "fault"),
+    [
+        (418, {}, {}, "the status is not declared"),
+        (200, {"etag": None}, {}, "the header etag is missing"),
+        (200, {"x-content-type-options": None}, {}, "the header x-content-type-options is missing"),
+        (200, {"etag": 'W/"1"'}, {}, "the header etag, "),
+        (200, {"etag": '"1", "1"'}, {}, "the header etag, "),
+        (200, {"x-powered-by": "x"}, {}, "the header x-powered-by is not declared"),
+        (200, {"content-type": "text/plain"}, {}, "the media type text/plain is not declared"),
+        (200, {"content-type": None}, {}, "the media type None is not declared"),
+        (200, {}, b"null", "the body, "),
+        (200, {}, {"title": 1}, "the body, "),
+        (200, {}, {"title": None}, "the body, "),
+        (200, {}, {"title": "left out"}, "the body, "),
+        (200, {}, {"more": 1}, "the body, "),
+        (200, {}, {"revision": 1.0}, "the body, "),
+        (200, {}, {"revision": 2**63}, "the body, "),
+        (200, {}, {"id": "x"}, "the body, "),
+        (200, {}, {"due_date": "2026-02-30"}, "the body, "),
+        (200, {}, {"created_at": "2026-01-01 00:00:00Z"}, "the body, "),
+        (200, {}, {"created_at": "2026-01-32T00:00:00Z"}, "the body, "),
+        (304, {}, {}, "there is a body, and none is declared"),
+        (304, {}, b"", "there is a body, and none is declared"),
+        (304, {"content-type": None, "cache-control": None}, b"", "the header cache-control is missing"),
+    ],
+)
+def test_an_answer_that_is_not_declared_is_told(
+    ada: User, status: int, headers: dict[str, Any], body: Any, fault: str
+) -> None:
+    answer = ada.get(f"/tasks/{ada.create()['id']}")
+    with pytest.raises(NotInContract, match=f"^get_task {status}: {fault}"):
+        check(changed(answer, status, headers, body))
+
+
+def test_an_answer_without_content_has_no_length(ada: User) -> None:
+    answer = ada.request("DELETE", f"/tasks/{ada.create()['id']}")
+    with pytest.raises(NotInContract, match="a 204 has a Content-Length"):
+        check(changed(answer, 204, {"content-length": "0"}, b""))
+
+
+def test_an_answer_to_head_is_held_to_the_headers_of_get_and_has_no_body(ada: User) -> None:
+    answer = ada.request("HEAD", "/tasks")
+    for headers, body in ({"etag": None}, b""), ({}, b"{}"):
+        with pytest.raises(NotInContract, match=r"^list_tasks 200: "):
+            check(changed(answer, 200, headers, body))
+
+
+@pytest.mark.parametrize("header", ["allow", "x-request-id"])
+def test_a_method_that_is_no_operation_is_answered_as_the_description_says(ada: User, header: str) -> None:
+    for method, status in ("OPTIONS", 204), ("PUT", 405):
+        answer = ada.request(method, "/tasks")
+        check(answer)
+        for wrong in changed(answer, 200, {}, answer.content), changed(answer, status, {header: None}, answer.content):
+            with pytest.raises(NotInContract):
+                check(wrong)
+
+
+def answer_nothing(_: httpx.Request) -> httpx.Response:
+    """Answer as no server of ours does."""
+    return httpx.Response(200)
+
+
+@pytest.mark.parametrize("path", ["/health", "/api/a/tasks", "/api/%2e%2e/tasks?limit=1", "/%68ealth"])
+def test_whoever_asks_is_told(path: str) -> None:
+    nobody = httpx.MockTransport(answer_nothing)
+    with httpx.Client(transport=nobody) as client, pytest.raises(NotInContract):
+        client.get(f"http://nobody{path}")
+
+    async def ask() -> None:
+        async with httpx.AsyncClient(transport=nobody) as client:
+            await client.get(f"http://nobody{path}")
+
+    with pytest.raises(NotInContract):
+        asyncio.run(ask())
+    request = b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode()
+    elsewhere = b"GET /elsewhere HTTP/1.1\r\nHost: x\r\n\r\n"
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    for sent in (request, request[:-4] + b"\r\nContent-Length: 9\r\n\r\nhalf", elsewhere + request):
+        with pytest.raises(NotInContract):
+            check_raw(sent, answer * 2)
+    check_raw(elsewhere + b"NONSENSE\r\n\r\n" + request, answer * 3)
+
+
+CONFTEST = """
+from tests.contract_coverage import ContractCoverage
+
+def pytest_configure(config):
+    config.pluginmanager.register(ContractCoverage(config))
+"""
+TEST = """
+from tests.conformance import DECLARED, PRODUCED
+
+def test_all_but_one():
+    PRODUCED.update(DECLARED - {("create_task", "201")})
+"""
+
+
+def test_a_run_of_all_tests_fails_while_an_answer_has_not_been_seen(tmp_path: Path) -> None:
+    def run(*arguments: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "xdist", "-W", "ignore", *arguments]
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
+        return done.returncode, next(line for line in done.stdout.splitlines() if line.startswith("contract: "))
+
+    (tmp_path / "pyproject.toml").write_text('[tool.pytest.ini_options]\ntestpaths = ["."]\n')
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "test_it.py").write_text(TEST)
+    pairs, all_of_them = "(operation, status) pairs produced", len(DECLARED)
+    missing = f"contract: {all_of_them - 1} of {all_of_them} {pairs}; missing: create_task 201"
+    # With processes of pytest-xdist, which hand over what they have seen.
+    assert run("-n", "1") == (1, missing)
+    assert run("test_it.py") == (0, f"contract: {all_of_them - 1} of {all_of_them} {pairs}")
