@@ -40,4 +40,5 @@ def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes]) -> None:
                 client.get(f"{url}/api/auth/ok").raise_for_status()
                 return
             time.sleep(0.05)
-    raise RuntimeError("Better Auth did not start: what it printed says why.")
+    how = "took longer than 30 seconds" if process.poll() is None else f"ended with status {process.returncode}"
+    raise RuntimeError(f"Better Auth {how}, and what it printed says why.")
