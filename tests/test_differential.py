@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 from tests.differential import OPERATIONS, Operation, Pair, Request, both, differences
 from tests.generated import requests_for
@@ -28,7 +28,13 @@ def pair() -> Iterator[Pair]:
 def test_requests_are_read_as_stock_connexion_reads_them(pair: Pair, operation: Operation) -> None:
     statuses = set()
 
-    @settings(max_examples=int(FUZZ or 20) * operation.size, derandomize=not FUZZ, deadline=None)
+    @settings(
+        max_examples=int(FUZZ or 20) * operation.size,
+        derandomize=not FUZZ,
+        deadline=None,
+        # A busy machine is no fault.
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     @given(requests_for(operation))
     def compare(request: Request) -> None:
         ours, stock = pair.outcomes(request)
