@@ -1,0 +1,230 @@
+"""The service's request path and stock Connexion's, side by side: the same request to both, and where they differ."""
+
+import asyncio
+import functools
+import inspect
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import connexion
+import pytest
+import yaml
+from connexion.options import SwaggerUIOptions
+from jsonschema import Draft4Validator, Draft202012Validator
+from starlette.types import ASGIApp, Message
+
+from handlers.app import create_app
+from handlers.config import Settings
+from handlers.contract import Answer, Handler, TagResolver, operations
+from handlers.problems import MEDIA_TYPE
+from tests.client import mint
+from tests.conformance import CONTRACT
+from tests.server import ROOT, SECRET
+
+Json = Any
+USER = "ada"
+AUTHORIZATION = (b"authorization", f"Bearer {mint(USER)}".encode())
+# What the server gives to handlers beside what the contract declares.
+OFFERED = {"database", "settings", "version", "newest_revision", "principal"}
+HEADERS = {
+    parameter["name"].lower().replace("-", "_"): parameter["name"]
+    for parameter in CONTRACT["components"]["parameters"].values()
+    if parameter["in"] == "header"
+}
+
+
+class Operation(NamedTuple):
+    """An operation of the contract: its parameters, its path's included, and its body's media types."""
+
+    name: str
+    method: str
+    path: str
+    parameters: list[Json]
+    content: Mapping[str, Json]
+
+    @property
+    def size(self) -> int:
+        """How much it declares: what there is to get wrong."""
+        members = (media_type["schema"]["properties"] for media_type in self.content.values())
+        return 2 + len(self.parameters) + sum(map(len, members))
+
+
+def _operations() -> Iterator[Operation]:
+    for path, method, declared in operations(CONTRACT):
+        parameters = [*CONTRACT["paths"][path].get("parameters", []), *declared.get("parameters", [])]
+        content = declared.get("requestBody", {}).get("content", {})
+        yield Operation(declared["operationId"], method.upper(), path, parameters, content)
+
+
+OPERATIONS = list(_operations())
+
+
+class Request(NamedTuple):
+    """What a server hands to an application; `path` is decoded, and all headers but three are given."""
+
+    method: str
+    path: str
+    query: bytes = b""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    body: bytes = b""
+    chunked: bool = False
+
+
+class Outcome(NamedTuple):
+    """What became of a request: what the handler got, or why it got nothing."""
+
+    status: int
+    arguments: dict[str, Any] | None
+    errors: list[Any]
+
+
+class Difference(NamedTuple):
+    """One thing that the two do not agree about.
+
+    `kind` is `argument`, of that `name`; `error`, where one refuses what the other takes, of that `name` and with our
+    words; or `status`, with both outcomes.
+    """
+
+    kind: str
+    name: str
+    ours: Any
+    stock: Any
+
+
+class RecordingResolver(TagResolver):
+    """Finds handlers that have the real ones' signatures, and only note what they are called with."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        """`headers` are the arguments that a handler must read from the request itself."""
+        self.arguments: dict[str, Any] | None = None
+        self._headers = headers
+
+    def resolve_function_from_operation_id(self, operation_id: str) -> Handler:
+        """Return the recording handler of that dotted name."""
+        handler = super().resolve_function_from_operation_id(operation_id)
+        headers = self._headers.keys() & inspect.signature(handler).parameters.keys()
+
+        @functools.wraps(handler)
+        async def record(**arguments: Any) -> Answer:
+            read = {name: connexion.request.headers.get(self._headers[name]) for name in headers}
+            self.arguments = arguments | read
+            # Stock Connexion fails where it must choose a type itself; this one every operation declares.
+            return None, 204, {"Content-Type": MEDIA_TYPE}
+
+        return record
+
+
+class Side:
+    """One of the two: an application with recording handlers."""
+
+    def __init__(self, app: ASGIApp, resolver: RecordingResolver) -> None:
+        self._app = app
+        self._resolver = resolver
+
+    async def outcome(self, request: Request) -> Outcome:
+        """Send a request, and return what became of it."""
+        self._resolver.arguments = None
+        messages: list[Message] = []
+        received = iter([{"type": "http.request", "body": request.body}])
+
+        async def receive() -> Message:
+            return next(received, {"type": "http.disconnect"})
+
+        async def send(message: Message) -> None:
+            messages.append(message)
+
+        try:
+            await self._app(_scope(request), receive, send)
+        except Exception:
+            # A server would answer so.
+            return Outcome(500, None, [])
+        content = b"".join(message.get("body", b"") for message in messages[1:])
+        problem = json.loads(content) if content.startswith(b"{") else {}
+        arguments = self._resolver.arguments
+        return Outcome(messages[0]["status"], arguments, problem.get("errors", []))
+
+
+class Pair(NamedTuple):
+    """Both sides, and the loop that they run in."""
+
+    ours: Side
+    stock: Side
+    runner: asyncio.Runner
+
+    def outcomes(self, request: Request) -> tuple[Outcome, Outcome]:
+        """Return what becomes of a request here and there."""
+        return self.runner.run(self._outcomes(request))
+
+    async def _outcomes(self, request: Request) -> tuple[Outcome, Outcome]:
+        return await self.ours.outcome(request), await self.stock.outcome(request)
+
+
+def principal_of(token: str) -> dict[str, str]:
+    """Say whom a token speaks for, as stock Connexion asks."""
+    return {"sub": token}
+
+
+@contextmanager
+def both() -> Iterator[Pair]:
+    """Yield the service without a database, and stock Connexion with the same contract."""
+    with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
+        ours = RecordingResolver({})
+        patch.setattr("handlers.app.TagResolver", lambda: ours)
+        app = create_app(Settings.load({"BETTER_AUTH_SECRET": SECRET}, env_file=Path(os.devnull)))
+        # Connexion's documentation has formats registered so; those that Draft 4 does not know are of a later draft's.
+        for name in ("date", "uuid"):
+            patch.setitem(
+                Draft4Validator.FORMAT_CHECKER.checkers, name, Draft202012Validator.FORMAT_CHECKER.checkers[name]
+            )
+        yield Pair(Side(app, ours), _stock(RecordingResolver(HEADERS)), runner)
+
+
+def _stock(resolver: RecordingResolver) -> Side:
+    contract = yaml.safe_load((ROOT / "openapi.yaml").read_bytes())
+    contract["components"]["securitySchemes"]["bearerAuth"]["x-bearerInfoFunc"] = f"{__name__}.principal_of"
+    app = connexion.AsyncApp(__name__, swagger_ui_options=SwaggerUIOptions(swagger_ui=False))
+    app.add_api(contract, resolver=resolver, strict_validation=True)
+    return Side(app, resolver)
+
+
+def _scope(request: Request) -> dict[str, Any]:
+    headers = [AUTHORIZATION, *request.headers]
+    if request.chunked:
+        headers.append((b"transfer-encoding", b"chunked"))
+    elif request.body:
+        headers.append((b"content-length", str(len(request.body)).encode()))
+    return {
+        "type": "http",
+        "http_version": "1.1",
+        "method": request.method,
+        "scheme": "http",
+        "server": ("127.0.0.1", 80),
+        "client": ("127.0.0.1", 1),
+        "root_path": "",
+        "path": request.path,
+        "query_string": request.query,
+        "headers": headers,
+    }
+
+
+def differences(ours: Outcome, stock: Outcome) -> list[Difference]:
+    """Return all that two outcomes do not agree about."""
+    if ours.status == stock.status == 204 and ours.arguments is not None and stock.arguments is not None:
+        names = sorted((ours.arguments.keys() | stock.arguments.keys()) - OFFERED)
+        pairs = [(name, ours.arguments.get(name), stock.arguments.get(name)) for name in names]
+        # By what they look like: to Python, 1 is True and 1.0.
+        return [Difference("argument", *pair) for pair in pairs if repr(pair[1]) != repr(pair[2])]
+    if ours.errors and stock.status == 204:
+        return [Difference("error", _place(error), error["detail"], stock.arguments) for error in ours.errors]
+    if ours.status != stock.status:
+        return [Difference("status", "", ours, stock)]
+    return []
+
+
+def _place(error: Mapping[str, str]) -> str:
+    """Return a parameter's name or, after a slash, a place in the body."""
+    return error.get("name") or f"/{error['pointer'].removeprefix('/')}"
