@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import connexion
 import pytest
@@ -206,6 +207,7 @@ def _scope(request: Request) -> dict[str, Any]:
         "client": ("127.0.0.1", 1),
         "root_path": "",
         "path": request.path,
+        "raw_path": quote(request.path).encode(),
         "query_string": request.query,
         "headers": headers,
     }
