@@ -20,6 +20,7 @@ from handlers.config import Settings
 from handlers.contract import CONTRACT_FILE, Contract, ContractMiddleware, TagResolver, operations
 from handlers.cors import with_cors
 from handlers.docs import contract_routes, page_routes
+from handlers.jwks import KeySet
 from handlers.lifespan import lifespan
 from handlers.logs import RequestLogMiddleware
 from handlers.methods import Methods
@@ -45,9 +46,11 @@ def create_app(settings: Settings) -> ASGIApp:
         statement_timeout=settings.statement_timeout,
         prepared_statements=settings.prepared_statements,
     )
+    key_set = KeySet(settings.jwks_url) if settings.jwks_url else None
     documents = [*contract_routes(contract), *page_routes()]
     app: ASGIApp = Router(routes=documents, redirect_slashes=False)
-    app = _operations(app, specification, settings, database, {route.path for route in documents})
+    bearer = BearerSecurity(settings, draft4(specification["components"]["schemas"]["UserId"]), key_set)
+    app = _operations(app, specification, settings, database, bearer, {route.path for route in documents})
     methods = Methods(
         {route.path: route.methods or () for route in documents}
         | {path: item.keys() - {"parameters"} for path, item in specification["paths"].items()}
@@ -58,7 +61,7 @@ def create_app(settings: Settings) -> ASGIApp:
     if settings.metrics_port is not None:
         app = _with_metrics(app)
     app = _named(RequestIdMiddleware(RequestLogMiddleware(app)))
-    return LifespanMiddleware(app, lifespan=lifespan(database, metrics=settings.metrics_port is not None))  # type: ignore[no-any-return]
+    return LifespanMiddleware(app, lifespan=lifespan(database, key_set, metrics=settings.metrics_port is not None))  # type: ignore[no-any-return]
 
 
 def create_app_from_environment() -> ASGIApp:
@@ -67,7 +70,12 @@ def create_app_from_environment() -> ASGIApp:
 
 
 def _operations(
-    app: ASGIApp, specification: Specification, settings: Settings, database: Database, documents: set[str]
+    app: ASGIApp,
+    specification: Specification,
+    settings: Settings,
+    database: Database,
+    bearer: BearerSecurity,
+    documents: set[str],
 ) -> ASGIApp:
     """Wrap `app`, which answers what is not in the contract, in Connexion's middleware."""
     resolver = TagResolver()
@@ -81,7 +89,6 @@ def _operations(
     contract.add_api(specification, resolver=resolver, resources=resources, body_limit=settings.body_limit)
     if specification["components"]["securitySchemes"].keys() != {"bearerAuth"}:
         raise ContractError("the only security scheme must be bearerAuth")
-    bearer = BearerSecurity(settings, draft4(specification["components"]["schemas"]["UserId"]))
     security = SecurityMiddleware(contract)
     security.add_api(specification, resolver=resolver, security_map={"bearer": lambda: bearer})
     routing = RoutingMiddleware(_with_route_noted(security, specification, documents))

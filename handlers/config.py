@@ -8,14 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import jwt
 import psycopg
 from dotenv.parser import parse_stream
 from psycopg.conninfo import conninfo_to_dict
 
-from handlers.database_url import is_private, is_unambiguous
+from handlers import database_url, web_url
 from storage.embedded import make_directory
 
 ENV_FILE = Path(".env")
@@ -44,6 +43,7 @@ class Settings:
     jwt_algorithm: str
     jwt_issuer: str | None
     jwt_audience: str | None
+    jwks_url: str | None
     allowed_origins: tuple[str, ...]
     host: str
     port: int
@@ -82,6 +82,7 @@ class Settings:
             "jwt_algorithm": read.choice("JWT_ALGORITHM", ("HS256", "HS384", "HS512"), "HS256"),
             "jwt_issuer": read.text("JWT_ISSUER", "") or None,
             "jwt_audience": read.text("JWT_AUDIENCE", "") or None,
+            "jwks_url": read.jwks_url(production=production),
             "allowed_origins": read.origins(production=production),
             "host": read.text("HOST", "0.0.0.0" if production else "127.0.0.1"),  # noqa: S104 - a container's purpose
             "port": read.whole("PORT", 7860, 1, 65535),
@@ -159,7 +160,7 @@ class _Reader:
         named = [origin for origin in given if origin]
         if "*" in named and (production or len(named) > 1):
             self._faults.append("ALLOWED_ORIGINS must name each origin; * stands by itself, and for development only.")
-        origins = ["*" if origin == "*" else _origin(origin) for origin in named]
+        origins = ["*" if origin == "*" else web_url.origin(origin) for origin in named]
         # Not echoed: who mixed up two variables may have put a password here.
         self._faults += [
             f"ALLOWED_ORIGINS: number {number} is not an origin such as https://app.example.com."
@@ -167,6 +168,19 @@ class _Reader:
             if origin is None
         ]
         return tuple(dict.fromkeys(origin for origin in origins if origin))
+
+    def jwks_url(self, *, production: bool) -> str | None:
+        url = self.text("JWKS_URL", "")
+        if not url:
+            return None
+        if web_url.origin_of(url) is None:
+            self._faults.append(
+                "JWKS_URL must look like https://app.example.com/api/auth/jwks, without a user name, a password or "
+                "a fragment."
+            )
+        elif production and not web_url.is_private(url):
+            self._faults.append("JWKS_URL leads to another host without TLS: it must begin with https.")
+        return url
 
     def database_url(self, environ: Mapping[str, str], *, production: bool) -> str | None:
         url = self.text("DATABASE_URL", "")
@@ -177,8 +191,8 @@ class _Reader:
         # psycopg's own messages repeat parts of the URL, so they are never shown.
         with suppress(psycopg.Error, UnicodeEncodeError):
             parameters = conninfo_to_dict(url)
-            if is_unambiguous(url, parameters):
-                if production and not is_private(parameters, environ):
+            if database_url.is_unambiguous(url, parameters):
+                if production and not database_url.is_private(parameters, environ):
                     self._faults.append("DATABASE_URL leads to another host without TLS: add ?sslmode=require to it.")
                 return url
         self._faults.append(
@@ -243,19 +257,6 @@ def _default_data_directory(environ: Mapping[str, str]) -> str:
     if os.geteuid() == 0:
         return "/var/lib/todo-api"
     return os.path.join(environ.get("XDG_DATA_HOME") or "~/.local/share", "todo-api")  # noqa: PTH118 - expanded later
-
-
-def _origin(text: str) -> str | None:
-    """Return an origin as browsers send it (RFC 6454, section 6.2), without its default port; None for no origin."""
-    try:
-        parts = urlsplit(text)
-        port = "" if parts.port is None else f":{parts.port}"
-    except ValueError:
-        return None
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    if parts.scheme not in ("http", "https") or not host or text != f"{parts.scheme}://{host}{port}":
-        return None
-    return text.removesuffix({"http": ":80", "https": ":443"}[parts.scheme])
 
 
 def _is_network(text: str) -> bool:

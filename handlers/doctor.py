@@ -1,5 +1,6 @@
 """`todo-api doctor`: what is wrong with the configuration, the secret and the database, and what to do about it."""
 
+import asyncio
 import math
 import re
 from collections import Counter
@@ -8,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from handlers.config import ENV_FILE, LEEWAY_SECONDS, ConfigurationError, Settings
 from handlers.database_url import is_local
+from handlers.jwks import ALGORITHMS, JwksError, fetch_keys
 from storage.diagnosis import Diagnosis, diagnose
 from storage.embedded import EmbeddedError, reach_postgres
 from storage.errors import Unavailable, UnsuitableDatabase
@@ -45,6 +47,8 @@ def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
         return
     yield Finding("configuration", "ok", f"Complete; it was read from {_sources()}.")
     yield Finding("secret", *_secret(settings))
+    if settings.jwks_url:
+        yield Finding("jwks", *_jwks(settings.jwks_url))
     try:
         diagnosis = _diagnose(settings)
     except (EmbeddedError, Unavailable, UnsuitableDatabase) as error:
@@ -95,6 +99,17 @@ def _bits(secret: str) -> float:
     """Estimate a secret's bits: the Shannon entropy of its characters, of a repeated pattern only those of one."""
     period = next(length for length in range(1, len(secret) + 1) if secret.startswith(secret[length:]))
     return -sum(count * math.log2(count / period) for count in Counter(secret[:period]).values())
+
+
+def _jwks(url: str) -> Verdict:
+    try:
+        keys = asyncio.run(fetch_keys(url))
+    except JwksError as error:
+        return "fault", f"JWKS_URL {error}: start what it leads to, or mend it."
+    if not keys:
+        algorithms = ", ".join(sorted(ALGORITHMS))
+        return "fault", f"JWKS_URL answers, but has no key for {algorithms}: have the jwt() plugin use one of these."
+    return "ok", f"JWKS_URL answers; its keys are for {_and(sorted({key.algorithm_name for key in keys.values()}))}."
 
 
 def _tls(diagnosis: Diagnosis, _: Settings) -> Verdict:

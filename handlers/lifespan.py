@@ -7,16 +7,24 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
+from handlers.jwks import KeySet
 from storage.database import Database
 
 
-def lifespan(database: Database, *, metrics: bool) -> Callable[[object], AbstractAsyncContextManager[None]]:
-    """Return the lifespan of an application: its database is open in it, and measured where metrics are wanted."""
+def lifespan(
+    database: Database, key_set: KeySet | None, *, metrics: bool
+) -> Callable[[object], AbstractAsyncContextManager[None]]:
+    """Return the lifespan of an application: its database is open in it, and measured where metrics are wanted.
+
+    It begins whether or not the keys of `key_set` can be had.
+    """
 
     @asynccontextmanager
     async def opened(_: object) -> AsyncIterator[None]:
         _end_with_parent()
         await database.open()
+        if key_set is not None:
+            key_set.begin_fetch()
         sampling = _start_sampling(database) if metrics else None
         # A second Ctrl-C cancels the wait for the end, and the closing of connections with it.
         with suppress(asyncio.CancelledError):

@@ -26,8 +26,8 @@ def log_config(level: str, *, production: bool) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"default": {"()": JsonFormatter if production else TextFormatter}},
         "handlers": {"stdout": {"()": StdoutHandler, "formatter": "default"}},
-        # They name each of their own parts, and each request without a token.
-        "loggers": {name: {"level": "WARNING"} for name in ("alembic.runtime.plugins", "connexion")},
+        # They name each of their own parts, each request without a token, and each request of ours.
+        "loggers": {name: {"level": "WARNING"} for name in ("alembic.runtime.plugins", "connexion", "httpx")},
         "root": {"level": level.upper(), "handlers": ["stdout"]},
     }
 

@@ -1,20 +1,27 @@
 """bearerAuth: from a token to whom it speaks for. Nothing else."""
 
 import time
-from collections.abc import Callable, Mapping
+from base64 import urlsafe_b64encode
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import jwt
 from connexion.lifecycle import ConnexionRequest
 from connexion.security import NO_VALUE
+from jwt.algorithms import HMACAlgorithm
 
 from handlers.config import LEEWAY_SECONDS, Settings
+from handlers.jwks import ALGORITHMS, KeySet
 from handlers.problems import Problem, invalid_input, unauthorized
 from handlers.schemas import Validator
+from handlers.web_url import origin_of
 
 _LONGEST_EMAIL = 320
 _LONGEST_NAME = 500
+_HASHES = {"HS256": HMACAlgorithm.SHA256, "HS384": HMACAlgorithm.SHA384, "HS512": HMACAlgorithm.SHA512}
+# What is wrong with a token may come up as any of these.
+_FAULTS = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
 
 class Principal(TypedDict):
@@ -27,15 +34,30 @@ class Principal(TypedDict):
     expires_at: datetime
 
 
-class BearerSecurity:
-    """Connexion's security handler for `type: http, scheme: bearer` (RFC 6750)."""
+class _Expected(NamedTuple):
+    """What `iss` and `aud` must be; None where they may be anything."""
 
-    def __init__(self, settings: Settings, user_id_schema: Mapping[str, Any]) -> None:
-        """`user_id_schema` is what the contract says of `{user_id}`; a `sub` must be so, too."""
-        self._key = settings.secret.encode()
-        self._algorithm = settings.jwt_algorithm
-        self._issuer = settings.jwt_issuer
-        self._audience = settings.jwt_audience
+    issuer: str | None
+    audience: str | None
+
+
+class BearerSecurity:
+    """Connexion's security handler for `type: http, scheme: bearer` (RFC 6750).
+
+    Every key is bound to one algorithm, so that none is ever used by another family's (RFC 8725, section 3.1).
+    """
+
+    def __init__(self, settings: Settings, user_id_schema: Mapping[str, Any], key_set: KeySet | None) -> None:
+        """`user_id_schema` is what the contract says of `{user_id}`; a `sub` must be so, too.
+
+        `key_set` has the public keys of those tokens that the secret has not signed.
+        """
+        self._secret = _secret_key(settings.secret, settings.jwt_algorithm)
+        self._key_set = key_set
+        self._expected = _Expected(settings.jwt_issuer, settings.jwt_audience)
+        # Better Auth's jwt() plugin names its own origin as both.
+        origin = origin_of(settings.jwks_url or "")
+        self._expected_by_default = _Expected(settings.jwt_issuer or origin, settings.jwt_audience or origin)
         self._is_user_id = Validator(user_id_schema).is_valid
 
     def get_fn(self, *_: object) -> Callable[[ConnexionRequest], Any]:
@@ -55,34 +77,44 @@ class BearerSecurity:
             return NO_VALUE
         return self.verify(token.strip())
 
-    def verify(self, token: str) -> Principal:
-        """Return whom a JWT (RFC 7519) speaks for. Raises Problem 401."""
+    def verify(self, token: str) -> Principal | Awaitable[Principal]:
+        """Return whom a JWT (RFC 7519) speaks for, to be awaited where a public key is needed. Raises Problem 401."""
         if "=" in token:
             # PyJWT takes padding; base64url in a JWS has none (RFC 7515, section 2).
-            raise _invalid("The token is not valid.")
+            raise _refusal(jwt.DecodeError())
         try:
-            claims = jwt.decode(
-                token,
-                self._key,
-                algorithms=[self._algorithm],
-                issuer=self._issuer,
-                audience=self._audience,
-                leeway=LEEWAY_SECONDS,
-                options={
-                    "require": ["exp", "sub"],
-                    "verify_iss": self._issuer is not None,
-                    "verify_aud": self._audience is not None,
-                },
-            )
-            return self._principal(claims)
-        except jwt.ExpiredSignatureError:
-            raise _invalid("The token has expired.") from None
-        except jwt.ImmatureSignatureError:
-            raise _invalid("The token is not valid yet.") from None
-        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
-            raise _invalid("The token is not valid.") from None
+            return self._principal(token, self._secret, self._expected)
+        except jwt.InvalidAlgorithmError as error:
+            if self._key_set is None:
+                raise _refusal(error) from None
+            return self._verify_by(self._key_set, token)
+        except _FAULTS as error:
+            raise _refusal(error) from None
 
-    def _principal(self, claims: Mapping[str, Any]) -> Principal:
+    async def _verify_by(self, key_set: KeySet, token: str) -> Principal:
+        """Return whom a token speaks for that is signed with a private key. Raises Problem 401, or 503."""
+        try:
+            header = jwt.get_unverified_header(token)
+            key = await key_set.find(header["kid"]) if header.get("alg") in ALGORITHMS and "kid" in header else None
+            if key is None:
+                raise jwt.InvalidKeyError
+            return self._principal(token, key, self._expected_by_default)
+        except _FAULTS as error:
+            raise _refusal(error) from None
+
+    def _principal(self, token: str, key: jwt.PyJWK, expected: _Expected) -> Principal:
+        claims = jwt.decode(
+            token,
+            key,
+            issuer=expected.issuer,
+            audience=expected.audience,
+            leeway=LEEWAY_SECONDS,
+            options={
+                "require": ["exp", "sub"],
+                "verify_iss": expected.issuer is not None,
+                "verify_aud": expected.audience is not None,
+            },
+        )
         user_id = _text(claims["sub"])
         if user_id is None or not self._is_user_id(user_id):
             raise ValueError("sub")
@@ -102,7 +134,30 @@ class BearerSecurity:
         }
 
 
-def _invalid(detail: str) -> Problem:
+class _CheckedHmac(HMACAlgorithm):
+    """HMAC with a key that was looked at once; PyJWT looks at every use whether it is a public key."""
+
+    def prepare_key(self, key: str | bytes) -> bytes:
+        """Return the key as it is."""
+        return key.encode() if isinstance(key, str) else key
+
+
+def _secret_key(secret: str, algorithm: str) -> jwt.PyJWK:
+    """Return the secret as a key of one algorithm (RFC 7518, section 6.4); the settings have refused public keys."""
+    key = jwt.PyJWK({"kty": "oct", "k": urlsafe_b64encode(secret.encode()).decode()}, algorithm)
+    key.Algorithm = _CheckedHmac(_HASHES[algorithm])
+    return key
+
+
+def _refusal(error: Exception) -> Problem:
+    """Return the 401 for what is wrong with a token."""
+    match error:
+        case jwt.ExpiredSignatureError():
+            detail = "The token has expired."
+        case jwt.ImmatureSignatureError():
+            detail = "The token is not valid yet."
+        case _:
+            detail = "The token is not valid."
     return unauthorized(detail, error="invalid_token")
 
 

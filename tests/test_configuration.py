@@ -36,6 +36,7 @@ def test_the_defaults_are_those_of_the_readme() -> None:
     found = load({})
     assert (found.environment, found.host, found.port) == ("development", "127.0.0.1", 7860)
     assert (found.jwt_algorithm, found.jwt_issuer, found.jwt_audience) == ("HS256", None, None)
+    assert found.jwks_url is None
     assert (found.workers, found.body_limit, found.log_level) == (1, 65_536, "info")
     assert (found.pool_min_size, found.pool_max_size) == (1, 10)
     assert (found.pool_timeout, found.statement_timeout) == (5.0, 10.0)
@@ -54,6 +55,10 @@ def test_the_defaults_are_those_of_the_readme() -> None:
         ("JWT_ALGORITHM", "hs512", "jwt_algorithm", "HS512"),
         ("JWT_ISSUER", "nextjs-frontend", "jwt_issuer", "nextjs-frontend"),
         ("JWT_AUDIENCE", "", "jwt_audience", None),
+        ("JWKS_URL", " ", "jwks_url", None),
+        ("JWKS_URL", " https://app.example.com/api/auth/jwks ", "jwks_url", "https://app.example.com/api/auth/jwks"),
+        ("JWKS_URL", "HTTP://App.example.com:81/jwks?a=b", "jwks_url", "HTTP://App.example.com:81/jwks?a=b"),
+        ("JWKS_URL", "http://[::1]:3000", "jwks_url", "http://[::1]:3000"),
         ("ALLOWED_ORIGINS", "https://a.example/ , http://b.example:81,,", "allowed_origins", ("https://a.example", "http://b.example:81")),
         ("ALLOWED_ORIGINS", "https://A.example,https://a.example", "allowed_origins", ("https://a.example",)),
         ("ALLOWED_ORIGINS", "https://a.example:443,http://b.example:80", "allowed_origins", ("https://a.example", "http://b.example")),
@@ -107,6 +112,16 @@ def test_a_variable_becomes_a_setting(variable: str, value: str, setting: str, e
         ("BETTER_AUTH_SECRET", "x" * 31, "at least 32 characters"),
         ("JWT_ALGORITHM", "none", "HS256, HS384, HS512"),
         ("JWT_ALGORITHM", "RS256", "HS256, HS384, HS512"),
+        ("JWKS_URL", "app.example.com/api/auth/jwks", "must look like https://"),
+        ("JWKS_URL", "/api/auth/jwks", "must look like https://"),
+        ("JWKS_URL", "file:///etc/passwd", "must look like https://"),
+        ("JWKS_URL", "https:///jwks", "must look like https://"),
+        ("JWKS_URL", "https://ada:hunter2@app.example.com/jwks", "without a user name, a password"),
+        ("JWKS_URL", "https://app.example.com/jwks#keys", "a fragment"),
+        ("JWKS_URL", "https://app.example.com:port/jwks", "must look like https://"),
+        ("JWKS_URL", "https://app.example.com:99999/jwks", "must look like https://"),
+        ("JWKS_URL", "https://app example.com/jwks", "must look like https://"),
+        ("JWKS_URL", "https://[::1/jwks", "must look like https://"),
         ("ALLOWED_ORIGINS", "app.example.com", "number 1 is not an origin"),
         ("ALLOWED_ORIGINS", "https://a.example, https://ada:pw@b.example", "number 2 is not an origin"),
         ("ALLOWED_ORIGINS", "https://a.example/path", "is not an origin"),
@@ -163,6 +178,8 @@ def test_all_faults_are_told_at_once_without_a_traceback(tmp_path: Path) -> None
         ({"BETTER_AUTH_SECRET": ""}, "BETTER_AUTH_SECRET is required in production"),
         ({"BETTER_AUTH_SECRET": "x" * 31}, "at least 32 characters"),
         ({"ALLOWED_ORIGINS": "*"}, "must name each origin"),
+        ({"JWKS_URL": "http://app.example.com/jwks"}, "JWKS_URL leads to another host without TLS"),
+        ({"JWKS_URL": "http://10.0.0.5/jwks"}, "JWKS_URL leads to another host without TLS"),
         ({"DATABASE_URL": REMOTE}, "sslmode=require"),
         ({"DATABASE_URL": f"{REMOTE}?sslmode=disable"}, "sslmode=require"),
         ({"DATABASE_URL": f"{REMOTE}?sslmode=allow"}, "sslmode=require"),
@@ -223,6 +240,11 @@ def test_what_libpq_does_not_read_from_a_file_makes_nothing_private(tmp_path: Pa
 def test_production_takes_tls_or_a_database_on_the_same_machine(url: str) -> None:
     found = load({"ENVIRONMENT": "production", "DATABASE_URL": url})
     assert (found.database_url, found.host, found.allowed_origins) == (url, "0.0.0.0", ())  # noqa: S104
+
+
+@pytest.mark.parametrize("url", ["https://app.example.com/jwks", "http://localhost:3000/jwks", "http://[::1]/jwks"])
+def test_production_takes_keys_by_tls_or_from_the_same_machine(url: str) -> None:
+    assert load({"ENVIRONMENT": "production", "JWKS_URL": url}).jwks_url == url
 
 
 def test_all_that_production_lacks_is_told_at_once() -> None:
@@ -296,6 +318,7 @@ VARIABLES = [
     "DATABASE_POOL_TIMEOUT",
     "DATABASE_PREPARED_STATEMENTS",
     "ENVIRONMENT",
+    "JWKS_URL",
     "JWT_ALGORITHM",
     "LOG_LEVEL",
     "MIGRATE_ON_START",
