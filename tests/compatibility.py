@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from tests.server import ROOT
-
+ROOT = Path(__file__).parent.parent
 CONTRACT = ROOT / "openapi.yaml"
 RELEASED = ROOT / "tests" / "contracts"
 # npm installs the one that is built for this machine, if there is one.
