@@ -146,6 +146,9 @@ def _run(arguments: list[str], cwd: str, env: dict[str, str]) -> None:
     option, program, *rest = arguments
     sys.path[:0] = [cwd, *env.get("PYTHONPATH", "").split(os.pathsep)]
     sys.argv = [option, *rest]
+    # As the module `site` does at the start of every interpreter.
+    with suppress(ImportError):
+        importlib.import_module("sitecustomize")
     if option == "-m":
         runpy.run_module(program, run_name="__main__", alter_sys=True)
     else:
