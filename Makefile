@@ -1,8 +1,11 @@
-.PHONY: run test check format lock
+.PHONY: run test fuzz check format lock
 
 # Python 3.11 or later
 PYTHON ?= python3
 BIN := .venv/bin
+# For how long `make fuzz` goes on; the SEED that it shows repeats it.
+SECONDS ?= 600
+SEED = $(strip $(shell od -An -N4 -tu4 /dev/urandom))
 # Node.js is for the linters of the contract and the clients' tests: without npm they are skipped, and say so.
 NODE := $(if $(shell command -v npm),tests/node_modules/.package-lock.json)
 
@@ -11,6 +14,9 @@ run: .venv/installed
 
 test: .venv/installed $(NODE)
 	$(BIN)/pytest -n auto --dist loadfile
+
+fuzz: .venv/installed
+	FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$(SEED) $(BIN)/pytest tests/test_fuzzing.py
 
 check: .venv/installed $(NODE)
 	$(BIN)/ruff check .

@@ -1,0 +1,89 @@
+"""Schemathesis at its command line: it reads the contract that the server serves, and holds the server to it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from tests.client import mint
+from tests.server import ROOT
+
+
+class Exchange(NamedTuple):
+    """A request that was sent and the status of its answer.
+
+    `template` is the path as the contract writes it, `link` the link of the contract that led here, if any did.
+    """
+
+    phase: str
+    method: str
+    template: str
+    path: str
+    status: int
+    link: str | None
+
+
+def examine(
+    server: str, directory: Path, *options: str, users: list[str], pinned: dict[str, str], seed: str = "1"
+) -> list[Exchange]:
+    """Run Schemathesis, and return what it exchanged with the server. Fails with its report if it found a fault.
+
+    It sends the token of the first of `users`, and sees to it that the others do not get what is the first's. `pinned`
+    are path parameters that have one value.
+    """
+    configuration = directory / "schemathesis.toml"
+    configuration.write_text(
+        (ROOT / "tests/schemathesis.toml").read_text()
+        + "[parameters]\n"
+        + "".join(f'"path.{name}" = "{value}"\n' for name, value in pinned.items())
+        + (_authentication(directory, users) if users else "")
+    )
+    report = directory / "report.ndjson"
+    command = [sys.executable, "-m", "schemathesis.cli", "--no-color", f"--config-file={configuration}", "run"]
+    command += [f"{server}/openapi.json", f"--seed={seed}", f"--report-ndjson-path={report}", *options]
+    run = subprocess.run(
+        command,
+        cwd=directory,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout
+    return list(_exchanges(report))
+
+
+def _authentication(directory: Path, users: list[str]) -> str:
+    tokens = directory / "tokens.json"
+    header = [[{"name": "Authorization", "value": f"Bearer {mint(user)}"}] for user in users]
+    tokens.write_text(
+        json.dumps({"auth": [{"name": user, "fixedHeaders": token} for user, token in zip(users, header, strict=True)]})
+    )
+    return f'[auth.wfc]\npath = "{tokens}"\nuser = "{users[0]}"\n' + (
+        f"peers = {json.dumps(users)}\n" if users[1:] else ""
+    )
+
+
+def _exchanges(report: Path) -> Iterator[Exchange]:
+    with report.open() as lines:
+        for line in lines:
+            scenario = json.loads(line).get("ScenarioFinished")
+            for name, exchange in scenario["recorder"].get("interactions", {}).items() if scenario else ():
+                case = scenario["recorder"]["cases"][name]
+                yield _exchange(scenario["phase"], case, exchange)
+
+
+def _exchange(phase: str, case: dict[str, Any], exchange: dict[str, Any]) -> Exchange:
+    return Exchange(
+        phase=phase,
+        method=exchange["request"]["method"],
+        template=case["value"]["path"],
+        path=urlsplit(exchange["request"]["uri"]).path,
+        status=exchange["response"]["status_code"],
+        link=case["transition"]["id"] if case["is_transition_applied"] else None,
+    )

@@ -1,0 +1,60 @@
+"""Whether what is stored is as the tables declare it, and as the service promises it."""
+
+import psycopg
+
+# Declared once more, a constraint is checked on every row; there can be no second primary key and no second NOT NULL.
+CONSTRAINTS = r"""
+SELECT format('ALTER TABLE %s ADD %s', conrelid::regclass, regexp_replace(
+    replace(pg_get_constraintdef(oid), 'PRIMARY KEY', 'UNIQUE'), '^NOT NULL (.*)$', 'CHECK (\1 IS NOT NULL)'))
+FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+"""
+
+# amcheck raises an error where an index disagrees with its table.
+INDEXES = """
+SELECT CASE amname
+    WHEN 'btree' THEN format('SELECT bt_index_check(%s, heapallindexed => true, checkunique => true)', class.oid)
+    WHEN 'gin' THEN format('SELECT gin_index_check(%s)', class.oid) END
+FROM pg_class class JOIN pg_am ON pg_am.oid = relam
+WHERE relkind = 'i' AND relnamespace = 'public'::regnamespace
+"""
+
+PROMISES = {
+    "every task is its account's, which has seen the task's revision": """
+        SELECT FROM tasks LEFT JOIN accounts USING (user_id)
+        WHERE accounts.revision IS NULL OR accounts.revision < tasks.revision""",
+    "no two tasks of a user share a revision": """
+        SELECT FROM tasks GROUP BY user_id, revision HAVING count(*) > 1""",
+    "a later revision is a later time": """
+        SELECT FROM (SELECT updated_at < lag(updated_at) OVER (PARTITION BY user_id ORDER BY revision) AS back
+            FROM tasks)
+        WHERE back""",
+    "a task has a time of completion if it is completed, and only then": """
+        SELECT FROM tasks WHERE completed <> (completed_at IS NOT NULL)""",
+    "a task is created, then changed, last deleted": """
+        SELECT FROM tasks WHERE created_at > updated_at OR completed_at > updated_at OR deleted_at <> updated_at""",
+    "a task is within the contract's limits": r"""
+        SELECT FROM tasks WHERE priority NOT BETWEEN 1 AND 3 OR char_length(title) > 200 OR title !~ '[^\s]'
+        OR char_length(description) > 10000 OR cardinality(tags) > 20
+        OR cardinality(tags) <> (SELECT count(DISTINCT tag) FROM unnest(tags) AS tag)""",
+}
+
+
+TABLES = ("SELECT accounts::text FROM accounts ORDER BY 1", "SELECT tasks::text FROM tasks ORDER BY 1")
+
+
+def check_integrity(url: str) -> None:
+    """Fail unless every row satisfies every constraint, every index its table, and the whole what is promised."""
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE EXTENSION amcheck")
+        for statements in (CONSTRAINTS, INDEXES):
+            for (statement,) in connection.execute(statements.encode()).fetchall():
+                connection.execute(statement)
+        for promise, offenders in PROMISES.items():
+            assert connection.execute(offenders.encode()).fetchall() == [], promise
+        connection.rollback()
+
+
+def rows(url: str) -> list[str]:
+    """Return all that is stored: each row of each table as text."""
+    with psycopg.connect(url, client_encoding="UTF8") as connection:
+        return [row for table in TABLES for (row,) in connection.execute(table.encode())]
