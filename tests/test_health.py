@@ -173,6 +173,7 @@ def test_while_the_database_is_away_every_answer_is_a_503_that_says_when_to_try_
             lambda: ada.get(f"/tasks/{task['id']}"),
             lambda: ada.request("POST", "/tasks", json={"title": "lost?"}),
             lambda: ada.patch(task["id"], {"completed": True}),
+            lambda: ada.request("DELETE", f"/tasks/{task['id']}"),
             lambda: ada.get("/tags"),
         ]
         # All at once: each waits for a connection as long as the pool lets it.

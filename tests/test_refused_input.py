@@ -56,6 +56,27 @@ def test_all_faults_of_query_header_path_and_body_are_told_at_once(ada: User) ->
     assert response.json()["detail"] == f"The request has {len(response.json()['errors'])} errors."
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/auth/verify"),
+        ("GET", "/api/{ada}/tasks"),
+        ("POST", "/api/{ada}/tasks"),
+        ("GET", "/api/{ada}/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
+        ("PATCH", "/api/{ada}/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
+        ("DELETE", "/api/{ada}/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
+        ("GET", "/api/{ada}/tags"),
+        ("GET", "/health"),
+        ("GET", "/health/live"),
+        ("GET", "/health/ready"),
+    ],
+)
+def test_every_operation_refuses_a_query_that_it_does_not_know(ada: User, method: str, path: str) -> None:
+    body = {"title": "t"} if method in ("POST", "PATCH") else None
+    response = ada.http.request(method, path.replace("{ada}", ada.id), params={"nope": 1}, json=body)
+    assert faults(response) == {("query", "nope")}
+
+
 def test_every_fault_of_a_query_is_told(ada: User) -> None:
     query = "limit=0&offset=-1&completed=1&priority=High&priority=Urgent&tags=%20a&tag_match=some&due_before=soon"
     query += "&due_after=2026-02-30&sort_by=id&sort_direction=up&cursor=%2B&search=%00&Search=x"
