@@ -1,0 +1,1 @@
+"""The corpus: raw HTTP that no frontend sends, in tables by class, each case with the answer that it must get."""

@@ -1,0 +1,125 @@
+"""The corpus of hostile input: each case gets its answer, and ten thousand of them leave the server as it was."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.client import User
+from tests.conformance import check
+from tests.hostile import bodies, fields, framing, targets, tokens
+from tests.hostile.case import USER, Case
+from tests.hostile.connection import Connection
+from tests.server import Service, start
+
+BEARING = tokens.CASES
+CORPUS = [*bodies.CASES, *fields.CASES, *targets.CASES, *framing.CASES, *tokens.OTHERS, *BEARING]
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.fixture(scope="module")
+def service(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Yield a running service of which the process and the log are known."""
+    with start(tmp_path_factory.mktemp("hostile"), DATABASE_URL=database) as service:
+        yield service
+
+
+def send(service: Service, case: Case) -> list[httpx.Response]:
+    """Send a case, and return its answers, which have its statuses and are what they must be."""
+    with Connection(service.url) as connection:
+        answers, kept = connection.exchange(case)
+    assert [answer.status_code for answer in answers] == list(case.statuses)
+    assert kept == (case.connection == "kept")
+    for answer in answers:
+        assert answer.is_success or is_problem(answer)
+    if len(answers) == 1:
+        hold_to_the_contract(case, answers[0])
+    return answers
+
+
+def is_problem(answer: httpx.Response) -> bool:
+    """Tell whether an answer is a client's error, told as a problem document that has the request's id."""
+    problem = answer.json()
+    return (
+        answer.headers["Content-Type"] == "application/problem+json"
+        and 400 <= answer.status_code == problem["status"] < 500
+        and bool(problem["instance"] == f"urn:request:{answer.headers['X-Request-ID']}")
+    )
+
+
+def hold_to_the_contract(case: Case, answer: httpx.Response) -> None:
+    """Fail unless an answer is as the contract declares, where the case's path is a plain one."""
+    line = re.match(rb"([A-Z]+) (/[\w/-]{1,1000})[ ?]", case.request)
+    if line is not None:
+        answer.request = httpx.Request(line[1].decode(), f"http://todo.example.com{line[2].decode()}")
+        check(answer)
+
+
+@pytest.mark.parametrize("case", [case for case in CORPUS if case not in BEARING], ids=lambda case: case.name)
+def test_each_request_gets_its_status(service: Service, case: Case) -> None:
+    send(service, case)
+
+
+@pytest.mark.parametrize("case", BEARING, ids=lambda case: case.name)
+def test_each_token_is_accepted_or_refused_as_invalid(service: Service, case: Case) -> None:
+    (answer,) = send(service, case)
+    if answer.status_code == 401:
+        assert answer.headers["WWW-Authenticate"].startswith('Bearer error="invalid_token"')
+    else:
+        assert answer.json()["user_id"] == USER
+
+
+def batches(cases: list[Case]) -> Iterator[list[Case]]:
+    """Yield cases in groups that can be sent in one go: what ends the connection comes last."""
+    group: list[Case] = []
+    for case in cases:
+        group.append(case)
+        if case.connection != "kept" or sum(len(one.request) for one in group) > 20_000:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def send_all(service: Service) -> Counter[int]:
+    """Send the whole corpus, many cases in one go, and return how often each status was answered."""
+    statuses: Counter[int] = Counter()
+    for group in batches(CORPUS):
+        with Connection(service.url) as connection:
+            answers, _ = connection.exchange(*group)
+        given = [answer.status_code for answer in answers]
+        assert given == [status for case in group for status in case.statuses]
+        statuses.update(given)
+    return statuses
+
+
+def resident(process: int) -> int:
+    """Return how many bytes of memory a process has."""
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * PAGE
+
+
+def total(user: User) -> int:
+    """Return how many tasks a user has."""
+    return int(user.get("/tasks", params={"limit": 1}).json()["total"])
+
+
+def test_ten_thousand_of_them_leave_the_server_as_it_was(service: Service) -> None:
+    with User(service.url, USER) as user:
+        send_all(service)
+        before, tasks = resident(service.process.pid), total(user)
+        sent: Counter[int] = Counter()
+        while sent.total() < 10_000:
+            sent += send_all(service)
+        # 300 bytes for each: what is kept of a request would be more, and what Python keeps for itself is less.
+        assert resident(service.process.pid) - before < 3 * 2**20
+        assert total(user) == tasks + sent[201]
+        user.create("still here")
+        assert user.titles(limit=1) == ["still here"]
+        assert user.http.get("/health").status_code == 200
+    log = service.log.read_text()
+    assert "Traceback" not in log
+    assert re.findall(r" 5\d\d [\d.]+ ms", log) == []
