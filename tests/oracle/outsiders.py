@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
 from schemathesis.core import NotSet
 
-from tests.differential import HEADERS, USER, Operation, Request
-from tests.generated import lowered
+from tests.oracle.generated import lowered
+from tests.oracle.sides import HEADERS, USER, Operation, Request
 from tests.server import ROOT
 
 SCHEMA = schemathesis.openapi.from_dict(yaml.safe_load((ROOT / "openapi.yaml").read_bytes()))

@@ -37,7 +37,7 @@ def examine(
     """
     configuration = directory / "schemathesis.toml"
     configuration.write_text(
-        (ROOT / "tests/schemathesis.toml").read_text()
+        (ROOT / "tests/fuzz/schemathesis.toml").read_text()
         + "[parameters]\n"
         + "".join(f'"path.{name}" = "{value}"\n' for name, value in pinned.items())
         + (_authentication(directory, users) if users else "")

@@ -1,0 +1,1 @@
+"""The differential oracle: stock Connexion beside the service, requests for both, and what may differ."""

@@ -1,0 +1,75 @@
+"""Values made from a schema of the contract: plain ones that it takes, and those at its limits and just beyond."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.oracle.sides import Json
+
+Values = st.SearchStrategy[Any]
+
+TEXTS = ["", "null", "None", "a,b", ",", "a\n", "\n", "a\nb", " a", "a ", " ", "a b", "%", "a%2Cb", "+", "&", "/", "[]"]
+TEXTS += ["{}", "a\0b", "\x1c", "\x85", "\xa0", "a\x85", "\u200b", "\u2028", "\u3000a", "\ufeff", "Äpfel", "🎉"]
+NUMBERS = ["+1", " 1", "1 ", "1\n", "01", "-0", "-1", "1_0", "1.0", "1e1", "0x1", "\u0661", "\uff11", "²", "", "1,2"]
+NUMBERS += ["true", "null", "9" * 19, "9" * 4001, "9" * 4301]
+BOOLEANS = ["True", "TRUE", "fALSE", "yes", "1", "0", "", " true", "true\n", "null"]
+DAYS = ["2026-02-29", "2024-02-29", "0000-01-01", "0001-01-01", "9999-12-31", "2026-1-1", "20260101", "2026-W01-1"]
+DAYS += ["2026-01-01\n", " 2026-01-01", "2026-01-01T00:00:00Z", "\uff12026-01-01", "2026-13-01", "", "null"]
+ID = "019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"
+IDS = [ID.upper(), ID.replace("-", ""), f"{{{ID}}}", ID[:-1], f"{ID}\n", ID.replace("-", ":"), "g" * 36, "1", "null"]
+IDS += [f"{ID[:-1]}\u0661", f"{ID[:-3]}_41", f"{ID[:7]}-{ID[7]}{ID[9:]}", "a b"]
+BY_FORMAT = {"date": (st.dates().map(str), DAYS), "uuid": (st.uuids().map(str), IDS)}
+
+
+def plain(schema: Json) -> Values:
+    """Return values that a schema takes."""
+    match schema:
+        case {"allOf": [part]}:
+            return plain(part)
+        case {"enum": values}:
+            return st.sampled_from(values)
+        case {"type": "boolean"}:
+            return st.booleans()
+        case {"type": "integer"}:
+            return st.integers(schema["minimum"], schema["maximum"])
+        case {"type": "array"}:
+            return st.lists(plain(schema["items"]), max_size=3, unique=True)
+        case {"format": name}:
+            return BY_FORMAT[name][0]
+    return st.text("abc-_", min_size=1, max_size=4)
+
+
+def edges(schema: Json) -> list[Any]:
+    """Return the values at each limit of a schema and beyond, and what is easily taken for one of its values."""
+    match schema:
+        case {"allOf": [part]}:
+            return edges(part)
+        case {"nullable": True}:
+            return [None, *edges({**schema, "nullable": False})]
+        case {"enum": [first, *_]}:
+            return [first.swapcase(), f"{first}\n", f"{first},", "", "null"]
+        case {"type": "boolean"}:
+            return BOOLEANS
+        case {"type": "integer"}:
+            least, most = schema["minimum"], schema["maximum"]
+            return [least - 1, least, most, most + 1, 2**63, *NUMBERS]
+        case {"type": "array"}:
+            return _list_edges(schema["items"], schema["maxItems"])
+        case {"format": name}:
+            return BY_FORMAT[name][1]
+    longest = schema["maxLength"]
+    return [letter * length for length in (longest - 1, longest, longest + 1) for letter in "xé🎉"] + TEXTS
+
+
+def _list_edges(items: Json, most: int) -> list[Any]:
+    few = items.get("enum", ["a", "b"])
+    many = [items.get("enum", [f"tag {number}"])[0] for number in range(most + 1)]
+    lists = [[], few, few * 2, many, many[:-1]]
+    return lists + [[few[0], edge] for edge in edges(items)]
+
+
+def edgy(schema: Json) -> Values:
+    """Return edges and, of text, some that nobody thought of."""
+    known = st.sampled_from(edges(schema))
+    unknown = st.text(min_size=1, max_size=4) | st.text("aé,\n", min_size=1, max_size=4)
+    return known | unknown if schema.get("type") == "string" else known
