@@ -10,6 +10,9 @@ from handlers.logs import log_request
 from handlers.problems import MEDIA_TYPE, invalid_input
 from handlers.security_headers import POLICY, SECURITY_HEADERS
 
+# For a client in the same network; whoever only opened a connection keeps nobody for longer.
+_ARRIVAL_SECONDS = 0.2
+
 
 class HttpProtocol(HttpToolsProtocol):
     """Bounds and checks a request's head, ignores Upgrade, and answers what is no request with a problem document."""
@@ -80,6 +83,13 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self._refusal is not None and self.cycle.response_complete and not self.transport.is_closing():
             self.send_400_response(self._refusal)
+
+    def shutdown(self) -> None:
+        """Close the connection after the request under way, or after a first one that may be on its way."""
+        if self.cycle is None:
+            self.loop.call_later(_ARRIVAL_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
 
     def _without_upgrade(self, rest: bytes) -> bytes:
         """Return the request as an ordinary one, for another parser: Upgrade may be ignored (RFC 9110, section 7.8)."""
