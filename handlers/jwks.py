@@ -7,6 +7,7 @@ import ssl
 import time
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import orjson
@@ -47,7 +48,8 @@ async def fetch_keys(url: str) -> Keys:
     try:
         async with (
             asyncio.timeout(_TIMEOUT_SECONDS),
-            httpx.AsyncClient(verify=_trusted(), timeout=_TIMEOUT_SECONDS, follow_redirects=False) as client,
+            # Without TLS, a proxy that the environment names could change the keys.
+            httpx.AsyncClient(verify=_trusted(), trust_env=_has_tls(url), timeout=_TIMEOUT_SECONDS) as client,
             client.stream("GET", url, headers=headers) as response,
         ):
             if response.status_code != 200:
@@ -55,8 +57,8 @@ async def fetch_keys(url: str) -> Keys:
             return usable_keys(await _content(response))
     except (TimeoutError, httpx.TimeoutException):
         raise JwksError(f"does not answer within {_TIMEOUT_SECONDS:.0f} s") from None
-    # A name of a host that cannot be is a UnicodeError.
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
+    # A name of a host that cannot be is a ValueError, a proxy that the environment names that or an ImportError.
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:
         raise JwksError(f"does not answer: {str(error) or type(error).__name__}") from None
 
 
@@ -66,13 +68,17 @@ def _trusted() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+def _has_tls(url: str) -> bool:
+    return urlsplit(url).scheme == "https"
+
+
 async def _content(response: httpx.Response) -> bytes:
-    content = b""
+    content = bytearray()
     async for chunk in response.aiter_raw():
         content += chunk
         if len(content) > _MOST_BYTES:
             raise JwksError(f"answers with more than {_MOST_BYTES // 1024} KiB")
-    return content
+    return bytes(content)
 
 
 def usable_keys(content: bytes) -> Keys:

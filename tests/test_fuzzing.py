@@ -13,8 +13,8 @@ import pytest
 
 from tests.client import User
 from tests.conformance import CONTRACT
-from tests.fuzz.integrity import check_integrity, rows
 from tests.fuzz.command_line import Exchange, examine
+from tests.fuzz.integrity import check_integrity, rows
 from tests.postgres import odd_database
 from tests.server import Service, start
 

@@ -216,15 +216,29 @@ def test_no_token_and_no_secret_is_logged(api: Api) -> None:
         assert secret not in api.log()
 
 
-def test_doctor_says_whether_there_are_keys(tmp_path: Path) -> None:
-    def examined() -> str:
-        settings = {"DATABASE_URL": "postgresql://127.0.0.1:1/todo", "JWKS_URL": host.url}
-        lines = run("doctor", directory=tmp_path, settings=settings).stdout.splitlines()
-        return next(line for line in lines if line.split()[1] == "jwks")
+def examined(directory: Path, url: str, **settings: str) -> str:
+    """Return the line of `todo-api doctor` on the keys."""
+    settings |= {"DATABASE_URL": "postgresql://127.0.0.1:1/todo", "JWKS_URL": url}
+    lines = run("doctor", directory=directory, settings=settings).stdout.splitlines()
+    return next(line for line in lines if line.split()[1] == "jwks")
 
+
+def test_doctor_says_whether_there_are_keys(tmp_path: Path) -> None:
     with jwks_host() as host:
         host.keys = [KNOWN.jwk(), ANOTHER.jwk(), signing_key("EC", "ES256").jwk()]
-        assert examined().startswith("ok     jwks          JWKS_URL answers; its keys are for ES256 and EdDSA.")
+        told = examined(tmp_path, host.url)
+        assert told.startswith("ok     jwks          JWKS_URL answers; its keys are for ES256 and EdDSA.")
         host.keys = [KNOWN.jwk(use="enc")]
-        assert examined().startswith("fault  jwks          JWKS_URL answers, but has no key for ES256, EdDSA, RS256: ")
-    assert examined().startswith("fault  jwks          JWKS_URL does not answer: ")
+        told = examined(tmp_path, host.url)
+        assert told.startswith("fault  jwks          JWKS_URL answers, but has no key for ES256, EdDSA, RS256: ")
+    assert examined(tmp_path, host.url).startswith("fault  jwks          JWKS_URL does not answer: ")
+
+
+@pytest.mark.parametrize("proxy", ["http", "socks5", "ftp"])
+def test_a_proxy_of_the_environments_has_no_say_in_what_is_not_encrypted(tmp_path: Path, proxy: str) -> None:
+    nowhere = {"ALL_PROXY": f"{proxy}://127.0.0.1:1"}
+    with jwks_host() as host:
+        host.keys = [KNOWN.jwk()]
+        assert examined(tmp_path, host.url, **nowhere).startswith("ok     jwks ")
+    encrypted = "https://app.example.com/api/auth/jwks"
+    assert examined(tmp_path, encrypted, **nowhere).startswith("fault  jwks          JWKS_URL does not answer: ")
