@@ -74,7 +74,18 @@ def change(released: Path, contract: Path) -> Change:
 def differences(command: str, released: Path, contract: Path) -> list[str]:
     """Return what a command of oasdiff finds, a line for each. Raises CalledProcessError where it reads no contract."""
     assert OASDIFF is not None, "there is no oasdiff on this machine"
-    words: list[str | Path] = [OASDIFF, command, "--severity-levels", LEVELS, "--format", "json", released, contract]
+    # Without the flag, what is declared for a whole path is not looked into.
+    words: list[str | Path] = [
+        OASDIFF,
+        command,
+        "--flatten-params",
+        "--severity-levels",
+        LEVELS,
+        "--format",
+        "json",
+        released,
+        contract,
+    ]
     found = json.loads(subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout)
     return [f"  {one.get('operation', '')} {one.get('path', '')}: {one['text']}" for one in found]
 

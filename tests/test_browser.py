@@ -67,7 +67,8 @@ class Script:
     # The page has no routes (Page.route): with one, Playwright answers preflights itself, and grants them.
     def __init__(self, page: Page, user: User) -> None:
         self._page = page
-        self._tasks = f"{user.http.base_url}/api/{user.id}/tasks"
+        self._server = str(user.http.base_url)
+        self._tasks = f"{self._server}/api/{user.id}/tasks"
         self._authorization = {"Authorization": f"Bearer {mint(user.id)}"}
 
     def fetch(self, method: str, path: str = "", body: Json = None, headers: Headers | None = None) -> Answer:
@@ -76,6 +77,10 @@ class Script:
         content = None if body is None else json.dumps(body)
         request = {"method": method, "headers": sent, "body": content}
         return Answer(**self._page.evaluate(FETCH, [self._tasks + path, request]))
+
+    def get(self, path: str) -> Answer:
+        """GET a path of the server without a token, for which no browser asks first."""
+        return Answer(**self._page.evaluate(FETCH, [self._server + path, {}]))
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +234,7 @@ def test_the_frontend_uses_every_method_and_reads_what_comes_with_the_answers(fr
     assert (updated.status, updated.headers["etag"]) == (200, '"2"')
     assert frontend.fetch("GET").headers["etag"] == 'W/"2"'
     assert frontend.fetch("DELETE", path, headers={"If-Match": '"2"'}).status == 204
+    assert frontend.get("/health").status == 200
 
 
 def test_the_frontend_reads_why_it_is_refused(frontend: Script, ada: User) -> None:
@@ -268,3 +274,8 @@ def test_another_website_can_neither_read_nor_write_even_with_a_token(stranger: 
         with pytest.raises(Error, match="Failed to fetch"):
             stranger.fetch(method, path, body)
     assert ada.titles() == ["Mine"]
+
+
+def test_another_website_cannot_read_what_needs_no_token_either(stranger: Script) -> None:
+    with pytest.raises(Error, match="Failed to fetch"):
+        stranger.get("/health")

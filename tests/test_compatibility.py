@@ -29,6 +29,12 @@ BREAKING: dict[str, Edits] = {
         "default: Medium": "default: Low",
     },
     "a shorter text that is taken": {"maxLength: 10000": "maxLength: 5000"},
+    "a shorter id in a path": {"maxLength: 255": "maxLength: 5"},
+    "another kind of token": {
+        "type: http": "type: apiKey",
+        "scheme: bearer": "in: header",
+        "bearerFormat: JWT": "name: X-Token",
+    },
     "another default": {"default: Medium": "default: Low"},
 }
 ADDITIONS: dict[str, Edits] = {

@@ -1,6 +1,7 @@
 // A frontend's server as the tests need it: a real Better Auth at /api/auth, the route /api/token that mints tokens for
 // the API, and at /sent the e-mails to verify addresses. From the environment: PORT, BETTER_AUTH_SECRET, JWT_ALG (how
 // the plugin `jwt` signs) and COOKIE_CACHE (how the session is written into its cookie).
+import { webcrypto } from "node:crypto";
 import { createServer } from "node:http";
 import { betterAuth } from "better-auth/minimal";
 import { memoryAdapter } from "better-auth/adapters/memory";
@@ -10,6 +11,8 @@ import { jwt } from "better-auth/plugins/jwt";
 import { SignJWT } from "jose";
 
 const { PORT, BETTER_AUTH_SECRET, JWT_ALG = "EdDSA", COOKIE_CACHE = "compact" } = process.env;
+// Node.js 18 has it, but not as a global.
+globalThis.crypto ??= webcrypto;
 const SECONDS = 15 * 60;
 const key = new TextEncoder().encode(BETTER_AUTH_SECRET);
 const sent = [];
