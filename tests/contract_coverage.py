@@ -16,7 +16,7 @@ class ContractCoverage:
         chosen = ("keyword", "markexpr", "lf", "deselect", "ignore", "ignore_glob")
         whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
         self._whole = whole and not any(config.getoption(option, None) for option in chosen)
-        self._names_wanted = self._whole or config.get_verbosity() >= 0
+        self._told = self._whole or config.get_verbosity() >= 0
         patch = pytest.MonkeyPatch()
         config.add_cleanup(patch.undo)
         for client, hook in (httpx.Client, check), (httpx.AsyncClient, check_async):
@@ -36,11 +36,13 @@ class ContractCoverage:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say how much of the contract was seen and, in a run of all tests or with -v, what was not."""
+        """Say, in a run of all tests or with -v, how much of the contract was seen and what was not."""
+        if not self._told:
+            return
         missing = _missing()
         seen = f"{len(DECLARED) - len(missing)} of" if missing else "all"
         line = f"contract: {seen} {len(DECLARED)} (operation, status) pairs produced"
-        if missing and self._names_wanted:
+        if missing:
             line += "; missing: " + ", ".join(f"{operation} {status}" for operation, status in missing)
         terminalreporter.write_line(line, red=self._whole and bool(missing))
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import pytest
+
 from tests.client import mint
 from tests.server import ROOT
 
@@ -54,7 +56,8 @@ def examine(
         text=True,
         check=False,
     )
-    assert run.returncode == 0, run.stdout
+    if run.returncode != 0:
+        pytest.fail(f"{run.stdout}\nTo repeat it: make fuzz SEED={seed}", pytrace=False)
     return list(_exchanges(report))
 
 
