@@ -76,7 +76,7 @@ def start(directory: Path, **settings: str) -> Iterator[Service]:
 
 def _wait_until_it_answers(service: Service) -> None:
     deadline = time.monotonic() + 30
-    with httpx.Client(verify=False, timeout=5) as client:  # noqa: S501 - over plain HTTP
+    with httpx.Client(timeout=5) as client:
         while time.monotonic() < deadline and service.process.poll() is None:
             with suppress(httpx.TransportError):
                 client.get(f"{service.url}/health")

@@ -25,7 +25,7 @@ def strategy(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def browser(strategy: str) -> Iterator[httpx.Client]:
     """Yield a client of Better Auth, which has Ada's cookies."""
-    with better_auth(COOKIE_CACHE=strategy) as url, client_of(url) as client:
+    with better_auth(COOKIE_CACHE=strategy) as url, httpx.Client(base_url=url) as client:
         client.post("/api/auth/sign-up/email", json=USER).raise_for_status()
         yield client
 
@@ -33,13 +33,8 @@ def browser(strategy: str) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="module")
 def api(server: str) -> Iterator[httpx.Client]:
     """Yield a client of the API, which has nothing."""
-    with client_of(server) as client:
+    with httpx.Client(base_url=server) as client:
         yield client
-
-
-def client_of(url: str) -> httpx.Client:
-    """Return a client of a server over plain HTTP, which needs no authorities to trust."""
-    return httpx.Client(base_url=url, verify=False)  # noqa: S501
 
 
 @pytest.fixture(scope="module")
