@@ -1,4 +1,4 @@
-.PHONY: run test fuzz check format lock
+.PHONY: run test fuzz check format lock wheels
 
 # Python 3.11 or later
 PYTHON ?= python3
@@ -14,7 +14,7 @@ run: .venv/installed
 	@$(BIN)/todo-api serve
 
 test: .venv/installed $(NODE)
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 fuzz: .venv/installed
 	FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$(SEED) $(BIN)/pytest tests/test_fuzzing.py
@@ -41,6 +41,12 @@ format: .venv/installed
 lock:
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+
+# The image's own Python may be another than this one: every package must have a wheel for it.
+wheels: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --dry-run --no-deps --target nowhere \
+		--python-version $$(sed -n '1s/FROM python:\([0-9.]*\).*/\1/p' Dockerfile) \
+		--require-hashes --only-binary :all: -r requirements.txt
 
 .venv/installed: requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("This is Python %s, and 3.11 is needed: make PYTHON=python3.x ..." % sys.version.split()[0])'

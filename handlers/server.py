@@ -59,6 +59,8 @@ def run(settings: Settings) -> None:
             forwarded_allow_ips=settings.forwarded_allow_ips,
             # `docker stop` kills after ten seconds.
             timeout_graceful_shutdown=5,
+            # A busy processor takes more than uvicorn's five seconds to start a worker that is to replace another.
+            timeout_worker_healthcheck=30,
         )
 
 

@@ -1,6 +1,7 @@
 """One PostgreSQL and one server for all tests; every test has users of its own."""
 
 import os
+from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -16,6 +17,12 @@ from tests.server import serve
 def pytest_configure(config: pytest.Config) -> None:
     """Check every answer, and tell which are missing."""
     config.pluginmanager.register(ContractCoverage(config))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files with few tests first: theirs are the long ones, and at the end no process should wait for one."""
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: tests[item.path])
 
 
 @pytest.hookimpl(wrapper=True)

@@ -16,7 +16,10 @@ import yaml
 
 from tests.dockerfile import Image, build, context, instructions
 from tests.postgres import UNPRIVILEGED, new_database, reachable_directory
+from tests.readme import README
 from tests.server import ROOT, SECRET, free_port
+
+LOCKED = "--require-hashes --only-binary :all: -r requirements.txt"
 
 
 def reachable_python() -> str:
@@ -27,18 +30,6 @@ def reachable_python() -> str:
             subprocess.run([candidate, "-c", recent], check=True, cwd="/", **UNPRIVILEGED)
             return candidate
     pytest.skip("root's Python is the only one, and closed to others")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def wheels() -> Iterator[subprocess.Popen[bytes]]:
-    """Yield pip as it looks for the lock's wheels for the image's own Python: beside the build, as it takes as long."""
-    (version,) = {words.partition("-")[0].removeprefix("python:") for name, words in instructions() if name == "FROM"}
-    options = ["--quiet", "--dry-run", "--no-deps", "--target", "nowhere", "--python-version", version]
-    options += ["--require-hashes", "--only-binary", ":all:", "-r", "requirements.txt"]
-    process = subprocess.Popen([sys.executable, "-m", "pip", "install", *options], cwd=ROOT, stdout=-1, stderr=-2)
-    yield process
-    process.kill()
-    process.communicate()
 
 
 @pytest.fixture(scope="module")
@@ -133,11 +124,6 @@ def test_it_is_in_production_and_says_what_it_lacks(image: Image) -> None:
     assert "BETTER_AUTH_SECRET is required in production" in told
 
 
-def test_the_lock_has_wheels_for_its_python(wheels: subprocess.Popen[bytes]) -> None:
-    told = wheels.communicate(timeout=120)[0].decode()
-    assert wheels.returncode == 0, told
-
-
 def test_it_carries_no_postgresql_no_pip_and_nothing_of_the_tests(image: Image) -> None:
     installed = {path.name.partition("-")[0].lower() for path in image.root.rglob("site-packages/*.dist-info")}
     assert installed > {"connexion", "psycopg", "uvicorn"}
@@ -170,7 +156,11 @@ def test_it_listens_where_a_space_looks_and_installs_what_the_lock_names() -> No
     assert {arguments.split()[0] for name, arguments in told if name == "FROM"} == {"python:3.13-slim"}
     assert ("RUN", "useradd --create-home --uid 1000 user") in told
     (install,) = [arguments for name, arguments in told if name == "RUN" and " install " in arguments]
-    assert install.endswith(" --require-hashes --only-binary :all: -r requirements.txt")
+    assert install.endswith(f" {LOCKED}")
+
+
+def test_without_a_container_the_same_is_installed() -> None:
+    assert f"\nvenv/bin/pip install --quiet {LOCKED}\nvenv/bin/python -m handlers.cli " in README
 
 
 def test_compose_brings_a_database_that_production_accepts() -> None:
