@@ -148,7 +148,8 @@ def _run(arguments: list[str], cwd: str, env: dict[str, str]) -> None:
     option, program, *rest = arguments
     sys.path[:0] = [cwd, *env.get("PYTHONPATH", "").split(os.pathsep)]
     sys.argv = [option, *rest]
-    # As the module `site` does at the start of every interpreter.
+    # As the module `site` does at the start of every interpreter; a distribution may have one of its own.
+    sys.modules.pop("sitecustomize", None)
     with suppress(ImportError):
         importlib.import_module("sitecustomize")
     if option == "-m":
