@@ -15,6 +15,13 @@ from tests.formats import FORMATS
 
 # Read by Connexion and checked by jsonschema: the product compiles its schemas itself, for jsonschema-rs.
 CONTRACT: Any = Specification.load(yaml.safe_load((Path(__file__).parent.parent / "openapi.yaml").read_bytes()))
+OPERATIONS: dict[tuple[str, str], Any] = {
+    (method.upper(), path): operation
+    for path, item in CONTRACT["paths"].items()
+    for method, operation in item.items()
+    if method != "parameters"
+}
+"""Each operation, its references resolved, by its method and its path template."""
 # What the contract's description says of every answer, beside what each operation declares.
 EVERYWHERE = {"x-content-type-options", "referrer-policy", "content-security-policy"}
 # HTTP's own, the Fetch standard's, and the one of production.
@@ -136,11 +143,7 @@ class PathItem:
 
 PATHS = [PathItem(path, item) for path, item in CONTRACT["paths"].items()]
 DECLARED: set[Pair] = {
-    (operation["operationId"], status)
-    for item in CONTRACT["paths"].values()
-    for method, operation in item.items()
-    if method != "parameters"
-    for status in operation["responses"]
+    (operation["operationId"], status) for operation in OPERATIONS.values() for status in operation["responses"]
 }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.client import User
-from tests.conformance import CONTRACT
+from tests.conformance import OPERATIONS
 from tests.fuzz.command_line import Exchange, examine
 from tests.fuzz.integrity import check_integrity, rows
 from tests.postgres import odd_database
@@ -21,12 +21,6 @@ from tests.server import Service, start
 BUDGET = ["--max-time", os.environ["FUZZ_SECONDS"]] if "FUZZ_SECONDS" in os.environ else []
 SEED = os.environ.get("FUZZ_SEED", "1")
 BRIEFLY = ["--phases=examples,fuzzing", "--max-examples=10"]
-OPERATIONS = {
-    (method.upper(), path): operation
-    for path, item in CONTRACT["paths"].items()
-    for method, operation in item.items()
-    if method != "parameters"
-}
 PUBLIC = {name for name, operation in OPERATIONS.items() if operation.get("security") == []}
 OF_A_USER = {(method, path) for method, path in OPERATIONS if "{user_id}" in path}
 LINKS = {

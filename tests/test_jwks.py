@@ -3,7 +3,6 @@
 import hmac
 import json
 import time
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.better_auth import better_auth, needs_node
 from tests.client import claims_of, mint
 from tests.jwks import ADA, MINUTE, Api, JwksHost, SigningKey, jwks_host, served, service_with_host, signing_key
+from tests.jws import base64url
 from tests.server import SECRET
 
 ALGORITHMS = ["EdDSA", "ES256", "RS256"]
@@ -104,11 +104,6 @@ def test_what_is_set_as_issuer_and_audience_goes_for_every_token(tmp_path: Path,
             for wrong in ({}, {"iss": issuer}, {"aud": audience}):
                 assert api.status(ED, None, **wrong) == 401
                 assert api.verify(mint(ADA, **wrong)).status_code == 401
-
-
-def base64url(content: bytes) -> str:
-    """Encode as RFC 7515, section 2, does."""
-    return urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 def forged(header: dict[str, Any], claims: dict[str, Any], key: bytes) -> str:
