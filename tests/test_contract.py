@@ -7,23 +7,17 @@ from typing import Any
 import pytest
 import yaml
 from connexion.json_schema import Draft4RequestValidator, Draft4ResponseValidator
-from connexion.spec import Specification
 
 from handlers.resources import PRIORITIES
 from storage.lists import _KEY_TYPES
 from storage.tasks import CHANGEABLE, Task
+from tests.conformance import OPERATIONS
 from tests.server import ROOT
 
 Json = Any
 WRITTEN: Json = yaml.safe_load((ROOT / "openapi.yaml").read_bytes())
-RESOLVED: Json = Specification.load(yaml.safe_load((ROOT / "openapi.yaml").read_bytes()))
-OPERATIONS = [
-    (f"{method.upper()} {path}", operation)
-    for path, item in RESOLVED["paths"].items()
-    for method, operation in item.items()
-    if method != "parameters"
-]
-EACH_OPERATION = pytest.mark.parametrize("operation", [o for _, o in OPERATIONS], ids=[name for name, _ in OPERATIONS])
+NAMED = {f"{method} {path}": operation for (method, path), operation in OPERATIONS.items()}
+EACH_OPERATION = pytest.mark.parametrize("operation", NAMED.values(), ids=NAMED)
 
 
 def schemas(part: Json, place: str = "") -> Iterator[tuple[str, Json]]:
@@ -112,7 +106,7 @@ def test_what_storage_knows_by_name_is_what_the_contract_names() -> None:
 
 def test_only_health_is_public() -> None:
     assert WRITTEN["security"] == [{"bearerAuth": []}]
-    public = [name for name, operation in OPERATIONS if operation.get("security") == []]
+    public = [name for name, operation in NAMED.items() if operation.get("security") == []]
     assert public == ["GET /health", "GET /health/live", "GET /health/ready"]
 
 
@@ -129,7 +123,7 @@ def test_every_text_and_every_list_is_bounded() -> None:
 
 
 def test_what_clients_send_has_no_room_for_the_unknown() -> None:
-    for name, operation in OPERATIONS:
+    for name, operation in NAMED.items():
         for whose, content in media_types(operation):
             if whose == "request":
                 assert content["schema"]["additionalProperties"] is False, name
