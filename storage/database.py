@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple, cast
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import ClauseElement
@@ -30,7 +30,8 @@ _AWAY = (
     psycopg.errors.DuplicatePreparedStatement,
     TimeoutError,
 )
-_DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+# `$1` and not `%(name)s`, which psycopg would take apart and number again at each execution.
+_DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
 
 class Ping(NamedTuple):
@@ -49,17 +50,23 @@ class Query:
     def __init__(self, statement: ClauseElement) -> None:
         compiled = cast(SQLCompiler, statement.compile(dialect=_DIALECT))
         self.sql = str(compiled).encode()
+        self._names = tuple(compiled.positiontup or ())
         required = {name for name, bind in compiled.binds.items() if bind.required}
         self._literals = {name: value for name, value in compiled.params.items() if name not in required}
 
+    def values(self, **parameters: Any) -> list[Any]:
+        """Return the values of `$1`, `$2` and so on."""
+        given = self._literals | parameters if self._literals else parameters
+        return [given[name] for name in self._names]
+
     async def fetch_one(self, connection: Connection, **parameters: Any) -> Row | None:
         """Return the first row, None when there is none."""
-        cursor = await connection.execute(self.sql, self._literals | parameters, binary=True)
+        cursor = await connection.execute(self.sql, self.values(**parameters), binary=True)
         return await cursor.fetchone()
 
     async def fetch_all(self, connection: Connection, **parameters: Any) -> Sequence[Row]:
         """Return every row."""
-        cursor = await connection.execute(self.sql, self._literals | parameters, binary=True)
+        cursor = await connection.execute(self.sql, self.values(**parameters), binary=True)
         return await cursor.fetchall()
 
 
@@ -89,6 +96,7 @@ class Database:
             url,
             kwargs={
                 "autocommit": True,
+                "cursor_factory": AsyncRawCursor,
                 "prepare_threshold": self._prepare_threshold,
                 "connect_timeout": 5,
                 "client_encoding": "utf8",

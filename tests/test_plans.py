@@ -40,8 +40,9 @@ def explain(connection: psycopg.Connection[Any], after: int) -> list[Any]:
     ).fetchone()
     assert row is not None
     query = _query(frozenset(), Sort("created_at", descending=True), after_position=True)
-    parameters = {**query._literals, "user_id": "ada", "limit": 51, **Position(*row)._asdict()}
-    explained = connection.execute(b"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + query.sql, parameters).fetchone()
+    values = query.values(user_id="ada", limit=51, **Position(*row)._asdict())
+    cursor = psycopg.RawCursor(connection)
+    explained = cursor.execute(b"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + query.sql, values).fetchone()
     assert explained is not None
     return nodes(explained[0][0]["Plan"])
 
