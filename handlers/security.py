@@ -4,6 +4,7 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple, TypedDict
 
 import jwt
@@ -19,6 +20,8 @@ from handlers.web_url import origin_of
 
 _LONGEST_EMAIL = 320
 _LONGEST_NAME = 500
+# Some 2 KB each.
+_MOST_TOKENS = 1024
 _HASHES = {"HS256": HMACAlgorithm.SHA256, "HS384": HMACAlgorithm.SHA384, "HS512": HMACAlgorithm.SHA512}
 # What is wrong with a token may come up as any of these.
 _FAULTS = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
@@ -59,6 +62,10 @@ class BearerSecurity:
         origin = origin_of(settings.jwks_url or "")
         self._expected_by_default = _Expected(settings.jwt_issuer or origin, settings.jwt_audience or origin)
         self._is_user_id = Validator(user_id_schema).is_valid
+        # What the secret has signed cannot be revoked: verified once, it is valid until its `exp`, whoever sends it. A
+        # look-up takes 1 µs, a verification 50. Nothing is kept of a token that is refused, or signed with a key that
+        # may be withdrawn.
+        self._by_secret = lru_cache(_MOST_TOKENS)(self._verify_by_secret)
 
     def get_fn(self, *_: object) -> Callable[[ConnexionRequest], Any]:
         """Return what Connexion calls with each request."""
@@ -79,17 +86,17 @@ class BearerSecurity:
 
     def verify(self, token: str) -> Principal | Awaitable[Principal]:
         """Return whom a JWT (RFC 7519) speaks for, to be awaited where a public key is needed. Raises Problem 401."""
-        if "=" in token:
-            # PyJWT takes padding; base64url in a JWS has none (RFC 7515, section 2).
-            raise _refusal(jwt.DecodeError())
         try:
-            return self._principal(token, self._secret, self._expected)
+            return _unexpired(self._by_secret(token))
         except jwt.InvalidAlgorithmError as error:
             if self._key_set is None:
                 raise _refusal(error) from None
             return self._verify_by(self._key_set, token)
         except _FAULTS as error:
             raise _refusal(error) from None
+
+    def _verify_by_secret(self, token: str) -> Principal:
+        return self._principal(token, self._secret, self._expected)
 
     async def _verify_by(self, key_set: KeySet, token: str) -> Principal:
         """Return whom a token speaks for that is signed with a private key. Raises Problem 401, or 503."""
@@ -98,11 +105,14 @@ class BearerSecurity:
             key = await key_set.find(header["kid"]) if header.get("alg") in ALGORITHMS and "kid" in header else None
             if key is None:
                 raise jwt.InvalidKeyError
-            return self._principal(token, key, self._expected_by_default)
+            return _unexpired(self._principal(token, key, self._expected_by_default))
         except _FAULTS as error:
             raise _refusal(error) from None
 
     def _principal(self, token: str, key: jwt.PyJWK, expected: _Expected) -> Principal:
+        if "=" in token:
+            # PyJWT takes padding; base64url in a JWS has none (RFC 7515, section 2).
+            raise jwt.DecodeError
         claims = jwt.decode(
             token,
             key,
@@ -122,9 +132,6 @@ class BearerSecurity:
         expires_at = _time(claims["exp"])
         if expires_at is None:
             raise ValueError("exp")
-        # PyJWT grants its leeway to exp as well.
-        if expires_at.timestamp() <= time.time():
-            raise jwt.ExpiredSignatureError
         return {
             "user_id": user_id,
             "email": _text(claims.get("email"), _LONGEST_EMAIL),
@@ -147,6 +154,13 @@ def _secret_key(secret: str, algorithm: str) -> jwt.PyJWK:
     key = jwt.PyJWK({"kty": "oct", "k": urlsafe_b64encode(secret.encode()).decode()}, algorithm)
     key.Algorithm = _CheckedHmac(_HASHES[algorithm])
     return key
+
+
+def _unexpired(principal: Principal) -> Principal:
+    """Return the principal. Raises ExpiredSignatureError: PyJWT grants its leeway to `exp` as well."""
+    if principal["expires_at"].timestamp() <= time.time():
+        raise jwt.ExpiredSignatureError
+    return principal
 
 
 def _refusal(error: Exception) -> Problem:

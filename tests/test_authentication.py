@@ -176,6 +176,15 @@ def test_an_expired_token_is_told_so(nobody: httpx.Client) -> None:
     assert response.json()["detail"] == "The token has expired."
 
 
+def test_a_token_that_was_good_a_moment_ago_expires_all_the_same(nobody: httpx.Client) -> None:
+    token = mint("ada", exp=time.time() + 0.6)
+    assert [verify(nobody, token).status_code for _ in range(2)] == [200, 200]
+    time.sleep(0.7)
+    response = verify(nobody, token)
+    assert refused(response)
+    assert response.json()["detail"] == "The token has expired."
+
+
 def test_times_may_have_fractions_and_go_as_far_as_years_of_four_digits(nobody: httpx.Client) -> None:
     principal = verify(nobody, mint("ada", iat=1.5, exp=253402300799)).json()
     assert principal["issued_at"] == "1970-01-01T00:00:01.500000Z"
