@@ -7,16 +7,20 @@ import logging
 import sys
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
+from functools import lru_cache
 from ipaddress import ip_address
 from traceback import TracebackException
 from typing import Any, TextIO
 
-from pythonjsonlogger.core import RESERVED_ATTRS
-from pythonjsonlogger.orjson import OrjsonFormatter
+import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.logging import ColourizedFormatter
 
+_LONGEST_ADDRESS = 64
 _logger = logging.getLogger(__name__)
+# What every record has; uvicorn's messages come a second time with colours.
+_OWN_ATTRIBUTES = {*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName", "color_message"}
 
 
 def log_config(level: str, *, production: bool) -> dict[str, Any]:
@@ -42,22 +46,17 @@ class StdoutHandler(logging.StreamHandler[TextIO]):
         """Do nothing: logging's own would tell standard error of each record that is lost, with a traceback."""
 
 
-class JsonFormatter(OrjsonFormatter):
+class JsonFormatter(logging.Formatter):
     """One JSON object on one line: `time` (RFC 3339, UTC), `level`, `logger`, `message`, and what the record adds."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "{levelname}{name}{message}",
-            style="{",
-            rename_fields={"levelname": "level", "name": "logger", "exc_info": "exception"},
-            # Uvicorn's messages come a second time with colours.
-            reserved_attrs=[*RESERVED_ATTRS, "color_message"],
-            timestamp="time",
-        )
-
-    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
-        """Return a traceback."""
-        return _traceback(ei)
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record as a line."""
+        members: dict[str, Any] = {"level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        members |= {name: value for name, value in record.__dict__.items() if name not in _OWN_ATTRIBUTES}
+        if record.exc_info:
+            members["exception"] = _traceback(record.exc_info)
+        members["time"] = datetime.fromtimestamp(record.created, UTC)
+        return orjson.dumps(members, default=str).decode()
 
 
 class TextFormatter(ColourizedFormatter):
@@ -82,23 +81,27 @@ def log_request(scope: Scope, status: int | None, seconds: float) -> None:
     if not _logger.isEnabledFor(logging.INFO):
         return
     state = scope["state"]
-    fields = {
-        "method": scope["method"],
-        "route": state.get("route"),
+    method, route, duration_ms = scope["method"], state.get("route"), round(seconds * 1000, 3)
+    message = f"{method or '-'} {route or '-'} {status or '-'} {duration_ms} ms"
+    # As `_logger.info` would make it after it had looked for the line that calls it: 42 µs for the whole, 15 so.
+    record = logging.LogRecord(_logger.name, logging.INFO, "", 0, message, None, None)
+    record.__dict__ |= {
+        "method": method,
+        "route": route,
         "status": status,
-        "duration_ms": round(seconds * 1000, 3),
+        "duration_ms": duration_ms,
         "request_id": state["request_id"],
         "user_id": state.get("user_id"),
-        "client": _address(scope["client"]),
+        "client": _address(scope["client"][0][:_LONGEST_ADDRESS]) if scope["client"] else None,
     }
-    words = ("-" if fields[name] is None else fields[name] for name in ("method", "route", "status", "duration_ms"))
-    _logger.info("%s %s %s %s ms", *words, extra=fields)
+    _logger.handle(record)
 
 
-def _address(client: tuple[str, int] | None) -> str | None:
+@lru_cache(1024)
+def _address(client: str) -> str | None:
     """Return a client's address, if it is one: behind a proxy, it comes from a header that may have any text."""
     with suppress(ValueError):
-        return str(ip_address(client[0])) if client else None
+        return str(ip_address(client))
     return None
 
 

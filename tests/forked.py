@@ -29,7 +29,6 @@ LIBRARIES = (
     "jsonschema_rs",
     "jwt",
     "psycopg_pool",
-    "pythonjsonlogger.orjson",
     "sqlalchemy.dialects.postgresql.psycopg",
     "uuid6",
     "uvicorn.protocols.http.httptools_impl",
