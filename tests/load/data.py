@@ -1,0 +1,111 @@
+"""The database of a bench: a private PostgreSQL, and tasks loaded with COPY."""
+
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from storage.embedded import run_postgres
+from storage.migrations import migrate
+from tests.postgres import reachable_directory
+
+READER = "reader"
+OTHERS = [f"other-{number}" for number in range(199)]
+WRITER = "writer"
+RARE_WORD = "platypus"
+_WORDS = [
+    "call",
+    "buy",
+    "write",
+    "send",
+    "read",
+    "pay",
+    "fix",
+    "plan",
+    "book",
+    "clean",
+    "order",
+    "review",
+    "milk",
+    "report",
+    "car",
+    "house",
+    "tax",
+    "garden",
+    "bike",
+]
+_TAGS = ["home", "work", "shopping", "urgent", "someday", "family", "health", "money", "travel", "garden"]
+_SETTINGS = {
+    "synchronous_commit": "off",
+    "shared_buffers": "'512MB'",
+    "max_wal_size": "'8GB'",
+    "checkpoint_timeout": "'1h'",
+    # It would fall into somebody's round: tables are vacuumed before each operation instead.
+    "autovacuum": "off",
+}
+_COLUMNS = "user_id, id, revision, title, description, completed, completed_at, priority, due_date, tags, "
+_COLUMNS += "created_at, updated_at"
+_START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """Run a PostgreSQL with settings of a server's, and yield the URL of a database with tables and nothing in them."""
+    with reachable_directory() as directory:
+        with run_postgres(directory / "postgresql") as url, psycopg.connect(url, autocommit=True) as connection:
+            for name, value in _SETTINGS.items():
+                connection.execute(f"ALTER SYSTEM SET {name} = {value}".encode())
+        with run_postgres(directory / "postgresql") as url:
+            migrate(url)
+            yield url
+
+
+def task_id(user: int, number: int) -> UUID:
+    """Return the id of a user's task, both by number; UUIDs of version 7 (RFC 9562) that sort as they were made."""
+    return UUID(f"019b0000-{number >> 16:04x}-7{number >> 4 & 0xFFF:03x}-8{number & 0xF:x}00-{user:012x}")
+
+
+def load(url: str, users: Mapping[str, int]) -> None:
+    """Give each user so many tasks: with COPY, and the indexes made afterwards."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        indexes = connection.execute(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'tasks' AND indexname <> 'tasks_pkey'"
+        ).fetchall()
+        for name, _ in indexes:
+            connection.execute(f"DROP INDEX {name}".encode())
+        with connection.cursor() as cursor, cursor.copy(f"COPY tasks ({_COLUMNS}) FROM STDIN".encode()) as copy:
+            for number, (user, tasks) in enumerate(users.items()):
+                for row in _tasks(user, number, tasks):
+                    copy.write_row(row)
+        with connection.cursor() as cursor, cursor.copy("COPY accounts (user_id, revision) FROM STDIN") as copy:
+            for user, tasks in users.items():
+                copy.write_row((user, max(tasks, 1)))
+        for _, definition in indexes:
+            connection.execute(definition.encode())
+        connection.execute("VACUUM ANALYZE")
+
+
+def _tasks(user: str, number: int, count: int) -> Iterator[tuple[Any, ...]]:
+    rng = random.Random(number)  # noqa: S311 - the same tasks each time
+    for index in range(count):
+        at = _START + timedelta(seconds=index, microseconds=rng.randrange(1_000_000))
+        rare = f" {RARE_WORD}" if index % 333 == 7 else ""
+        completed = rng.random() < 0.3
+        yield (
+            user,
+            task_id(number, index),
+            index + 1,
+            " ".join(rng.choices(_WORDS, k=4)).capitalize() + rare,
+            " ".join(rng.choices(_WORDS, k=12)) if rng.random() < 0.7 else None,
+            completed,
+            at if completed else None,
+            rng.randint(1, 3),
+            date(2026, 1, 1) + timedelta(days=rng.randrange(365)) if rng.random() < 0.5 else None,
+            rng.sample(_TAGS, rng.randrange(4)),
+            at,
+            at,
+        )

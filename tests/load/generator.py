@@ -1,0 +1,85 @@
+"""The load: requests made beforehand, sent by wrk where it is installed, else by a generator in Python."""
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Sequence
+from http.client import HTTPResponse
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import orjson
+
+from tests.load import sender
+
+CONNECTIONS = 16
+# A table of requests, which wrk takes one after the other.
+_SCRIPT = """
+local requests = {%(requests)s}
+local index = 0
+function request()
+  index = index + 1
+  if index > #requests then
+    if %(once)s then wrk.thread:stop() end
+    index = 1
+  end
+  return requests[index]
+end
+function done(summary, latency)
+  local errors = summary.errors
+  io.write(string.format(
+    '{"requests": %%d, "seconds": %%f, "p50": %%f, "p99": %%f, "errors": %%d}\\n',
+    summary.requests, summary.duration / 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
+    errors.connect + errors.read + errors.write + errors.status + errors.timeout))
+end
+"""
+
+
+class Load(NamedTuple):
+    """What a server did under load; `p50` and `p99` are in milliseconds."""
+
+    requests: int
+    seconds: float
+    p50: float
+    p99: float
+    errors: int
+
+    @property
+    def rate(self) -> float:
+        """Requests per second."""
+        return self.requests / self.seconds
+
+
+def name() -> str:
+    """Say what sends the requests."""
+    return "wrk" if shutil.which("wrk") else "a generator in Python, as wrk is not installed"
+
+
+def send(url: str, requests: Sequence[bytes], seconds: float, *, once: bool = False) -> Load:
+    """Send these requests in turn on 16 connections for so many seconds: over and over, unless each is for `once`."""
+    if shutil.which("wrk"):
+        return _wrk(url, requests, seconds, once=once)
+    return Load(**sender.send(url, requests, seconds, connections=CONNECTIONS, once=once))
+
+
+def _wrk(url: str, requests: Sequence[bytes], seconds: float, *, once: bool) -> Load:
+    with TemporaryDirectory() as directory:
+        script = Path(directory, "requests.lua")
+        # JSON's strings are Lua's, for what these bytes have.
+        texts = ",\n".join(orjson.dumps(one.decode()).decode() for one in requests)
+        script.write_text(_SCRIPT % {"requests": texts, "once": str(once).lower()})
+        words = ["wrk", "--threads=1", f"--connections={CONNECTIONS}", f"--duration={seconds:.0f}s", "--timeout=5s"]
+        done = subprocess.run([*words, f"--script={script}", url], capture_output=True, text=True, check=True)
+    return Load(**orjson.loads(done.stdout.splitlines()[-1]))
+
+
+def ask(url: str, request: bytes) -> tuple[int, bytes]:
+    """Send one request, and return the status and the body of its answer. Raises OSError."""
+    address = urlsplit(url)
+    with socket.create_connection((str(address.hostname), address.port or 80), timeout=5) as connection:
+        connection.sendall(request)
+        answer = HTTPResponse(connection, method=request.partition(b" ")[0].decode())
+        answer.begin()
+        return answer.status, answer.read()

@@ -1,0 +1,66 @@
+"""The machine: its cores, and what a process uses of it."""
+
+import os
+import platform
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_LIBRARIES = (
+    "connexion",
+    "uvicorn",
+    "uvloop",
+    "psycopg",
+    "sqlalchemy",
+    "orjson",
+    "pyjwt",
+    "fastapi",
+    "pydantic",
+    "asyncpg",
+)
+
+cores = sorted(os.sched_getaffinity(0))
+
+
+def describe(postgresql: str) -> list[str]:
+    """Return, in lines, what the machine is and what runs on it."""
+    model = re.search(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return [
+        f"{model[1] if model else platform.processor()}, {len(cores)} cores, {platform.system()} {platform.release()}",
+        f"Python {platform.python_version()}, PostgreSQL {postgresql}",
+        ", ".join(f"{name} {version(name)}" for name in _LIBRARIES),
+    ]
+
+
+@contextmanager
+def on_core(number: int) -> Iterator[None]:
+    """Run on one of the machine's cores for a while, with all that is started meanwhile; on a single core, as ever."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {cores[number]} if len(cores) > 1 else before)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def processes(pid: int) -> list[int]:
+    """Return a process, and all that it and those have started."""
+    children = [
+        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
+    return [pid, *(one for child in children for one in processes(child))]
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return how long a process and all that it has started have been on a processor, for itself and in the kernel."""
+    stats = [Path(f"/proc/{one}/stat").read_text().rpartition(") ")[2].split() for one in processes(pid)]
+    return sum(int(ticks) for fields in stats for ticks in fields[11:13]) / _TICKS
+
+
+def resident_megabytes(pid: int) -> float:
+    """Return how much of a process is in memory (RSS)."""
+    found = re.search(r"^VmRSS:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return int(found[1]) / 1024 if found else 0.0

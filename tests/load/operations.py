@@ -1,0 +1,130 @@
+"""What is measured: each operation as the bytes of its requests, the same for every server."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import orjson
+import psycopg
+
+from tests.client import mint
+from tests.load.data import OTHERS, RARE_WORD, READER, WRITER, task_id
+
+ORIGIN = "https://app.example.com"
+READER_TASKS = 1000
+OTHERS_TASKS = 1005
+# More than a server deletes in a round.
+_DELETED = 24_000
+_FIRST_DELETED = 100_000
+_USERS = [READER, WRITER, *OTHERS]
+_DELETED_USERS = _USERS[1:]
+_PREPARE_DELETED = """
+    INSERT INTO tasks (user_id, id, revision, title, completed, priority, tags, created_at, updated_at)
+    SELECT user_id, id, 1, 'To be deleted', false, 2, '{}', now(), now()
+    FROM unnest(%s::text[], %s::uuid[]) AS new (user_id, id)
+    ON CONFLICT (user_id, id) DO UPDATE SET deleted_at = NULL
+"""
+
+
+class Targets(NamedTuple):
+    """How many times as fast as the limit and as FastAPI the service is to be; None where nothing is aimed at."""
+
+    limit: float | None = None
+    fastapi: float | None = None
+
+
+class Operation(NamedTuple):
+    """What is asked: by its name on the command line, its title in the table, and the status that must come back.
+
+    `requests` makes what is asked in turn, over and over, unless each can be asked only `once`; its argument differs
+    from round to round. `prepare` makes the database ready for a round.
+    """
+
+    name: str
+    title: str
+    status: int
+    requests: Callable[[int], Sequence[bytes]]
+    targets: Targets = Targets()
+    once: bool = False
+    prepare: Callable[[psycopg.Connection[Any]], object] = lambda _: None
+
+
+def request(method: str, user: str, path: str, body: object = None, **headers: str) -> bytes:
+    """Return a request (RFC 9112) as a browser's page sends it, to a path below `/api/{user}`."""
+    content = b"" if body is None else orjson.dumps(body)
+    fields = {"Host": "localhost", "Origin": ORIGIN, "Accept": "application/json", "Authorization": _bearer(user)}
+    fields |= {name.replace("_", "-"): value for name, value in headers.items()}
+    if body is not None:
+        fields |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
+    lines = [f"{method} /api/{user}{path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + content
+
+
+@cache
+def _bearer(user: str) -> str:
+    return f"Bearer {mint(user)}"
+
+
+def _repeated(path: str, **headers: str) -> Callable[[int], list[bytes]]:
+    return lambda _: [request("GET", READER, path, **headers)]
+
+
+def _each_task(*, known: bool) -> Callable[[int], list[bytes]]:
+    """Return requests for each of the reader's tasks; of those that are known, the number is the revision."""
+
+    def requests(_: int) -> list[bytes]:
+        tags = [{"If_None_Match": f'"{number + 1}"'} if known else {} for number in range(READER_TASKS)]
+        return [request("GET", READER, f"/tasks/{task_id(0, number)}", **tag) for number, tag in enumerate(tags)]
+
+    return requests
+
+
+def _creations(users: Sequence[str]) -> Callable[[int], list[bytes]]:
+    body = {"title": "Buy milk", "description": "Two litres, the oat one", "priority": "High", "tags": ["home", "food"]}
+    return lambda _: [request("POST", user, "/tasks", body) for user in users]
+
+
+def _changes(salt: int) -> list[bytes]:
+    """Return, twice over, requests that change ten tasks of each user."""
+    tasks = [(user, task_id(_USERS.index(user), number)) for number in range(10) for user in OTHERS]
+    return [
+        request("PATCH", user, f"/tasks/{one}", {"title": f"Buy milk for the {salt}{time} time"})
+        for time in "ab"
+        for user, one in tasks
+    ]
+
+
+def _deleted() -> Iterator[tuple[str, str]]:
+    for number in range(_DELETED):
+        round_, user = divmod(number, len(_DELETED_USERS))
+        yield _DELETED_USERS[user], str(task_id(user + 1, _FIRST_DELETED + round_))
+
+
+def _deletions(_: int) -> list[bytes]:
+    return [request("DELETE", user, f"/tasks/{one}") for user, one in _deleted()]
+
+
+def _make_deleted(connection: psycopg.Connection[Any]) -> None:
+    """Make anew what the rounds before deleted."""
+    users, ids = zip(*_deleted(), strict=True)
+    connection.execute(_PREPARE_DELETED, [list(users), list(ids)])
+
+
+_LIST_TAG = f'W/"{READER_TASKS}"'
+OPERATIONS = [
+    Operation("get", "GET task", 200, _each_task(known=False), Targets(0.75, 4)),
+    Operation("list", "list 50", 200, _repeated("/tasks"), Targets(0.75, 4)),
+    Operation("poll-task", "poll task, 304", 304, _each_task(known=True)),
+    Operation("poll-list", "poll list, 304", 304, _repeated("/tasks", If_None_Match=_LIST_TAG)),
+    Operation("search", "search, rare word", 200, _repeated(f"/tasks?search={RARE_WORD}")),
+    Operation("tags", "tags of 1,000 tasks", 200, _repeated("/tags")),
+    Operation("post", "POST, 200 users", 201, _creations([WRITER, *OTHERS]), Targets(0.70, 4)),
+    Operation("post-one", "POST, one user", 201, _creations([WRITER])),
+    Operation("patch", "PATCH, 199 users", 200, _changes),
+    Operation("delete", "DELETE, 200 users", 204, _deletions, once=True, prepare=_make_deleted),
+]
+
+
+def users() -> dict[str, int]:
+    """Return how many tasks each user has at first."""
+    return {READER: READER_TASKS, WRITER: 0} | dict.fromkeys(OTHERS, OTHERS_TASKS)

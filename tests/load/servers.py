@@ -1,0 +1,62 @@
+"""The servers: this service as an operator runs it, the limit, FastAPI, and one that does nothing."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+from tests.load.generator import ask
+from tests.load.operations import ORIGIN
+from tests.server import ROOT, environment, free_port, module
+
+OURS, LIMIT, FASTAPI, NOTHING = "this service", "limit", "FastAPI", "nothing"
+_UVICORN = ("-m", "uvicorn", "--loop=uvloop", "--http=httptools", "--no-access-log", "--log-level=warning")
+_PATIENCE_SECONDS = 30
+
+
+class Server(NamedTuple):
+    """A running server; `pid` is of its first process."""
+
+    name: str
+    url: str
+    pid: int
+
+
+@contextmanager
+def running(name: str, database: str, **settings: str) -> Iterator[Server]:
+    """Run one of the servers, and yield it when it answers; `settings` are more of this service's."""
+    port = free_port()
+    env = environment(DATABASE_URL=database, PORT=str(port), **settings)
+    if name == OURS:
+        # With everything on, and its log written; without METRICS_PORT, as by default.
+        env |= {"ENVIRONMENT": "production", "ALLOWED_ORIGINS": ORIGIN, "HOST": "127.0.0.1", "LOG_LEVEL": "info"}
+    process = subprocess.Popen([sys.executable, *_words(name, port)], cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(url, process)
+        yield Server(name, url, process.pid)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _words(name: str, port: int) -> list[str]:
+    return {
+        OURS: module("serve"),
+        LIMIT: [*_UVICORN, f"--port={port}", "tests.load.limit:app"],
+        FASTAPI: [*_UVICORN, f"--port={port}", "tests.load.peer:app"],
+        NOTHING: ["-m", "tests.load.nothing", str(port)],
+    }[name]
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a server answers `/health`, whatever it says. Raises RuntimeError when it does not."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        with suppress(OSError):
+            ask(url, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            return
+        time.sleep(0.002)
+    raise RuntimeError(f"This server did not start: {process.args!r}")
