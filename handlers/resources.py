@@ -22,7 +22,21 @@ def list_tag(revision: int) -> str:
 
 def task_resource(task: Task) -> dict[str, Any]:
     """Return a row as the contract's `Task`."""
-    return task._asdict() | {"priority": _PRIORITY_NAMES[task.priority]}
+    # For a list, `_asdict` and a merge would take twice as long.
+    return {
+        "id": task.id,
+        "user_id": task.user_id,
+        "title": task.title,
+        "description": task.description,
+        "completed": task.completed,
+        "completed_at": task.completed_at,
+        "priority": _PRIORITY_NAMES[task.priority],
+        "due_date": task.due_date,
+        "tags": task.tags,
+        "created_at": task.created_at,
+        "updated_at": task.updated_at,
+        "revision": task.revision,
+    }
 
 
 def tag_resource(tag: Tag) -> dict[str, Any]:
