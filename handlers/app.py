@@ -12,7 +12,7 @@ from connexion.middleware.routing import RoutingMiddleware
 from connexion.middleware.security import SecurityMiddleware
 from connexion.spec import Specification
 from starlette.exceptions import HTTPException
-from starlette.routing import Mount, Router
+from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handlers import __version__
@@ -93,9 +93,11 @@ def _operations(
     security.add_api(specification, resolver=resolver, security_map={"bearer": lambda: bearer})
     routing = RoutingMiddleware(_with_route_noted(security, specification, documents))
     routing.add_api(specification, resolver=resolver)
+    # The only API is at the root of the paths: that it is mounted there need not be found out for each request.
+    (mount,) = routing.router.routes
+    routing.router = mount.app
     # A redirect from /tasks/ would repeat whatever the Host header says.
-    for router in (routing.router, *(mount.app for mount in routing.router.routes if isinstance(mount, Mount))):
-        router.redirect_slashes = False
+    routing.router.redirect_slashes = False
     return routing  # type: ignore[no-any-return]
 
 

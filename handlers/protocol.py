@@ -1,6 +1,6 @@
 """Uvicorn's HTTP/1.1 protocol, stricter and more lenient where RFC 9110 and 9112 are."""
 
-from uuid import uuid4
+from secrets import token_hex
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -112,7 +112,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Send a 400 and close the connection: the application never sees the request. `msg` says what its head is."""
-        request_id = uuid4().hex
+        request_id = token_hex(16)
         content = invalid_input([{"in": "header", "detail": msg}]).document(request_id)
         head = [
             b"HTTP/1.1 400 Bad Request",

@@ -1,7 +1,7 @@
 """X-Request-ID: every request has one, and every answer carries it."""
 
 import re
-from uuid import uuid4
+from secrets import token_hex
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,7 +21,7 @@ class RequestIdMiddleware:
             return
         request_id = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         if not _SANE.fullmatch(request_id):
-            request_id = uuid4().hex.encode()
+            request_id = token_hex(16).encode()
         scope.setdefault("state", {})["request_id"] = request_id.decode()
 
         async def send_marked(message: Message) -> None:

@@ -72,14 +72,14 @@ class BearerSecurity:
         return self._principal_of
 
     def _principal_of(self, request: ConnexionRequest) -> Any:
-        headers = request.headers.getlist("authorization")
+        headers = [value for name, value in request.scope["headers"] if name == b"authorization"]
         if not headers:
             return NO_VALUE
         if len(headers) > 1:
             raise invalid_input(
                 [{"in": "header", "name": "Authorization", "detail": "must not be given more than once"}]
             )
-        scheme, _, token = headers[0].partition(" ")
+        scheme, _, token = headers[0].decode("latin-1").partition(" ")
         if scheme.lower() != "bearer":
             return NO_VALUE
         return self.verify(token.strip())
