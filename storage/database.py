@@ -1,56 +1,21 @@
-"""The pool of connections, statements compiled once, and readiness."""
+"""Statements compiled once, and a database that tells whether it answers."""
 
 import asyncio
-import select
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import lru_cache
-from types import TracebackType
 from typing import Any, NamedTuple, cast
 
 import psycopg
-from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import Format
-from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import ClauseElement
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from storage.errors import Unavailable
+from storage.pool import Connection, Pool, Row
 
-Row = tuple[Any, ...]
-
-# Beside what is away: what has no tables yet, or not for us, and a pooler that mixes up prepared statements.
-_AWAY = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    psycopg.errors.ReadOnlySqlTransaction,
-    psycopg.errors.UndefinedTable,
-    psycopg.errors.InsufficientPrivilege,
-    psycopg.errors.InvalidSqlStatementName,
-    psycopg.errors.DuplicatePreparedStatement,
-    TimeoutError,
-)
 # `$1` and not `%(name)s`, which psycopg would take apart and number again at each execution.
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-
-
-class Connection(AsyncConnection[Row]):
-    """A connection that keeps the cursors of its last statements.
-
-    A cursor that runs its statement again knows how to convert the values, there and back: a new one finds that out in
-    27 µs, of 115 for a row. Each also keeps its last rows, so that there must not be many.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.cursor_of = lru_cache(8)(self._cursor_of)
-
-    def _cursor_of(self, _: bytes) -> AsyncRawCursor[Row]:
-        cursor = AsyncRawCursor(self)
-        cursor.format = Format.BINARY
-        return cursor
 
 
 class Ping(NamedTuple):
@@ -92,7 +57,7 @@ class Query:
 
 
 class Database:
-    """A pool of autocommit connections, and one connection apart from it that tells whether the database answers."""
+    """A pool of connections, and one connection apart from it that tells whether the database answers."""
 
     def __init__(
         self,
@@ -105,32 +70,15 @@ class Database:
         prepared_statements: bool,
     ) -> None:
         """Nothing is connected before `open`. Timeouts are in seconds."""
-        self._statement_timeout = statement_timeout
-        self._prepare_threshold = 5 if prepared_statements else None
-        self._ping: asyncio.Task[Ping] | None = None
-        self._pool = self._new_pool(url, min_size=min_size, max_size=max_size, timeout=pool_timeout)
+        options: dict[str, Any] = {
+            "timeout": pool_timeout,
+            "statement_timeout": statement_timeout,
+            "prepared_statements": prepared_statements,
+        }
+        self._pool = Pool(url, min_size=min_size, max_size=max_size, **options)
         # Of its own: a pool that is all in use does not mean that the database is away.
-        self._ping_pool = self._new_pool(url, min_size=0, max_size=1, timeout=pool_timeout)
-
-    def _new_pool(self, url: str, *, min_size: int, max_size: int, timeout: float) -> "AsyncConnectionPool[Connection]":
-        return AsyncConnectionPool(
-            url,
-            connection_class=Connection,
-            kwargs={
-                "autocommit": True,
-                "prepare_threshold": self._prepare_threshold,
-                "connect_timeout": 5,
-                "client_encoding": "utf8",
-            },
-            min_size=min_size,
-            max_size=max_size,
-            timeout=timeout,
-            configure=_configure,
-            # By default it would double its pauses for five minutes, and be as late when the database is back.
-            reconnect_timeout=1.0,
-            open=False,
-            name="todo-api",
-        )
+        self._ping_pool = Pool(url, min_size=0, max_size=1, **options)
+        self._ping: asyncio.Task[Ping] | None = None
 
     async def open(self) -> None:
         """Start the pools, without waiting for the database."""
@@ -146,12 +94,11 @@ class Database:
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
         """Lend a connection. Raises Unavailable when there is none, when it breaks, or when it takes too long."""
-        return _Loan(self._pool, self._statement_timeout)
+        return self._pool.lend()
 
     def load(self) -> tuple[int, int]:
         """Return how many connections are in use, and how many requests wait for one."""
-        stats = self._pool.get_stats()
-        return stats["pool_size"] - stats["pool_available"], stats.get("requests_waiting", 0)
+        return self._pool.load()
 
     async def ping(self, within: float) -> Ping:
         """Ask the database whether it answers, for so many seconds at the most.
@@ -167,38 +114,10 @@ class Database:
 
     async def _answers(self) -> Ping:
         try:
-            async with _Loan(self._ping_pool, self._statement_timeout) as connection:
+            async with self._ping_pool.lend() as connection:
                 return Ping(up=True, revision=await _revision(connection))
         except Unavailable:
             return _DOWN
-
-
-class _Loan:
-    """A connection from a pool and back; a generator as context manager would take 4 µs more."""
-
-    def __init__(self, pool: "AsyncConnectionPool[Connection]", seconds: float) -> None:
-        self._pool = pool
-        self._timeout = asyncio.timeout(seconds)
-
-    async def __aenter__(self) -> Connection:
-        try:
-            self._connection = await _checkout(self._pool)
-        except _AWAY as error:
-            raise Unavailable(_first_line(error)) from error
-        await self._timeout.__aenter__()
-        return self._connection
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        try:
-            await self._timeout.__aexit__(kind, error, traceback)
-        except TimeoutError as expired:
-            error = expired
-        finally:
-            await self._pool.putconn(self._connection)
-        if isinstance(error, _AWAY):
-            raise Unavailable(_first_line(error)) from error
 
 
 def describe(url: str) -> str:
@@ -215,34 +134,3 @@ async def _revision(connection: Connection) -> str | None:
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.InsufficientPrivilege):
         return None
     return None if row is None else str(row[0])
-
-
-async def _configure(connection: AsyncConnection[Any]) -> None:
-    await connection.execute(
-        "SELECT set_config('TimeZone', 'UTC', false), "
-        # A stricter default of the database's would fail writes that ours, which lock, need not fail.
-        "set_config('default_transaction_isolation', 'read committed', false)"
-    )
-
-
-async def _checkout(pool: "AsyncConnectionPool[Connection]") -> Connection:
-    connection = await pool.getconn()
-    # The pool's own check pauses longer after each dead connection, and there may be as many as it has.
-    while _has_something_to_read(connection):
-        await connection.close()
-        await pool.putconn(connection)
-        connection = await pool.getconn()
-    return connection
-
-
-def _has_something_to_read(connection: Connection) -> bool:
-    """Say whether the server spoke unasked to an idle connection: as a rule, to say that it has closed it."""
-    if connection.closed:
-        return True
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return bool(poll.poll(0))
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -32,7 +32,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
 from storage import accounts
-from storage.database import Connection, Query
+from storage.database import Query
+from storage.pool import Connection
 from storage.schema import is_live, searched_text, tasks
 from storage.tasks import Task, columns
 

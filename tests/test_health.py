@@ -159,6 +159,40 @@ def test_a_pool_that_is_all_in_use_does_not_mean_that_the_database_is_away(tmp_p
         assert [patched.result().status_code for patched in patches] == [200, 200]
 
 
+def test_a_write_that_waits_too_long_is_a_503_and_is_not_made_later(tmp_path: Path) -> None:
+    with (
+        private_postgres() as url,
+        serve(tmp_path, DATABASE_URL=url, DATABASE_STATEMENT_TIMEOUT="1", DATABASE_POOL_MAX_SIZE="1") as server,
+        User(server, "ada") as ada,
+    ):
+        task = ada.create("kept")
+        with psycopg.connect(url) as connection:
+            connection.execute("SELECT FROM accounts FOR UPDATE")
+            assert ada.patch(task["id"], {"title": "late"}).status_code == 503
+        wait_for_locks(url, 0)
+        assert ada.get(f"/tasks/{task['id']}").json() == task
+        assert ada.patch(task["id"], {"title": "in time"}).status_code == 200
+
+
+def test_requests_wait_for_a_connection_in_turn_and_not_for_ever(tmp_path: Path) -> None:
+    settings = {"DATABASE_POOL_MAX_SIZE": "1", "DATABASE_POOL_TIMEOUT": "1", "DATABASE_STATEMENT_TIMEOUT": "3"}
+    with (
+        private_postgres() as url,
+        serve(tmp_path, DATABASE_URL=url, **settings) as server,
+        User(server, "ada") as ada,
+        ThreadPoolExecutor() as threads,
+    ):
+        task = ada.create("a task")
+        assert set(threads.map(lambda _: ada.get("/tasks").status_code, range(20))) == {200}
+        with psycopg.connect(url) as connection:
+            connection.execute("SELECT FROM accounts FOR UPDATE")
+            first = threads.submit(ada.patch, task["id"], {"title": "first"})
+            wait_for_locks(url, 1)
+            waited = ada.get("/tasks")
+        assert (first.result().status_code, waited.status_code) == (200, 503)
+        assert ada.get("/tasks").status_code == 200
+
+
 def test_while_the_database_is_away_every_answer_is_a_503_that_says_when_to_try_again(tmp_path: Path) -> None:
     with (
         private_postgres() as url,
