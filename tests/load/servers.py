@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from tests.load.generator import ask
+from tests.load.machine import cpu_seconds
 from tests.load.operations import ORIGIN
 from tests.server import ROOT, environment, free_port, module
 
@@ -22,6 +23,10 @@ class Server(NamedTuple):
     name: str
     url: str
     pid: int
+
+    def cpu_seconds(self) -> float:
+        """Return how long its processes have been on a processor."""
+        return cpu_seconds(self.pid)
 
 
 @contextmanager
