@@ -21,7 +21,7 @@ def _arguments(parts: list[str]) -> argparse.Namespace:
     parser.add_argument("--only", default=",".join(operations), help="operations for throughput, such as get,list")
     parser.add_argument("--servers", default=",".join(throughput.SERVERS), help="servers for throughput")
     parser.add_argument("--rounds", type=int, default=5, help="of throughput")
-    parser.add_argument("--seconds", type=int, default=3, help="of each round")
+    parser.add_argument("--seconds", type=int, default=2, help="of each round")
     given = parser.parse_args()
     for name, known in ((given.parts, parts), (given.only.split(","), operations)):
         if unknown := set(name) - set(known):
