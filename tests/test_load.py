@@ -51,7 +51,7 @@ def test_all_answer_alike(
     servers: list[Server], url: str, operation: Operation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(operations, "DELETED", 400)
-    seen = []
+    seen: list[Any] = []
     for server in servers:
         with psycopg.connect(url, autocommit=True) as connection:
             operation.prepare(connection)
