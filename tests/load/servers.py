@@ -13,7 +13,9 @@ from tests.load.operations import ORIGIN
 from tests.server import ROOT, environment, free_port, module
 
 OURS, LIMIT, FASTAPI, NOTHING = "this service", "limit", "FastAPI", "nothing"
-_UVICORN = ("-m", "uvicorn", "--loop=uvloop", "--http=httptools", "--no-access-log", "--log-level=warning")
+_UVICORN = ["-m", "uvicorn", "--loop=uvloop", "--http=httptools", "--no-access-log", "--log-level=warning"]
+# In favour of both: a server behind a proxy, as this service is to be, reads the proxy's headers.
+_UVICORN += ["--no-server-header", "--no-proxy-headers"]
 _PATIENCE_SECONDS = 30
 
 
@@ -57,7 +59,7 @@ def _words(name: str, port: int) -> list[str]:
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    """Wait until `/health` is answered, if only with a 404: not every server has it. Raises RuntimeError without one."""
+    """Wait until `/health` is answered, if only with a 404: not every server has it. Raises RuntimeError."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(OSError):
