@@ -23,8 +23,9 @@ def _arguments(parts: list[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="of throughput")
     parser.add_argument("--seconds", type=int, default=2, help="of each round")
     given = parser.parse_args()
-    for name, known in ((given.parts, parts), (given.only.split(","), operations)):
-        if unknown := set(name) - set(known):
+    servers = given.servers.split(",")
+    for names, known in (given.parts, parts), (given.only.split(","), operations), (servers, list(throughput.SERVERS)):
+        if unknown := set(names) - set(known):
             parser.error(f"{', '.join(sorted(unknown))} is not one of {', '.join(known)}")
     return given
 
