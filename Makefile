@@ -19,7 +19,7 @@ test: .venv/installed $(NODE)
 fuzz: .venv/installed
 	FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$(SEED) $(BIN)/pytest tests/test_fuzzing.py
 
-# On a quiet machine with two cores: about twelve minutes. tests/load/README.md says what it measures, and by parts.
+# Needs a quiet machine with two cores, for about a quarter of an hour. tests/load/README.md says what it measures, and by parts.
 bench: .venv/installed
 	$(BIN)/python -m tests.load
 
