@@ -1,4 +1,4 @@
-.PHONY: run test fuzz check format lock wheels
+.PHONY: run test fuzz bench check format lock wheels
 
 # Python 3.11 or later
 PYTHON ?= python3
@@ -18,6 +18,10 @@ test: .venv/installed $(NODE)
 
 fuzz: .venv/installed
 	FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$(SEED) $(BIN)/pytest tests/test_fuzzing.py
+
+# Needs a quiet machine with two cores, for about a quarter of an hour. tests/load/README.md says what it measures, and by parts.
+bench: .venv/installed
+	$(BIN)/python -m tests.load
 
 check: .venv/installed $(NODE)
 	$(BIN)/ruff check .

@@ -2,15 +2,48 @@
 
 import argparse
 import sys
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 
-from tests.load import throughput
+from tests.load import memory, startup, throughput, workers
 from tests.load.operations import OPERATIONS
 
-parser = argparse.ArgumentParser(prog="python -m tests.load")
-parser.add_argument("part", choices=["throughput"])
-parser.add_argument("--only", default=",".join(one.name for one in OPERATIONS), help="operations, separated by commas")
-parser.add_argument("--servers", default=",".join(throughput.SERVERS), help="servers, separated by commas")
-parser.add_argument("--rounds", type=int, default=5)
-parser.add_argument("--seconds", type=int, default=3)
-given = parser.parse_args()
-sys.exit(not throughput.main(given.servers.split(","), given.only.split(","), given.rounds, given.seconds))
+
+def _growth() -> None:
+    import_module("tests.load.growth").main()
+
+
+def _arguments(parts: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.load", description="Measures all, or some parts.")
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"one of {', '.join(parts)}; all by default")
+    operations = [one.name for one in OPERATIONS]
+    parser.add_argument("--only", default=",".join(operations), help="operations for throughput, such as get,list")
+    parser.add_argument("--servers", default=",".join(throughput.SERVERS), help="servers for throughput")
+    parser.add_argument("--rounds", type=int, default=5, help="of throughput")
+    parser.add_argument("--seconds", type=int, default=2, help="of each round")
+    given = parser.parse_args()
+    servers = given.servers.split(",")
+    for names, known in (given.parts, parts), (given.only.split(","), operations), (servers, list(throughput.SERVERS)):
+        if unknown := set(names) - set(known):
+            parser.error(f"{', '.join(sorted(unknown))} is not one of {', '.join(known)}")
+    return given
+
+
+def main() -> None:
+    """Run the parts that are asked for, one after the other; the exit status is 1 when a request has failed."""
+    parts: dict[str, Callable[[], bool | None]] = {
+        "startup": startup.main,
+        "throughput": lambda: throughput.main(
+            given.servers.split(","), given.only.split(","), given.rounds, given.seconds
+        ),
+        "memory": memory.main,
+        "workers": workers.main,
+    }
+    if find_spec("tests.load.growth"):
+        parts["growth"] = _growth
+    given = _arguments(list(parts))
+    sys.exit(False in [parts[part]() for part in given.parts or parts])
+
+
+main()

@@ -58,10 +58,17 @@ def name() -> str:
 
 
 def send(url: str, requests: Sequence[bytes], seconds: float, *, once: bool = False) -> Load:
-    """Send these requests in turn on 16 connections for so many seconds: over and over, unless each is for `once`."""
+    """Send these requests in turn on 16 connections for so many seconds: over and over, unless each is for `once`.
+
+    Raises RuntimeError when there are too few of those.
+    """
     if shutil.which("wrk"):
-        return _wrk(url, requests, seconds, once=once)
-    return Load(**sender.send(url, requests, seconds, connections=CONNECTIONS, once=once))
+        load = _wrk(url, requests, seconds, once=once)
+    else:
+        load = Load(**sender.send(url, requests, seconds, connections=CONNECTIONS, once=once))
+    if once and load.requests + CONNECTIONS >= len(requests):
+        raise RuntimeError(f"{len(requests):,} requests were too few for {seconds} seconds: choose shorter rounds.")
+    return load
 
 
 def _wrk(url: str, requests: Sequence[bytes], seconds: float, *, once: bool) -> Load:

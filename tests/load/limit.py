@@ -15,9 +15,7 @@ from starlette.types import Receive, Scope, Send
 from uuid6 import uuid7
 
 _SECRET = os.environ["BETTER_AUTH_SECRET"]
-_COLUMNS = (
-    "id, user_id, title, description, completed, completed_at, priority, due_date, tags, created_at, updated_at, "
-)
+_COLUMNS = "id, user_id, title, description, completed, completed_at, priority, due_date, tags, "
 _COLUMNS += "created_at, updated_at, revision"
 _NAMES = _COLUMNS.split(", ")
 _PRIORITIES = {"Low": 1, "Medium": 2, "High": 3}

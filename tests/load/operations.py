@@ -14,7 +14,7 @@ ORIGIN = "https://app.example.com"
 READER_TASKS = 1000
 OTHERS_TASKS = 1005
 # More than a server deletes in a round.
-_DELETED = 24_000
+DELETED = 24_000
 _FIRST_DELETED = 100_000
 _USERS = [READER, WRITER, *OTHERS]
 _DELETED_USERS = _USERS[1:]
@@ -95,7 +95,7 @@ def _changes(salt: int) -> list[bytes]:
 
 
 def _deleted() -> Iterator[tuple[str, str]]:
-    for number in range(_DELETED):
+    for number in range(DELETED):
         round_, user = divmod(number, len(_DELETED_USERS))
         yield _DELETED_USERS[user], str(task_id(user + 1, _FIRST_DELETED + round_))
 

@@ -160,7 +160,8 @@ async def _user(user_id: str, credentials: Annotated[HTTPAuthorizationCredential
     return user_id
 
 
-Session = Annotated[AsyncSession, Depends(_session)]
+# By default, a session would keep its connection until the answer is sent.
+Session = Annotated[AsyncSession, Depends(_session, scope="function")]
 User = Annotated[str, Depends(_user)]
 IfNoneMatch = Annotated[str | None, Header()]
 

@@ -8,11 +8,14 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from tests.load.generator import ask
+from tests.load.machine import cpu_seconds
 from tests.load.operations import ORIGIN
 from tests.server import ROOT, environment, free_port, module
 
 OURS, LIMIT, FASTAPI, NOTHING = "this service", "limit", "FastAPI", "nothing"
-_UVICORN = ("-m", "uvicorn", "--loop=uvloop", "--http=httptools", "--no-access-log", "--log-level=warning")
+_UVICORN = ["-m", "uvicorn", "--loop=uvloop", "--http=httptools", "--no-access-log", "--log-level=warning"]
+# In favour of both: a server behind a proxy, as this service is to be, reads the proxy's headers.
+_UVICORN += ["--no-server-header", "--no-proxy-headers"]
 _PATIENCE_SECONDS = 30
 
 
@@ -22,6 +25,10 @@ class Server(NamedTuple):
     name: str
     url: str
     pid: int
+
+    def cpu_seconds(self) -> float:
+        """Return how long its processes have been on a processor."""
+        return cpu_seconds(self.pid)
 
 
 @contextmanager
@@ -52,11 +59,12 @@ def _words(name: str, port: int) -> list[str]:
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    """Wait until a server answers `/health`, whatever it says. Raises RuntimeError when it does not."""
+    """Wait until `/health` is answered, if only with a 404: not every server has it. Raises RuntimeError."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(OSError):
-            ask(url, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            return
+            # This service says 503 until it has reached the database.
+            if ask(url, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")[0] < 500:
+                return
         time.sleep(0.002)
     raise RuntimeError(f"This server did not start: {process.args!r}")

@@ -11,7 +11,7 @@ import psycopg
 from tests.load import generator
 from tests.load.data import load, postgres
 from tests.load.generator import CONNECTIONS, Load, ask
-from tests.load.machine import cores, cpu_seconds, describe, on_core
+from tests.load.machine import cores, describe, on_core
 from tests.load.operations import OPERATIONS, Operation, users
 from tests.load.output import progress, spread, table, write
 from tests.load.servers import FASTAPI, LIMIT, NOTHING, OURS, Server, running
@@ -86,9 +86,9 @@ def _round(
     if status != operation.status:
         raise RuntimeError(f"{server.name} answers {operation.title} with {status}: {body!r}")
     time.sleep(_PAUSE_SECONDS)
-    before = cpu_seconds(server.pid)
+    before = server.cpu_seconds()
     done = generator.send(server.url, requests or [first], seconds, once=operation.once)
-    return Round(done, (cpu_seconds(server.pid) - before) / done.requests * 1e6)
+    return Round(done, (server.cpu_seconds() - before) / done.requests * 1e6)
 
 
 def _errors(measured: Sequence[Round]) -> int:

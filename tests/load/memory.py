@@ -1,0 +1,53 @@
+"""How much memory a worker takes: idle, and after 100,000 requests."""
+
+from tests.load import generator
+from tests.load.data import load, postgres
+from tests.load.machine import on_core, processes, resident_megabytes
+from tests.load.operations import OPERATIONS, users
+from tests.load.output import progress, table
+from tests.load.servers import FASTAPI, LIMIT, OURS, Server, running
+
+_REQUESTS = 100_000
+_ASKED = ("get", "list", "poll-list", "search", "post", "patch")
+_ROUND_SECONDS = 2
+
+
+def main() -> None:
+    """Measure, and write a table."""
+    with on_core(-1), postgres() as database:
+        load(database, users())
+        rows = [[f"{name}, idle", _megabytes(name, database)] for name in (LIMIT, FASTAPI, OURS)]
+        rows.append([f"{OURS}, each of two workers, idle; beside them, what watches over them", _of_two(database)])
+        with on_core(0), running(OURS, database) as server, on_core(-1):
+            asked = _ask(server)
+            rows.append([f"{OURS}, after {asked:,} requests", _resident(server.pid)])
+    table(["one worker", "RSS, MB"], rows)
+
+
+def _megabytes(name: str, database: str) -> str:
+    with on_core(0), running(name, database) as server:
+        return _resident(server.pid)
+
+
+def _of_two(database: str) -> str:
+    with running(OURS, database, WEB_CONCURRENCY="2") as server:
+        parent, *children = processes(server.pid)
+        # Multiprocessing has a small process of its own.
+        tracker, *workers = sorted(children, key=resident_megabytes)
+        return f"{', '.join(map(_resident, workers))}; {_resident(parent)} + {_resident(tracker)}"
+
+
+def _resident(pid: int) -> str:
+    return f"{resident_megabytes(pid):.0f}"
+
+
+def _ask(server: Server) -> int:
+    """Ask for everything in turn, and return how many requests were answered."""
+    operations = [one for one in OPERATIONS if one.name in _ASKED]
+    asked = 0
+    while asked < _REQUESTS:
+        operation = operations[0]
+        operations.append(operations.pop(0))
+        progress(f"memory after {asked:,} requests")
+        asked += generator.send(server.url, operation.requests(asked), _ROUND_SECONDS).requests
+    return asked

@@ -1,0 +1,88 @@
+"""The bench compares like with like: whatever it measures, the limit and FastAPI answer as this service does."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import orjson
+import psycopg
+import pytest
+
+from storage.migrations import migrate
+from tests.load import operations, sender
+from tests.load.data import OTHERS, READER, WRITER, load
+from tests.load.generator import Load, ask
+from tests.load.operations import OPERATIONS, Operation
+from tests.load.servers import FASTAPI, LIMIT, OURS, Server, running
+from tests.postgres import new_database
+
+# What one time differs from the next in, and what only this service keeps.
+VARYING = {"id", "created_at", "updated_at", "revision"}
+
+
+@pytest.fixture(scope="module")
+def url(postgres: str) -> str:
+    """Return the URL of a database with the users of the bench, who have less here."""
+    made = new_database(postgres)
+    migrate(made)
+    load(made, {READER: 60, WRITER: 0} | dict.fromkeys(OTHERS, 10))
+    with psycopg.connect(made, autocommit=True) as connection:
+        connection.execute("UPDATE accounts SET revision = 1000 WHERE user_id = %s", [READER])
+    return made
+
+
+@pytest.fixture(scope="module")
+def servers(url: str) -> Iterator[list[Server]]:
+    """Yield this service, the limit and FastAPI."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(running(name, url)) for name in (OURS, LIMIT, FASTAPI)]
+
+
+def comparable(content: Any) -> Any:
+    """Return an answer without what may differ: a cursor is signed by this service only, but there where it is."""
+    if isinstance(content, Mapping) and "tasks" in content:
+        return {**content, "next_cursor": bool(content["next_cursor"])}
+    return content
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
+def test_all_answer_alike(
+    servers: list[Server], url: str, operation: Operation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "DELETED", 400)
+    seen: list[Any] = []
+    for server in servers:
+        with psycopg.connect(url, autocommit=True) as connection:
+            operation.prepare(connection)
+        status, body = ask(server.url, operation.requests(0)[0])
+        assert status == operation.status, body
+        seen.append(comparable(orjson.loads(body)) if body else None)
+    if operation.name in ("post", "post-one", "patch"):
+        seen = [{name: name in VARYING or value for name, value in task.items()} for task in seen]
+    assert seen[0] == seen[1] == seen[2]
+
+
+def test_none_answers_without_a_token(servers: list[Server]) -> None:
+    request = re.sub(rb"Authorization: [^\r]*\r\n", b"", OPERATIONS[0].requests(0)[0])
+    assert [ask(server.url, request)[0] for server in servers] == [401, 401, 401]
+
+
+def test_a_change_is_never_to_what_a_task_is_already(servers: list[Server]) -> None:
+    (patch,) = [one for one in OPERATIONS if one.name == "patch"]
+    rounds = [*patch.requests(1), *patch.requests(1), *patch.requests(2)]
+    last: dict[bytes, bytes] = {}
+    for head, body in (request.split(b"\r\n\r\n") for request in rounds):
+        assert last.get(head) != body
+        last[head] = body
+    revisions = [orjson.loads(ask(servers[0].url, request)[1])["revision"] for request in rounds[:5]]
+    assert min(revisions) > 10
+
+
+def test_the_generator_in_python_counts_what_is_answered_and_what_fails(servers: list[Server]) -> None:
+    request = OPERATIONS[0].requests(0)[0]
+    good, bad = [request] * 150, [request.replace(b"Bearer ", b"Bearer no-")] * 50
+    for server in servers:
+        load = Load(**sender.send(server.url, good + bad, 5, connections=4, once=True))
+        assert (load.requests, load.errors) == (200, 50), server.name
+        assert 0 < load.p50 <= load.p99 < load.seconds * 1000 < 5000
