@@ -6,13 +6,16 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import TYPE_CHECKING
 
-from handlers.jwks import KeySet
 from storage.database import Database
+
+if TYPE_CHECKING:
+    from handlers.jwks import KeySet
 
 
 def lifespan(
-    database: Database, key_set: KeySet | None, *, metrics: bool
+    database: Database, key_set: "KeySet | None", *, metrics: bool
 ) -> Callable[[object], AbstractAsyncContextManager[None]]:
     """Return the lifespan of an application: its database is open in it, and measured where metrics are wanted.
 
