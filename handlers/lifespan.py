@@ -1,6 +1,7 @@
 """What a process does beside answering requests, from its start to its end."""
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
@@ -26,6 +27,8 @@ def lifespan(
     async def opened(_: object) -> AsyncIterator[None]:
         _end_with_parent()
         await database.open()
+        # What is here stays: to look through it again would stop all requests for 31 ms, at every full collection.
+        gc.freeze()
         if key_set is not None:
             key_set.begin_fetch()
         sampling = _start_sampling(database) if metrics else None
