@@ -2,10 +2,13 @@ import re
 import warnings
 from pathlib import Path
 
+from handlers import imports
+
 # The contract's is the only one.
 __version__ = re.findall(
     r"^  version: &version (\S+)$", (Path(__file__).parent.parent / "openapi.yaml").read_text(), re.MULTILINE
 )[0]
 
+imports.put_off()
 # Connexion imports Starlette's test client, which warns of its own future.
 warnings.filterwarnings("ignore", module="connexion")

@@ -1,8 +1,7 @@
 """The ASGI application: Connexion's middleware around the compiled contract, and its lifespan."""
 
-import os
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from connexion.exceptions import ProblemException
 from connexion.lifecycle import ConnexionRequest, ConnexionResponse
@@ -20,7 +19,6 @@ from handlers.config import Settings
 from handlers.contract import CONTRACT_FILE, Contract, ContractMiddleware, TagResolver, operations
 from handlers.cors import with_cors
 from handlers.docs import contract_routes, page_routes
-from handlers.jwks import KeySet
 from handlers.lifespan import lifespan
 from handlers.logs import RequestLogMiddleware
 from handlers.methods import Methods
@@ -32,6 +30,9 @@ from handlers.security_headers import SecurityHeadersMiddleware
 from storage.database import Database
 from storage.errors import Unavailable
 from storage.migrations import head
+
+if TYPE_CHECKING:
+    from handlers.jwks import KeySet
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -46,7 +47,7 @@ def create_app(settings: Settings) -> ASGIApp:
         statement_timeout=settings.statement_timeout,
         prepared_statements=settings.prepared_statements,
     )
-    key_set = KeySet(settings.jwks_url) if settings.jwks_url else None
+    key_set = _key_set(settings.jwks_url) if settings.jwks_url else None
     documents = [*contract_routes(contract), *page_routes()]
     app: ASGIApp = Router(routes=documents, redirect_slashes=False)
     bearer = BearerSecurity(settings, draft4(specification["components"]["schemas"]["UserId"]), key_set)
@@ -62,11 +63,6 @@ def create_app(settings: Settings) -> ASGIApp:
         app = _with_metrics(app)
     app = _named(RequestIdMiddleware(RequestLogMiddleware(app)))
     return LifespanMiddleware(app, lifespan=lifespan(database, key_set, metrics=settings.metrics_port is not None))  # type: ignore[no-any-return]
-
-
-def create_app_from_environment() -> ASGIApp:
-    """Return the application for a worker process; its parent has put all settings into the environment."""
-    return create_app(Settings.load(os.environ, env_file=Path(os.devnull)))
 
 
 def _operations(
@@ -115,6 +111,12 @@ def _with_route_noted(app: ASGIApp, specification: Specification, documents: set
         await app(scope, receive, send)
 
     return noted
+
+
+def _key_set(url: str) -> "KeySet":
+    from handlers.jwks import KeySet
+
+    return KeySet(url)
 
 
 def _with_metrics(app: ASGIApp) -> ASGIApp:

@@ -13,7 +13,6 @@ import click
 
 from handlers import __version__
 from handlers.config import ConfigurationError, Settings
-from handlers.tokens import mint
 from storage.embedded import EmbeddedError, reach_postgres, run_postgres
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -93,7 +92,10 @@ def migrate() -> None:
 @click.option("--expires", type=_Duration(), default="1h", show_default=True, help="How long it lasts: 30m, 1h, 7d.")
 def token(user: str, expires: int) -> None:
     """Print a token for USER, as the frontend would mint it: to call the API with curl, say."""
-    click.echo(mint(_load(), user, expires))
+    settings = _load()
+    from handlers.tokens import mint
+
+    click.echo(mint(settings, user, expires))
 
 
 @main.command()

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
 
-import jwt
 import psycopg
 from dotenv.parser import parse_stream
 from psycopg.conninfo import conninfo_to_dict
 
-from handlers import database_url, web_url
+from handlers import database_url, imports, web_url
 from storage.embedded import make_directory
 
 ENV_FILE = Path(".env")
@@ -100,6 +99,7 @@ class Settings:
         }
         if values["metrics_port"] == values["port"]:
             faults.append("METRICS_PORT must be another port than PORT.")
+        imports.import_jwt(public_keys=values["jwks_url"] is not None)
         secret = read.secret(data_directory, production=production)
         if faults:
             raise ConfigurationError(faults)
@@ -268,6 +268,8 @@ def _is_network(text: str) -> bool:
 
 
 def _can_sign(secret: str) -> bool:
+    import jwt
+
     try:
         jwt.encode({}, secret.encode(), algorithm="HS256")
     except (UnicodeEncodeError, jwt.PyJWTError):

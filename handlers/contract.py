@@ -14,7 +14,6 @@ from connexion.exceptions import InvalidSpecification
 from connexion.middleware.request_validation import RequestValidationAPI, RequestValidationMiddleware
 from connexion.operations import AbstractOperation
 from connexion.resolver import Resolver
-from connexion.spec import Specification
 from jsonschema import ValidationError
 from starlette.types import Receive, Scope, Send
 
@@ -22,6 +21,7 @@ from handlers.body import ClientDisconnected, RequestBody
 from handlers.parameters import Parameters
 from handlers.problems import RETRY_AFTER, Problem, invalid_input
 from handlers.schemas import ContractError
+from handlers.specification import load
 
 CONTRACT_FILE = Path(__file__).parent.parent / "openapi.yaml"
 
@@ -40,8 +40,7 @@ class Contract:
         try:
             document = yaml.load(source, yaml.CSafeLoader)
             self.json = orjson.dumps(document)
-            # From a dict: Connexion would run a file through Jinja2.
-            self.specification = Specification.load(document)
+            self.specification = load(document)
         except (yaml.YAMLError, ValidationError, InvalidSpecification) as error:
             raise ContractError(f"{CONTRACT_FILE.name} is not an OpenAPI 3.0 document: {error}") from error
 

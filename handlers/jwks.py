@@ -13,8 +13,12 @@ import httpx
 import orjson
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK, PyJWTError
+from jwt.algorithms import has_crypto
 
 from handlers.problems import Problem
+
+if not has_crypto:
+    raise ImportError("PyJWT has been imported for secrets only, in this process.")
 
 logger = logging.getLogger(__name__)
 
@@ -135,6 +139,8 @@ def _is_for_signatures(jwk: dict[str, Any], algorithm: str) -> bool:
 
 class KeySet:
     """The keys at a URL, as far as one worker knows them; those of the last good answer hold until the next one."""
+
+    algorithms = ALGORITHMS
 
     def __init__(self, url: str) -> None:
         self._url = url

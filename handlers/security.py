@@ -5,7 +5,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import jwt
 from connexion.lifecycle import ConnexionRequest
@@ -13,10 +13,12 @@ from connexion.security import NO_VALUE
 from jwt.algorithms import HMACAlgorithm
 
 from handlers.config import LEEWAY_SECONDS, Settings
-from handlers.jwks import ALGORITHMS, KeySet
 from handlers.problems import Problem, invalid_input, unauthorized
 from handlers.schemas import Validator
 from handlers.web_url import origin_of
+
+if TYPE_CHECKING:
+    from handlers.jwks import KeySet
 
 _LONGEST_EMAIL = 320
 _LONGEST_NAME = 500
@@ -50,7 +52,7 @@ class BearerSecurity:
     Every key is bound to one algorithm, so that none is ever used by another family's (RFC 8725, section 3.1).
     """
 
-    def __init__(self, settings: Settings, user_id_schema: Mapping[str, Any], key_set: KeySet | None) -> None:
+    def __init__(self, settings: Settings, user_id_schema: Mapping[str, Any], key_set: "KeySet | None") -> None:
         """`user_id_schema` is what the contract says of `{user_id}`; a `sub` must be so, too.
 
         `key_set` has the public keys of those tokens that the secret has not signed.
@@ -98,11 +100,12 @@ class BearerSecurity:
     def _verify_by_secret(self, token: str) -> Principal:
         return self._principal(token, self._secret, self._expected)
 
-    async def _verify_by(self, key_set: KeySet, token: str) -> Principal:
+    async def _verify_by(self, key_set: "KeySet", token: str) -> Principal:
         """Return whom a token speaks for that is signed with a private key. Raises Problem 401, or 503."""
         try:
             header = jwt.get_unverified_header(token)
-            key = await key_set.find(header["kid"]) if header.get("alg") in ALGORITHMS and "kid" in header else None
+            is_usable = header.get("alg") in key_set.algorithms and "kid" in header
+            key = await key_set.find(header["kid"]) if is_usable else None
             if key is None:
                 raise jwt.InvalidKeyError
             return _unexpired(self._principal(token, key, self._expected_by_default))

@@ -44,7 +44,7 @@ def run(settings: Settings) -> None:
         ours = {"DATABASE_URL": settings.database_url or "", "BETTER_AUTH_SECRET": settings.secret}
         os.environ |= {**settings.variables, **ours}
         uvicorn.run(
-            "handlers.app:create_app_from_environment" if several else app,
+            "handlers.worker:create_app_from_environment" if several else app,
             factory=several,
             host=settings.host,
             port=settings.port,

@@ -24,10 +24,13 @@ from tempfile import TemporaryFile
 LIBRARIES = (
     "alembic.command",
     "click",
-    "connexion",
+    "connexion.middleware.exceptions",
+    "connexion.middleware.lifespan",
+    "connexion.middleware.request_validation",
+    "connexion.middleware.routing",
+    "connexion.middleware.security",
     "httptools",
     "jsonschema_rs",
-    "jwt",
     "psycopg_pool",
     "sqlalchemy.dialects.postgresql.psycopg",
     "uuid6",
@@ -158,6 +161,8 @@ def _run(arguments: list[str], cwd: str, env: dict[str, str]) -> None:
 
 
 def _main() -> None:
+    # As in each program; and each decides for itself what PyJWT is to bring.
+    runpy.run_path(str(Path(__file__).parent.parent / "handlers" / "imports.py"))["put_off"]()
     with warnings.catch_warnings(action="ignore"):
         for library in LIBRARIES:
             importlib.import_module(library)

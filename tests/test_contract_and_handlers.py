@@ -12,7 +12,7 @@ from tests.server import ROOT, environment
 
 CREATE_APP = (
     "import os, sys\n"
-    "from handlers.app import create_app_from_environment\n"
+    "from handlers.worker import create_app_from_environment\n"
     "from handlers.schemas import ContractError\n"
     "try: create_app_from_environment()\n"
     "except ContractError as error: sys.exit(str(error))\n"

@@ -1,0 +1,16 @@
+"""The application of a worker process, imported when its settings are known."""
+
+import os
+from pathlib import Path
+
+from starlette.types import ASGIApp
+
+from handlers.config import Settings
+
+
+def create_app_from_environment() -> ASGIApp:
+    """Return the application; the parent process has put all settings into the environment."""
+    settings = Settings.load(os.environ, env_file=Path(os.devnull))
+    from handlers.app import create_app
+
+    return create_app(settings)

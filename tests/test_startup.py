@@ -1,0 +1,126 @@
+"""What a process imports: what it needs before the first request, none of it later, and nothing that it never uses."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.client import User
+from tests.server import ROOT, command, environment
+
+# At each SIGUSR1, tell all modules that are loaded; one that is put off is of another class than loaded ones.
+TELL_MODULES = """
+import os, signal, sys, types
+
+def tell(*_):
+    put_off = ("_LazyModule", "_Package")
+    loaded = sorted(name for name, module in sys.modules.items() if type(module).__name__ not in put_off)
+    with open("unfinished", "w") as file:
+        file.write(" ".join(loaded))
+    os.rename("unfinished", "modules")
+
+signal.signal(signal.SIGUSR1, tell)
+"""
+# Each is installed with the service or, the last two, for its development.
+UNUSED = {"alembic", "cryptography", "httpx", "jinja2", "requests", "starlette.testclient", "pygments", "rich"}
+UNUSED |= {"connexion", "connexion.middleware", "connexion.apps"}
+
+
+class Process:
+    """A `todo-api serve` that tells what it has imported. It is no fork of one that has imported more."""
+
+    def __init__(self, directory: Path, **settings: str) -> None:
+        (directory / "sitecustomize.py").write_text(TELL_MODULES)
+        env = environment(PYTHONPATH=f"{directory}{os.pathsep}{ROOT}", **settings)
+        self.port = int(env["PORT"])
+        self._directory = directory
+        with (directory / "log").open("w") as log:
+            self._process = subprocess.Popen(command("serve"), cwd=directory, env=env, stdout=log, stderr=log)
+
+    def wait_until_it_listens(self) -> None:
+        """Wait for the service without asking it anything."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and self._process.poll() is None:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+                return
+            time.sleep(0.02)
+        raise RuntimeError((self._directory / "log").read_text())
+
+    def modules(self) -> set[str]:
+        """Return the names of all modules that are loaded."""
+        told = self._directory / "modules"
+        told.unlink(missing_ok=True)
+        self._process.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + 10
+        while not told.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return set(told.read_text().split())
+
+    def stop(self) -> None:
+        """Stop the service."""
+        self._process.terminate()
+        self._process.wait(20)
+
+
+@contextmanager
+def process(directory: Path, **settings: str) -> Iterator[Process]:
+    """Run the service until it listens, yield it, and stop it."""
+    one = Process(directory, **settings)
+    try:
+        one.wait_until_it_listens()
+        yield one
+    finally:
+        one.stop()
+
+
+def every_operation(ada: User) -> None:
+    """Call each operation, and be refused in each way."""
+    task = ada.create(tags=["a"], due_date="2026-01-01")
+    path = f"/tasks/{task['id']}"
+    cursor = "" if ada.create() is None else ada.get("/tasks", params={"limit": 1}).json()["next_cursor"]
+    for query in ({"search": "a", "tags": "a"}, {"cursor": cursor}, {"limit": "x"}, {"cursor": "x"}):
+        ada.get("/tasks", params=query)
+    ada.get(path, headers={"If-None-Match": '"1"'})
+    ada.patch(task["id"], {"completed": True}, headers={"If-Match": '"0"'})
+    ada.patch(task["id"], {"title": "b"})
+    ada.get("/tags")
+    ada.request("DELETE", path)
+    ada.get(path)
+    for free in ("/api/auth/verify", "/health", "/health/live", "/health/ready", "/docs", "/openapi.json", "/nowhere"):
+        ada.http.get(free)
+    ada.http.post("/health", headers={"Origin": "http://localhost:3000"})
+    ada.http.get(f"/api/{ada.id}/tasks", headers={"Authorization": "Bearer x.y.z"})
+
+
+def test_no_request_is_the_first_to_need_a_module(tmp_path: Path, database: str, server: str) -> None:
+    assert server, "it has migrated the database"
+    with process(tmp_path, DATABASE_URL=database) as one:
+        before = one.modules()
+        with User(f"http://127.0.0.1:{one.port}", "first") as ada:
+            every_operation(ada)
+        assert one.modules() - before == set()
+
+
+def test_what_the_service_never_uses_is_not_imported(tmp_path: Path, database: str, server: str) -> None:
+    assert server, "it has migrated the database"
+    with process(tmp_path, DATABASE_URL=database) as one:
+        assert one.modules() & UNUSED == set()
+
+
+def test_public_keys_bring_what_they_need(tmp_path: Path, database: str) -> None:
+    with process(tmp_path, DATABASE_URL=database, JWKS_URL="http://127.0.0.1:1/jwks") as one:
+        assert one.modules() >= {"cryptography", "httpx"}
+
+
+@pytest.mark.parametrize(
+    "statement", ["from connexion import AsyncApp", "import httpx; httpx.get", "import jinja2 as j; j.Template"]
+)
+def test_what_is_put_off_is_there_for_whoever_uses_it(tmp_path: Path, statement: str) -> None:
+    program = f"import handlers; {statement}"
+    subprocess.run([*command()[:1], "-c", program], cwd=tmp_path, env=environment(), check=True)
