@@ -3,6 +3,7 @@
 Uvicorn's records and psycopg's come in the same form. No record has a token, or a text of a user's or of a query.
 """
 
+import asyncio
 import logging
 import sys
 import time
@@ -18,6 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.logging import ColourizedFormatter
 
 _LONGEST_ADDRESS = 64
+# What is written at once to a pipe is not torn by what other workers write, up to 4,096 bytes.
+_MOST_LINES = 10
 _logger = logging.getLogger(__name__)
 # What every record has; uvicorn's messages come a second time with colours.
 _OWN_ATTRIBUTES = {*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName", "color_message"}
@@ -29,7 +32,7 @@ def log_config(level: str, *, production: bool) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"default": {"()": JsonFormatter if production else TextFormatter}},
-        "handlers": {"stdout": {"()": StdoutHandler, "formatter": "default"}},
+        "handlers": {"stdout": {"()": JsonHandler if production else StdoutHandler, "formatter": "default"}},
         # They name each of their own parts, each request without a token, and each request of ours.
         "loggers": {name: {"level": "WARNING"} for name in ("alembic.runtime.plugins", "connexion", "httpx")},
         "root": {"level": level.upper(), "handlers": ["stdout"]},
@@ -46,17 +49,55 @@ class StdoutHandler(logging.StreamHandler[TextIO]):
         """Do nothing: logging's own would tell standard error of each record that is lost, with a traceback."""
 
 
+class JsonHandler(StdoutHandler):
+    """Takes lines of JSON, too: those of one turn of the event loop are written at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, after the lines that came before it."""
+        self._write_lines()
+        super().emit(record)
+
+    def write_soon(self, line: str) -> None:
+        """Write a line before the event loop waits again."""
+        self._lines.append(line)
+        if len(self._lines) == 1:
+            asyncio.get_running_loop().call_soon(self._write_lines)
+        elif len(self._lines) == _MOST_LINES:
+            self._write_lines()
+
+    def _write_lines(self) -> None:
+        if self._lines:
+            text = "\n".join([*self._lines, ""])
+            self._lines.clear()
+            with suppress(OSError):
+                self.stream.write(text)
+                self.stream.flush()
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object on one line: `time` (RFC 3339, UTC), `level`, `logger`, `message`, and what the record adds."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return a record as a line."""
-        members: dict[str, Any] = {"level": record.levelname, "logger": record.name, "message": record.getMessage()}
-        members |= {name: value for name, value in record.__dict__.items() if name not in _OWN_ATTRIBUTES}
+        added = {name: value for name, value in record.__dict__.items() if name not in _OWN_ATTRIBUTES}
         if record.exc_info:
-            members["exception"] = _traceback(record.exc_info)
-        members["time"] = datetime.fromtimestamp(record.created, UTC)
-        return orjson.dumps(members, default=str).decode()
+            added["exception"] = _traceback(record.exc_info)
+        return _line(record.levelname, record.name, record.getMessage(), added, record.created)
+
+
+def _line(level: str, logger: str, message: str, added: dict[str, Any], created: float) -> str:
+    members = {
+        "level": level,
+        "logger": logger,
+        "message": message,
+        **added,
+        "time": datetime.fromtimestamp(created, UTC),
+    }
+    return orjson.dumps(members, default=str).decode()
 
 
 class TextFormatter(ColourizedFormatter):
@@ -83,9 +124,11 @@ def log_request(scope: Scope, status: int | None, seconds: float) -> None:
     state = scope["state"]
     method, route, duration_ms = scope["method"], state.get("route"), round(seconds * 1000, 3)
     message = f"{method or '-'} {route or '-'} {status or '-'} {duration_ms} ms"
-    # As `_logger.info` would make it after it had looked for the line that calls it: 42 µs for the whole, 15 so.
-    record = logging.LogRecord(_logger.name, logging.INFO, "", 0, message, None, None)
-    record.__dict__ |= {
+    handler = next(iter(logging.getLogger().handlers), None)
+    if not isinstance(handler, JsonHandler):
+        _logger.info(message)
+        return
+    fields = {
         "method": method,
         "route": route,
         "status": status,
@@ -94,7 +137,8 @@ def log_request(scope: Scope, status: int | None, seconds: float) -> None:
         "user_id": state.get("user_id"),
         "client": _address(scope["client"][0][:_LONGEST_ADDRESS]) if scope["client"] else None,
     }
-    _logger.handle(record)
+    # The same by `_logger.info`, with a record that is made, handed on and written by itself, would take 42 µs, not 8.
+    handler.write_soon(_line("INFO", _logger.name, message, fields, time.time()))
 
 
 @lru_cache(1024)
