@@ -5,7 +5,7 @@ import re
 from handlers.contract import Answer
 from handlers.resources import PRIVATE, list_tag
 from storage import accounts
-from storage.pool import Connection
+from storage.connection import Connection
 
 _ENTITY_TAG = re.compile(r'(W/)?"([^"]*)"')
 _REVISION = re.compile(r"0|[1-9][0-9]{0,17}")

@@ -32,8 +32,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
 from storage import accounts
+from storage.connection import Connection
 from storage.database import Query
-from storage.pool import Connection
 from storage.schema import is_live, searched_text, tasks
 from storage.tasks import Task, columns
 

@@ -2,21 +2,14 @@
 
 import asyncio
 import select
-from contextlib import AbstractAsyncContextManager, suppress
-from functools import lru_cache
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection, AsyncRawCursor
-from psycopg.abc import PQGen
-from psycopg.pq import Format, TransactionStatus
 from psycopg_pool import AsyncConnectionPool
 
+from storage.connection import Connection
 from storage.errors import Unavailable
-
-Row = tuple[Any, ...]
-Result = TypeVar("Result")
 
 # Beside what is away: what has no tables yet, or not for us, and a pooler that mixes up prepared statements.
 _AWAY = (
@@ -28,32 +21,6 @@ _AWAY = (
     psycopg.errors.InvalidSqlStatementName,
     psycopg.errors.DuplicatePreparedStatement,
 )
-_CANCEL_SECONDS = 1.0
-
-
-class Connection(AsyncConnection[Row]):
-    """A connection that keeps the cursors of its last statements, and on which no statement takes too long."""
-
-    statement_timeout: float | None = None
-    """In seconds."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # A cursor that runs its statement again knows how to convert the values, there and back: a new one finds that
-        # out in 27 µs, of 115 for a row. Each also keeps its last rows, so that there must not be many.
-        self.cursor_of = lru_cache(8)(self._cursor_of)
-
-    def _cursor_of(self, _: bytes) -> AsyncRawCursor[Row]:
-        cursor = AsyncRawCursor(self)
-        cursor.format = Format.BINARY
-        return cursor
-
-    async def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None) -> Result:  # noqa: ASYNC109 - psycopg's
-        """Run a statement's generator. Raises psycopg.OperationalError when it takes longer than it may.
-
-        Psycopg looks at its clock anyway; asyncio.timeout would take 5 µs more.
-        """
-        return await super().wait(gen, interval, timeout or self.statement_timeout)
 
 
 class Pool:
@@ -171,17 +138,9 @@ class _Loan:
     ) -> None:
         try:
             if isinstance(error, _AWAY):
-                await _cancel(self._connection)
                 raise Unavailable(_first_line(error)) from error
         finally:
             await self._pool.give_back(self._connection)
-
-
-async def _cancel(connection: Connection) -> None:
-    """Have the server end a statement that took too long: nobody waits for it any more."""
-    if connection.info.transaction_status == TransactionStatus.ACTIVE:
-        with suppress(psycopg.Error):
-            await connection.cancel_safe(timeout=_CANCEL_SECONDS)
 
 
 def _has_something_to_read(connection: Connection) -> bool:

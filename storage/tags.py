@@ -6,8 +6,8 @@ from typing import NamedTuple
 from sqlalchemy import Text, collate, column, func, literal_column, select, true
 
 from storage import accounts
+from storage.connection import Connection
 from storage.database import Query
-from storage.pool import Connection
 from storage.schema import is_live, tasks
 
 MOST_TAGS = 10_000

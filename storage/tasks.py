@@ -29,9 +29,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from uuid6 import uuid7
 
 from storage import accounts
+from storage.connection import Connection, Row
 from storage.database import Query
 from storage.errors import NotFound, PreconditionFailed
-from storage.pool import Connection, Row
 from storage.schema import is_live, tasks
 
 
