@@ -156,13 +156,15 @@ def _rows(user: str, size: int, texts: Sequence[str], random: Random) -> Iterato
     for number, text in enumerate(random.choices(texts, k=count)):
         created = _FIRST_DAY + number * step
         task_id = f"{int(created.timestamp() * 1000):012x}7{random.getrandbits(12):03x}8{random.getrandbits(60):015x}"
-        done = created if random.random() < 0.7 else None
-        gone = created if number in deleted else None
+        changed = created + timedelta(hours=random.randrange(2_000))
+        done = changed if random.random() < 0.7 else None
+        gone = changed if number in deleted else None
         due = (created + timedelta(days=random.randrange(60))).date() if random.random() < 0.6 else None
         tags = "{" + ",".join(random.sample(_TAGS, random.choice((0, 0, 1, 1, 2, 3)))) + "}"
         title = f"Ask at the {RARE}: {text}" if number in rare else text
         priority = random.choice((1, 2, 2, 2, 3))
-        values = (user, task_id, number + 1, title, done is not None, done, priority, due, tags, created, created, gone)
+        state = (done is not None, done, priority, due, tags, created, changed, gone)
+        values = (user, task_id, number + 1, title, *state)
         yield "\t".join(_NULL if value is None else str(value) for value in values) + "\n"
 
 
