@@ -32,7 +32,9 @@ _DOWN = Ping(up=False, revision=None)
 class Query:
     """A statement of SQLAlchemy Core, compiled once to the SQL that psycopg runs."""
 
-    def __init__(self, statement: ClauseElement) -> None:
+    def __init__(self, statement: ClauseElement, *, prepare: bool | None = None) -> None:
+        """`prepare=False` has it planned anew for the values of each execution; else it is prepared when used often."""
+        self._prepare = prepare
         compiled = cast(SQLCompiler, statement.compile(dialect=_DIALECT))
         self.sql = str(compiled).encode()
         self._names = tuple(compiled.positiontup or ())
@@ -47,13 +49,13 @@ class Query:
     async def fetch_one(self, connection: Connection, **parameters: Any) -> Row | None:
         """Return the first row, None when there is none."""
         cursor = connection.cursor_of(self.sql)
-        await cursor.execute(self.sql, self.values(**parameters))
+        await cursor.execute(self.sql, self.values(**parameters), prepare=self._prepare)
         return await cursor.fetchone()
 
     async def fetch_all(self, connection: Connection, **parameters: Any) -> Sequence[Row]:
         """Return every row."""
         cursor = connection.cursor_of(self.sql)
-        await cursor.execute(self.sql, self.values(**parameters))
+        await cursor.execute(self.sql, self.values(**parameters), prepare=self._prepare)
         return await cursor.fetchall()
 
 

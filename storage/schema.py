@@ -47,14 +47,19 @@ tasks = Table(
 is_live = tasks.c.deleted_at.is_(None)
 
 # Literals, not parameters: PostgreSQL matches an expression to its index only when both are written the same.
-searched_text = func.lower(tasks.c.title + literal_column("' '") + literal_column("coalesce(description, '')"))
+# No text in lower case has a capital letter, so that nothing that is searched for straddles title and description.
+searched_text = (
+    func.lower(tasks.c.title, type_=Text)
+    .concat(literal_column("'X'"))
+    .concat(func.lower(func.coalesce(tasks.c.description, literal_column("''")), type_=Text))
+)
 
 Index("tasks_by_created_at", tasks.c.user_id, tasks.c.created_at, tasks.c.id, postgresql_where=is_live)
 Index(
-    "tasks_by_text",
+    "tasks_by_searched_text",
     tasks.c.user_id,
     # Written as PostgreSQL repeats it, which is how `alembic check` compares it.
-    literal_column("lower((title || ' '::text) || COALESCE(description, ''::text))").label("text"),
+    literal_column("((lower(title) || 'X'::text) || lower(COALESCE(description, ''::text)))").label("text"),
     postgresql_using="gin",
     postgresql_ops={"text": "gin_trgm_ops"},
     postgresql_where=is_live,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Text, collate, column, func, literal_column, select, true
+from sqlalchemy import BigInteger, Text, cast, collate, column, func, literal_column, select, true
 
 from storage import accounts
 from storage.connection import Connection
@@ -21,12 +21,14 @@ class Tag(NamedTuple):
 
 
 def _statement() -> Query:
-    tag = func.unnest(tasks.c.tags).table_valued(column("name", Text)).render_derived(name="tag")
+    # Counted by their whole lists first, which are fewer than the tasks: to take each task's apart costs twice as much.
+    lists = select(tasks.c.tags, func.count().label("tasks")).where(tasks.c.user_id == accounts.owner, is_live)
+    counted = lists.group_by(tasks.c.tags).subquery("lists")
+    tag = func.unnest(counted.c.tags).table_valued(column("name", Text)).render_derived(name="tag")
     name = tag.c.name
     used = (
-        select(name, func.count().label("usage_count"))
-        .select_from(tasks.join(tag, true()))
-        .where(tasks.c.user_id == accounts.owner, is_live)
+        select(name, cast(func.sum(counted.c.tasks), BigInteger).label("usage_count"))
+        .select_from(counted.join(tag, true()))
         .group_by(name)
         .order_by(collate(name, "C"))
         .limit(literal_column(str(MOST_TAGS)))

@@ -1,57 +1,209 @@
-"""In the default order, a page costs the same however far from the first it is."""
+"""What PostgreSQL does for each operation: an index leads to the user's tasks, and none but the asked-for is sorted."""
 
-from typing import Any
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Literal
 
-from storage.lists import Position, Sort, _query
+from storage import accounts, tags, tasks
+from storage.connection import Connection
+from storage.database import Query
+from storage.lists import Filters, Position, Sort, _query, list_tasks
 from storage.migrations import migrate
 from tests.postgres import new_database
 
 TASKS = """
     INSERT INTO tasks (user_id, id, revision, title, completed, priority, tags, created_at, updated_at)
-    SELECT 'ada', ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, n, 'task ' || n, false, 2, '{}',
-           timestamptz '2026-01-01' + n * interval '1 second', now()
-    FROM generate_series(1, 40000) n
+    SELECT CASE WHEN n % 6 = 0 THEN 'ada' ELSE 'user-' || n % 1000 END,
+           ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, n, 'task ' || md5(n::text), n % 4 = 0, 1,
+           '{home}', timestamptz '2026-01-01' + n * interval '1 second', now()
+    FROM generate_series(1, 12000) n
 """
+NEWEST_FIRST = Sort("created_at", descending=True)
+ORDERS = [Sort(by, way) for by in ("updated_at", "due_date", "priority", "title") for way in (True, False)]
+PAGE = {"user_id": "ada", "limit": 51, "offset": 0}
+TASK = {"user_id": "ada", "id": UUID("00000000-0000-7000-8000-000000000600")}
+NEW = {"title": "new", "description": None, "completed": True, "priority": 1, "due_date": None, "tags": ["home"]}
+# PostgreSQL plans for the values at hand or, once a statement is used often, for any.
+MODES = ("force_custom_plan", "force_generic_plan")
+
+Plan = dict[str, Any]
+
+
+class Case(NamedTuple):
+    """A statement of the service's with its parameters, and the indexes that may lead to tasks."""
+
+    query: Query
+    parameters: dict[str, Any]
+    indexes: frozenset[str]
+
+
+BY_KEY = frozenset({"tasks_pkey"})
+IN_ORDER = frozenset({"tasks_by_created_at"})
+# Those that begin with the user.
+ANY_INDEX = frozenset({"tasks_by_created_at", "tasks_by_searched_text", "tasks_pkey"})
+
+
+def listed(*filters: str, sort: Sort = NEWEST_FIRST, **parameters: Any) -> Case:
+    """Return the first page of a list."""
+    query = _query(frozenset(filters), sort, after_position=False)
+    return Case(query, PAGE | parameters, ANY_INDEX if filters or sort != NEWEST_FIRST else IN_ORDER)
+
+
+def after(number: int) -> Case:
+    """Return the page after a task, in the default order."""
+    created_at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number)
+    position = Position(str(created_at), UUID(f"00000000-0000-7000-8000-{number:012}"))
+    query = _query(frozenset(), NEWEST_FIRST, after_position=True)
+    return Case(query, {"user_id": "ada", "limit": 51, **position._asdict()}, IN_ORDER)
+
+
+CASES = {
+    "first page": listed(),
+    "next page": after(11_700),
+    "deep page": after(6_000),
+    "filtered list": listed("completed", "priority", completed=False, priority=[1]),
+    "tasks with a tag": listed("any_tags", tags=["home"]),
+    **{f"sorted by {sort.by}, {sort.descending}": listed(sort=sort) for sort in ORDERS},
+    "tags": Case(tags._LIST, {"user_id": "ada"}, ANY_INDEX),
+    "get": Case(tasks._GET, TASK, BY_KEY),
+    "create": Case(tasks._CREATE, TASK | NEW, frozenset()),
+    "patch": Case(tasks._update(frozenset(NEW)), TASK | NEW | {"revisions": [3]}, BY_KEY),
+    "delete": Case(tasks._DELETE, TASK | {"revisions": [3]}, BY_KEY),
+    "304": Case(accounts._REVISION, {"user_id": "ada"}, frozenset()),
+}
+PAGES_IN_ORDER = ("first page", "next page", "deep page")
 
 
 @pytest.fixture(scope="module")
-def connection(postgres: str) -> Any:
-    """Yield a connection to a database in which Ada has 40,000 tasks."""
+def database(postgres: str) -> str:
+    """Return the URL of a database in which Ada has 2,000 of 12,000 tasks."""
     url = new_database(postgres)
     migrate(url)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(TASKS)
-        connection.execute("VACUUM ANALYZE tasks")
+        connection.execute("INSERT INTO accounts SELECT user_id, max(revision) FROM tasks GROUP BY user_id")
+        connection.execute("INSERT INTO accounts SELECT 'other-' || n, n FROM generate_series(1, 2000) n")
+        connection.execute("VACUUM ANALYZE accounts, tasks")
+    return url
+
+
+@pytest.fixture
+def connection(database: str) -> Iterator[psycopg.Connection[Any]]:
+    """Yield a connection to it, whose changes are undone."""
+    with psycopg.connect(database) as connection:
         yield connection
+        connection.rollback()
 
 
-def nodes(plan: Any) -> list[Any]:
+def nodes(plan: Plan) -> list[Plan]:
     """Return a plan and all plans below it."""
     return [plan, *(node for below in plan.get("Plans", ()) for node in nodes(below))]
 
 
-def explain(connection: psycopg.Connection[Any], after: int) -> list[Any]:
-    """Return the plans of the page after a task."""
-    row = connection.execute(
-        "SELECT created_at::text, id FROM tasks WHERE user_id = 'ada' AND revision = %s", [after]
-    ).fetchone()
+def scans(plan: Plan) -> list[Plan]:
+    """Return the plans that find rows of the tables."""
+    return [node for node in nodes(plan) if "Scan" in node["Node Type"] and {"Relation Name", "Index Name"} & set(node)]
+
+
+def explain(connection: psycopg.Connection[Any], case: Case, mode: str, options: str = "") -> Plan:
+    """Return the plan of a statement: for these values or for any."""
+    connection.execute(f"SET LOCAL plan_cache_mode = {mode}".encode())
+    connection.execute(b"PREPARE statement AS " + case.query.sql)
+    arguments = SQL(", ").join(map(Literal, case.query.values(**case.parameters)))
+    execute = SQL("EXPLAIN (FORMAT JSON{}) EXECUTE statement ({})").format(SQL(options), arguments)
+    row = connection.execute(execute).fetchone()
+    connection.execute("DEALLOCATE statement")
     assert row is not None
-    query = _query(frozenset(), Sort("created_at", descending=True), after_position=True)
-    values = query.values(user_id="ada", limit=51, **Position(*row)._asdict())
-    cursor = psycopg.RawCursor(connection)
-    explained = cursor.execute(b"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + query.sql, values).fetchone()
-    assert explained is not None
-    return nodes(explained[0][0]["Plan"])
+    plan: Plan = row[0][0]["Plan"]
+    return plan
 
 
-@pytest.mark.parametrize("after", [39_950, 20_000, 100])
-def test_a_page_of_the_default_order_is_read_from_the_index(connection: Any, after: int) -> None:
-    plans = explain(connection, after)
-    assert plans[0]["Shared Hit Blocks"] + plans[0]["Shared Read Blocks"] < 30
-    (scan,) = [plan for plan in plans if plan.get("Relation Name") == "tasks"]
-    assert (scan["Node Type"], scan["Index Name"]) == ("Index Scan", "tasks_by_created_at")
-    assert scan["Actual Rows"] <= 51
-    assert "ROW(created_at, id) < ROW(" in scan["Index Cond"]
+def sorts_whole_set(plan: Plan) -> bool:
+    """Tell whether a plan sorts tasks before it has cut them to a page."""
+
+    def reaches_tasks(node: Plan) -> bool:
+        if node["Node Type"] == "Limit" or node.get("Parent Relationship") == "InitPlan":
+            return False
+        return node.get("Relation Name") == "tasks" or any(map(reaches_tasks, node.get("Plans", ())))
+
+    return any("Sort" in node["Node Type"] and reaches_tasks(node) for node in nodes(plan))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", CASES)
+def test_an_index_leads_to_what_a_request_is_about(connection: psycopg.Connection[Any], name: str, mode: str) -> None:
+    plan = explain(connection, CASES[name], mode)
+    kinds = {node["Node Type"] for node in scans(plan)}
+    assert kinds <= {"Index Scan", "Index Only Scan", "Bitmap Index Scan", "Bitmap Heap Scan"}
+    used = {node["Index Name"] for node in scans(plan) if "Index Name" in node}
+    assert {index for index in used if index.startswith("tasks")} <= CASES[name].indexes
+    assert bool(used & CASES[name].indexes) == bool(CASES[name].indexes)
+    for node in scans(plan):
+        if "Index Name" in node:
+            assert "user_id = " in node["Index Cond"]
+            assert CASES[name].indexes != BY_KEY or node["Index Name"] != "tasks_pkey" or "(id = " in node["Index Cond"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", PAGES_IN_ORDER)
+def test_a_page_of_the_default_order_is_read_off_the_index(
+    connection: psycopg.Connection[Any], name: str, mode: str
+) -> None:
+    plan = explain(connection, CASES[name], mode, ", ANALYZE, BUFFERS")
+    assert not sorts_whole_set(plan)
+    (page,) = [node for node in scans(plan) if node["Node Type"] == "Index Scan" and node["Alias"] == "tasks"]
+    assert (page["Actual Rows"], page["Index Name"]) == (51, "tasks_by_created_at")
+    assert page["Shared Hit Blocks"] + page["Shared Read Blocks"] < 30
+    if name != "first page":
+        assert "ROW(created_at, id) < ROW(" in page["Index Cond"]
+
+
+@pytest.mark.parametrize("name", ["filtered list", "tasks with a tag"])
+def test_what_is_filtered_is_looked_through_once_for_page_and_total(
+    connection: psycopg.Connection[Any], name: str
+) -> None:
+    plan = explain(connection, CASES[name], "force_custom_plan")
+    assert [node["Node Type"] for node in nodes(plan)].count("CTE Scan") == 2
+    through_all = [node for node in scans(plan) if node.get("Relation Name") == "tasks" and "Filter" in node]
+    assert len(through_all) == 1
+
+
+def conditions(plan: Plan) -> str:
+    """Return what the indexes of a plan are asked for."""
+    return " ".join(node["Index Cond"] for node in scans(plan) if "Index Name" in node)
+
+
+def test_a_rare_word_is_found_by_the_index_for_search(connection: psycopg.Connection[Any]) -> None:
+    plan = explain(connection, listed("search", search="%c4ca4238a0%"), "force_custom_plan")
+    assert "tasks_by_searched_text" in {node.get("Index Name") for node in nodes(plan)}
+    assert "~~ '%c4ca4238a0%'" in conditions(plan)
+
+
+def test_what_has_no_three_letters_is_not_looked_for_in_the_whole_index(connection: psycopg.Connection[Any]) -> None:
+    plan = explain(connection, listed("search", search="%c4%"), "force_custom_plan")
+    assert "~~" not in conditions(plan)
+    assert {node["Node Type"] for node in scans(plan)}.isdisjoint({"Seq Scan"})
+
+
+def prepared(database: str, filters: Filters) -> list[str]:
+    """Return the statements that a connection has prepared after some lists."""
+
+    async def ask() -> list[str]:
+        async with await Connection.connect(database, autocommit=True) as connection:
+            for _ in range(12):
+                await list_tasks(connection, "ada", filters, NEWEST_FIRST, limit=50, start=0)
+            rows = await connection.execute("SELECT statement FROM pg_prepared_statements")
+            return [row[0] for row in await rows.fetchall()]
+
+    return asyncio.run(ask())
+
+
+def test_a_search_is_planned_for_its_term_and_all_else_once(database: str) -> None:
+    assert len(prepared(database, Filters())) == 1
+    assert prepared(database, Filters(search="c4")) == []

@@ -41,6 +41,7 @@ def test_search_folds_case_beyond_ascii_and_takes_wildcards_as_they_are(ada: Use
     ada.create("bar", description="baz_qux")
     assert ada.titles(search="äpfel") == ada.titles(search="100%") == ["ÄPFEL 100%"]
     assert ada.titles(search="Z_Q") == ["bar"]
+    assert ada.titles(search="rXb") == ada.titles(search="rxb") == []
     assert ada.titles(search="bar baz") == ada.titles(search="%f") == ada.titles(search="a_f") == []
     assert len(ada.titles(search="")) == 2
 

@@ -1,0 +1,221 @@
+"""What each operation takes of users with 100 to 100,000 tasks: `python -m tests.load.growth`.
+
+One request after another on one connection, the four users by turns: all are served by the same database session, so
+that a plan which is good for one of them only would show.
+"""
+
+import http.client
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import click
+import psycopg
+
+from storage.embedded import run_postgres
+from storage.migrations import migrate
+from tests.client import mint
+from tests.load.population import FREQUENT, RARE, SIZES, load, user_of
+from tests.postgres import reachable_directory
+from tests.server import start
+
+_SECONDS = 0.7
+_MOST, _LEAST = 300, 20
+_SETTINGS = {"shared_buffers": "'512MB'", "max_wal_size": "'8GB'", "synchronous_commit": "off", "autovacuum": "off"}
+
+
+class Client:
+    """One user on a connection that the users share."""
+
+    def __init__(self, connection: http.client.HTTPConnection, size: int) -> None:
+        self.size = size
+        self._connection = connection
+        self._path = f"/api/{user_of(size)}"
+        self._headers = {"Authorization": f"Bearer {mint(user_of(size))}"}
+
+    def send(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        """Send a request, and return the answer and its body."""
+        self._connection.request(method, self._path + path, body, {**self._headers, **(headers or {})})
+        response = self._connection.getresponse()
+        return response, response.read()
+
+    def get(self, path: str) -> Any:
+        """Return what a GET answers."""
+        response, body = self.send("GET", path)
+        assert response.status == 200, body
+        return json.loads(body)
+
+
+Request = Callable[[], tuple[http.client.HTTPResponse, bytes]]
+
+
+class Operation(NamedTuple):
+    """What is measured: `prepare` makes a user's request; `flat` says that it may not grow with the tasks."""
+
+    name: str
+    status: int
+    prepare: Callable[[Client], Request]
+    flat: bool = False
+    most_milliseconds: int = 60
+
+
+def _list(query: str = "") -> Callable[[Client], Request]:
+    return lambda client: lambda: client.send("GET", f"/tasks{query}")
+
+
+def _cursor_page(part: int) -> Callable[[Client], Request]:
+    def prepare(client: Client) -> Request:
+        offset = min(client.size // part, client.size - 50) - 1 if part else 49
+        cursor = client.get(f"/tasks?limit=1&offset={offset}")["next_cursor"]
+        return lambda: client.send("GET", f"/tasks?cursor={cursor}")
+
+    return prepare
+
+
+def _deep_offset(client: Client) -> Request:
+    return lambda: client.send("GET", f"/tasks?offset={client.size // 2}")
+
+
+def _task(client: Client) -> str:
+    return f"/tasks/{client.get(f'/tasks?limit=1&offset={client.size // 3}')['tasks'][0]['id']}"
+
+
+def _get(client: Client) -> Request:
+    path = _task(client)
+    return lambda: client.send("GET", path)
+
+
+def _poll(path_of: Callable[[Client], str]) -> Callable[[Client], Request]:
+    def prepare(client: Client) -> Request:
+        path = path_of(client)
+        tag = client.send("GET", path)[0].headers["ETag"]
+        return lambda: client.send("GET", path, headers={"If-None-Match": tag})
+
+    return prepare
+
+
+def _create(client: Client) -> Request:
+    body = json.dumps({"title": "Buy milk", "description": "Two litres", "tags": ["home"], "priority": "High"}).encode()
+    return lambda: client.send("POST", "/tasks", body, {"Content-Type": "application/json"})
+
+
+def _patch(client: Client) -> Request:
+    path = _task(client)
+    titles = iter(range(1_000_000))
+
+    def request() -> tuple[http.client.HTTPResponse, bytes]:
+        body = json.dumps({"title": f"Changed {next(titles)} times", "completed": True}).encode()
+        return client.send("PATCH", path, body, {"Content-Type": "application/json"})
+
+    return request
+
+
+OPERATIONS = (
+    Operation("default list", 200, _list()),
+    Operation("next cursor page", 200, _cursor_page(0), flat=True),
+    Operation("deep cursor page", 200, _cursor_page(2), flat=True),
+    Operation("page by offset, halfway", 200, _deep_offset),
+    Operation("open tasks of high priority", 200, _list("?completed=false&priority=High")),
+    Operation("tasks with a tag", 200, _list("?tags=home")),
+    Operation("tasks with a tag that none has", 200, _list("?tags=nowhere")),
+    Operation("search: rare word", 200, _list(f"?search={RARE}"), flat=True),
+    Operation("search: frequent word", 200, _list(f"?search={FREQUENT}")),
+    Operation("search: no match", 200, _list("?search=hippopotamus")),
+    Operation("search: two letters", 200, _list("?search=su"), most_milliseconds=200),
+    Operation("search: one letter", 200, _list("?search=e"), most_milliseconds=200),
+    Operation("sorted by updated_at", 200, _list("?sort_by=updated_at")),
+    Operation("sorted by due_date", 200, _list("?sort_by=due_date")),
+    Operation("sorted by priority", 200, _list("?sort_by=priority")),
+    Operation("sorted by title", 200, _list("?sort_by=title")),
+    Operation("tags", 200, lambda client: lambda: client.send("GET", "/tags")),
+    Operation("get", 200, _get, flat=True),
+    Operation("304 of a list", 304, _poll(lambda _: "/tasks"), flat=True),
+    Operation("304 of a task", 304, _poll(_task), flat=True),
+    Operation("create", 201, _create, flat=True),
+    Operation("patch", 200, _patch, flat=True),
+)
+
+
+class Times(NamedTuple):
+    """The median and the 99th percentile of a request, in milliseconds."""
+
+    p50: float
+    p99: float
+
+
+def _measure(operation: Operation, clients: list[Client]) -> dict[int, Times]:
+    requests = [(client.size, operation.prepare(client)) for client in clients]
+    taken: dict[int, list[float]] = {client.size: [] for client in clients}
+    # Not counted: statements are prepared and plans settled after ten executions.
+    for _ in range(3):
+        for _, request in requests:
+            request()
+    finish = time.perf_counter() + _SECONDS * len(clients)
+    for number in range(_MOST):
+        if number >= _LEAST and time.perf_counter() > finish:
+            break
+        for size, request in requests:
+            started = time.perf_counter()
+            response, body = request()
+            taken[size].append((time.perf_counter() - started) * 1000)
+            assert response.status == operation.status, body
+    return {size: Times(statistics.median(of), sorted(of)[len(of) * 99 // 100]) for size, of in taken.items()}
+
+
+def _row(operation: Operation, times: Mapping[int, Times]) -> str:
+    smallest, *_, largest = times.values()
+    ratio = largest.p50 / smallest.p50
+    target = "1.5 times" if operation.flat else f"{operation.most_milliseconds} ms"
+    holds = ratio <= 1.5 if operation.flat else largest.p50 <= operation.most_milliseconds
+    cells = [f"{of.p50:.2f} ({of.p99:.2f})" for of in times.values()]
+    return f"| {operation.name} | {' | '.join(cells)} | {ratio:.1f} | {target} | {'yes' if holds else '**no**'} |"
+
+
+def _table(url: str) -> Iterator[str]:
+    yield "One request after another on one connection. Milliseconds: p50 (p99)."
+    yield ""
+    yield f"| | {' | '.join(f'{size:,} tasks' for size in SIZES)} | 100,000 : 100 | at most | holds |"
+    yield "|---|" + "--:|" * (len(SIZES) + 2) + "---|"
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port)
+    clients = [Client(connection, size) for size in SIZES]
+    for operation in OPERATIONS:
+        yield _row(operation, _measure(operation, clients))
+    connection.close()
+
+
+def measure(database: str) -> None:
+    """Print a table of what the service takes on a loaded database."""
+    with TemporaryDirectory() as directory, start(Path(directory), DATABASE_URL=database) as service:
+        for line in _table(service.url):
+            click.echo(line)
+
+
+@contextmanager
+def server_of(directory: Path) -> Iterator[str]:
+    """Run PostgreSQL on a directory, its memory that of a small server, and yield the URL of its database."""
+    with run_postgres(directory) as url, psycopg.connect(url, autocommit=True) as connection:
+        for name, value in _SETTINGS.items():
+            connection.execute(f"ALTER SYSTEM SET {name} = {value}".encode())
+    with run_postgres(directory) as url:
+        yield url
+
+
+def main() -> None:
+    """Load two million tasks, and print what each operation takes of users with 100 to 100,000."""
+    with reachable_directory() as directory, server_of(directory / "postgresql") as url:
+        migrate(url)
+        load(url)
+        measure(url)
+
+
+if __name__ == "__main__":
+    main()
