@@ -1,6 +1,7 @@
 """A connection to PostgreSQL, as psycopg has it, but for what each statement would do anew."""
 
 import asyncio
+import math
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -25,7 +26,7 @@ class Connection(AsyncConnection[Row]):
     watched, and no more, takes 22.
     """
 
-    statement_timeout: float | None = None
+    statement_timeout = math.inf
     """How many seconds a statement may take."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -40,20 +41,18 @@ class Connection(AsyncConnection[Row]):
         cursor.format = Format.BINARY
         return cursor
 
-    async def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None) -> Result:  # noqa: ARG002, ASYNC109 - psycopg's
+    async def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None) -> Result:  # noqa: ASYNC109 - psycopg's
         """Run what psycopg does with a statement. Raises psycopg.OperationalError when it takes longer than it may."""
-        seconds = timeout or self.statement_timeout
+        loop, seconds = asyncio.get_running_loop(), timeout or self.statement_timeout
+        end = loop.time() + seconds
         try:
             wanted = next(gen)
-            while True:
-                await self._wait_for_socket(wanted & _WRITABLE, seconds)
+            while loop.time() < end:
+                await self._wait_for_socket(loop, wanted & _WRITABLE, interval)
                 wanted = gen.send(Ready.RW if wanted & _WRITABLE else Ready.R)
-        except StopIteration as end:
-            result: Result = end.value
+        except StopIteration as stop:
+            result: Result = stop.value
             return result
-        except TimeoutError:
-            await self._end(gen)
-            raise psycopg.OperationalError(f"the statement took longer than {seconds:g} s") from None
         except asyncio.CancelledError:
             await self._end(gen)
             raise
@@ -61,30 +60,34 @@ class Connection(AsyncConnection[Row]):
             if self.pgconn.status != ConnStatus.OK:
                 # Libpq has closed the socket, and the next one may have its number.
                 self._unwatch()
+        await self._end(gen)
+        raise psycopg.OperationalError(f"the statement took longer than {seconds:g} s")
 
     async def close(self) -> None:
         """Close the connection."""
         self._unwatch()
         await super().close()
 
-    async def _wait_for_socket(self, writable: int, seconds: float | None) -> None:
-        """Wait until the socket can be read or, where that is wanted, written. Raises TimeoutError."""
-        loop = asyncio.get_running_loop()
+    async def _wait_for_socket(self, loop: asyncio.AbstractEventLoop, writable: int, interval: float) -> None:
+        """Wait until the socket can be read or, where that is wanted, written; or for so many seconds.
+
+        Raises psycopg.OperationalError where libpq has closed the socket, of which nothing would come.
+        """
+        descriptor = self.pgconn.socket
         if self._watched is None:
-            self._watched = self.pgconn.socket
-            loop.add_reader(self._watched, self._wake)
+            self._watched = descriptor
+            loop.add_reader(descriptor, self._wake)
         if writable:
-            loop.add_writer(self._watched, self._wake)
+            loop.add_writer(descriptor, self._wake)
         self._waiter = loop.create_future()
-        timer = loop.call_later(seconds, _expire, self._waiter) if seconds else None
+        timer = loop.call_later(interval, self._look)
         try:
             await self._waiter
         finally:
             self._waiter = None
-            if timer is not None:
-                timer.cancel()
-            if writable and self._watched is not None:
-                loop.remove_writer(self._watched)
+            timer.cancel()
+            if writable:
+                loop.remove_writer(descriptor)
 
     def _wake(self) -> None:
         if self._waiter is None:
@@ -92,6 +95,11 @@ class Connection(AsyncConnection[Row]):
             self._unwatch()
         elif not self._waiter.done():
             self._waiter.set_result(None)
+
+    def _look(self) -> None:
+        """Have libpq look by itself: of a socket with an error, the loop stops telling."""
+        self._unwatch()
+        self._wake()
 
     def _unwatch(self) -> None:
         if self._watched is not None:
@@ -105,8 +113,3 @@ class Connection(AsyncConnection[Row]):
             with suppress(psycopg.Error):
                 await self.cancel_safe(timeout=_CANCEL_SECONDS)
                 await super().wait(gen, timeout=_CANCEL_SECONDS)
-
-
-def _expire(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_exception(TimeoutError())

@@ -17,7 +17,7 @@ from handlers import __version__ as VERSION  # noqa: N812 - a constant here
 from storage.migrations import migrate
 from tests.client import Json, User
 from tests.postgres import new_database, postmaster, private_postgres, wait_for_locks
-from tests.server import serve
+from tests.server import serve, start
 
 
 def test_a_working_service_is_healthy(server: str) -> None:
@@ -141,6 +141,29 @@ def test_connections_that_the_database_closed_are_replaced_unseen(tmp_path: Path
         time.sleep(0.2)
         assert [ada.get(f"/tasks/{task['id']}").status_code for _ in range(12)] == [200] * 12
         assert httpx.get(f"{server}/health").status_code == 200
+
+
+def test_a_connection_that_ends_before_its_statement_was_read_is_told_at_once(tmp_path: Path) -> None:
+    settings = {"DATABASE_POOL_MAX_SIZE": "1", "DATABASE_STATEMENT_TIMEOUT": "5"}
+    with (
+        private_postgres() as url,
+        start(tmp_path, DATABASE_URL=url, **settings) as service,
+        User(service.url, "ada") as ada,
+        ThreadPoolExecutor() as threads,
+    ):
+        ada.create("kept")
+        with psycopg.connect(url, autocommit=True) as connection:
+            row = connection.execute("SELECT pid FROM pg_stat_activity WHERE query LIKE 'WITH bump%'").fetchone()
+        assert row is not None
+        os.kill(row[0], signal.SIGSTOP)
+        asked = threads.submit(ada.get, "/tasks")
+        time.sleep(0.2)
+        os.kill(row[0], signal.SIGKILL)
+        assert asked.result().status_code == 503
+        assert ada.titles() == ["kept"]
+        log = service.log.read_text()
+    assert "server closed the connection unexpectedly" in log
+    assert "took longer" not in log
 
 
 def test_a_pool_that_is_all_in_use_does_not_mean_that_the_database_is_away(tmp_path: Path) -> None:
