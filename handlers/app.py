@@ -99,13 +99,15 @@ def _operations(
 
 def _with_route_noted(app: ASGIApp, specification: Specification, documents: set[str]) -> ASGIApp:
     """Note which operation a request is for, by its id and its path template, for logs and metrics."""
-    templates = {operation["operationId"]: path for path, _, operation in operations(specification)}
+    noted_of = {
+        TagResolver.name_of(operation): {"operation_id": operation["operationId"], "route": path}
+        for path, _, operation in operations(specification)
+    }
 
     async def noted(scope: Scope, receive: Receive, send: Send) -> None:
         resolved = scope["extensions"]["connexion_routing"]["operation_id"]
         if resolved is not None:
-            name = resolved.rpartition(".")[2]
-            scope["state"] |= {"operation_id": name, "route": templates[name]}
+            scope["state"] |= noted_of[resolved]
         elif scope["path"] in documents:
             scope["state"]["route"] = scope["path"]
         await app(scope, receive, send)

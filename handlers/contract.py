@@ -58,7 +58,11 @@ class TagResolver(Resolver):  # type: ignore[misc]  # Connexion has no types
 
     def resolve_operation_id(self, operation: AbstractOperation) -> str:
         """Return the dotted name of the operation's handler, such as `handlers.tasks.list_tasks`."""
-        declared = operation._operation
+        return self.name_of(operation._operation)
+
+    @staticmethod
+    def name_of(declared: Mapping[str, Any]) -> str:
+        """Return the same for an operation as it is declared."""
         return f"handlers.{declared['tags'][0]}.{declared['operationId']}"
 
     def resolve_function_from_operation_id(self, operation_id: str) -> Handler:

@@ -78,7 +78,10 @@ class Pool:
 
     async def take(self) -> Connection:
         """Return a connection, to be given back. Raises TimeoutError or psycopg.OperationalError."""
-        await self._turn()
+        if self._turns.locked():
+            await self._wait_for_turn()
+        else:
+            await self._turns.acquire()
         try:
             connection = await self._pool.getconn()
             # The pool's own check pauses longer after each dead connection, and there may be as many as it has.
@@ -98,10 +101,7 @@ class Pool:
         finally:
             self._turns.release()
 
-    async def _turn(self) -> None:
-        if not self._turns.locked():
-            await self._turns.acquire()
-            return
+    async def _wait_for_turn(self) -> None:
         self._waiting += 1
         try:
             async with asyncio.timeout(self._pool.timeout):

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -24,7 +25,14 @@ def workers_of(service: Service) -> set[int]:
     """Return the processes that serve: children, but for the one that multiprocessing starts for itself."""
     parent = service.process.pid
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return {int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
+    return {int(child) for child in children if b"spawn_main" in command_line(child)}
+
+
+def command_line(process: str) -> bytes:
+    """Return the words that started a process: none when it has ended."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    return b""
 
 
 def wait_for_others(service: Service, gone: set[int]) -> set[int]:
