@@ -1,14 +1,8 @@
 """The ASGI application: Connexion's middleware around the compiled contract, and its lifespan."""
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from connexion.exceptions import ProblemException
-from connexion.lifecycle import ConnexionRequest, ConnexionResponse
-from connexion.middleware.exceptions import ExceptionMiddleware
 from connexion.middleware.lifespan import LifespanMiddleware
-from connexion.middleware.routing import RoutingMiddleware
-from connexion.middleware.security import SecurityMiddleware
 from connexion.spec import Specification
 from starlette.exceptions import HTTPException
 from starlette.routing import Router
@@ -16,19 +10,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handlers import __version__
 from handlers.config import Settings
-from handlers.contract import CONTRACT_FILE, Contract, ContractMiddleware, TagResolver, operations
+from handlers.contract import CONTRACT_FILE, Contract, ContractMiddleware, TagResolver
 from handlers.cors import with_cors
 from handlers.docs import contract_routes, page_routes
+from handlers.exceptions import ExceptionMiddleware
 from handlers.lifespan import lifespan
 from handlers.logs import RequestLogMiddleware
 from handlers.methods import Methods
-from handlers.problems import MEDIA_TYPE, Problem, logger, problem_of
 from handlers.request_id import RequestIdMiddleware
+from handlers.routing import Routing
 from handlers.schemas import ContractError, draft4
-from handlers.security import BearerSecurity
+from handlers.security import BearerMiddleware, BearerSecurity
 from handlers.security_headers import SecurityHeadersMiddleware
 from storage.database import Database
-from storage.errors import Unavailable
 from storage.migrations import head
 
 if TYPE_CHECKING:
@@ -56,7 +50,7 @@ def create_app(settings: Settings) -> ASGIApp:
         {route.path: route.methods or () for route in documents}
         | {path: item.keys() - {"parameters"} for path, item in specification["paths"].items()}
     )
-    app = _with_problems(_exact(app), methods)
+    app = ExceptionMiddleware(_exact(app), methods)
     app = with_cors(app, settings.allowed_origins, specification)
     app = SecurityHeadersMiddleware(app, production=settings.production)
     if settings.metrics_port is not None:
@@ -85,34 +79,11 @@ def _operations(
     contract.add_api(specification, resolver=resolver, resources=resources, body_limit=settings.body_limit)
     if specification["components"]["securitySchemes"].keys() != {"bearerAuth"}:
         raise ContractError("the only security scheme must be bearerAuth")
-    security = SecurityMiddleware(contract)
-    security.add_api(specification, resolver=resolver, security_map={"bearer": lambda: bearer})
-    routing = RoutingMiddleware(_with_route_noted(security, specification, documents))
+    security = BearerMiddleware(contract)
+    security.add_api(specification, resolver=resolver, bearer=bearer)
+    routing = Routing(security, documents)
     routing.add_api(specification, resolver=resolver)
-    # The only API is at the root of the paths: that it is mounted there need not be found out for each request.
-    (mount,) = routing.router.routes
-    routing.router = mount.app
-    # A redirect from /tasks/ would repeat whatever the Host header says.
-    routing.router.redirect_slashes = False
-    return routing  # type: ignore[no-any-return]
-
-
-def _with_route_noted(app: ASGIApp, specification: Specification, documents: set[str]) -> ASGIApp:
-    """Note which operation a request is for, by its id and its path template, for logs and metrics."""
-    noted_of = {
-        TagResolver.name_of(operation): {"operation_id": operation["operationId"], "route": path}
-        for path, _, operation in operations(specification)
-    }
-
-    async def noted(scope: Scope, receive: Receive, send: Send) -> None:
-        resolved = scope["extensions"]["connexion_routing"]["operation_id"]
-        if resolved is not None:
-            scope["state"] |= noted_of[resolved]
-        elif scope["path"] in documents:
-            scope["state"]["route"] = scope["path"]
-        await app(scope, receive, send)
-
-    return noted
+    return routing
 
 
 def _key_set(url: str) -> "KeySet":
@@ -136,34 +107,6 @@ def _exact(app: ASGIApp) -> ASGIApp:
         await app(scope, receive, send)
 
     return exact
-
-
-def _with_problems(app: ASGIApp, methods: Methods) -> ASGIApp:
-    exceptions = ExceptionMiddleware(app)
-    for kind in (Exception, HTTPException, ProblemException):
-        exceptions.add_exception_handler(kind, _exception_handler(methods))
-    return exceptions  # type: ignore[no-any-return]
-
-
-def _exception_handler(methods: Methods) -> Callable[[ConnexionRequest, Exception], Awaitable[ConnexionResponse]]:
-    async def answer(request: ConnexionRequest, error: Exception) -> ConnexionResponse:
-        request_id = request.scope["state"]["request_id"]
-        if isinstance(error, HTTPException) and error.status_code == 405:
-            allow = {"Allow": methods.allow(request.scope["path"])}
-            if request.method == "OPTIONS":
-                return ConnexionResponse(204, headers=allow)
-            error = Problem(405, f"This path takes {allow['Allow']}.", headers=allow)
-        problem = problem_of(error)
-        if problem.status == 500:
-            logger.error("request %s failed", request_id, exc_info=error, extra={"request_id": request_id})
-        elif isinstance(error, Unavailable):
-            logger.warning("request %s found no database: %s", request_id, error, extra={"request_id": request_id})
-        headers = dict(problem.headers)
-        return ConnexionResponse(
-            problem.status, mimetype=MEDIA_TYPE, body=problem.document(request_id), headers=headers
-        )
-
-    return answer
 
 
 def _named(app: ASGIApp) -> ASGIApp:

@@ -104,7 +104,7 @@ class Operation:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Raises Problem and what storage raises; the middleware outside translates both."""
-        principal = scope["extensions"].get("connexion_context", {}).get("token_info")
+        principal = scope["state"].get("principal")
         if principal is not None:
             scope["state"]["user_id"] = principal["user_id"]
         if self._owned and scope["path_params"]["user_id"] != principal["user_id"]:

@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Any, NotRequired, TypedDict
 
 import orjson
-from connexion.exceptions import OAuthProblem
 from starlette.exceptions import HTTPException
 
 from handlers.resources import entity_tag, task_resource
@@ -102,8 +101,6 @@ def problem_of(error: Exception) -> Problem:
             )
         case Unavailable():
             return Problem(503, "The database does not answer.", headers=RETRY_AFTER)
-        case OAuthProblem():
-            return unauthorized("A bearer token is required.")
         case HTTPException(status_code=404):
             return Problem(404, "There is nothing at this path.")
         case _:
