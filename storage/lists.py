@@ -157,6 +157,17 @@ def _query(filters: frozenset[str], sort: Sort, *, after_position: bool) -> Quer
     return Query(rows, prepare=False if "search" in filters else None)
 
 
+def compile_orders() -> None:
+    """Compile the statements of each order without filters, 1.9 ms each: no first request is to wait for that.
+
+    With the filters there are a thousand more, which few processes need.
+    """
+    for by in _KEY_TYPES:
+        for descending in (False, True):
+            for after_position in (False, True):
+                _query(frozenset(), Sort(by, descending), after_position=after_position)
+
+
 async def list_tasks(
     connection: Connection, user_id: str, filters: Filters, sort: Sort, *, limit: int, start: Position | int
 ) -> Page:

@@ -113,6 +113,12 @@ _GET = _get()
 _DELETE = _delete()
 
 
+def compile_updates() -> None:
+    """Compile the statements that change one column, 3 ms each: no first request is to wait for that."""
+    for name in CHANGEABLE:
+        _update(frozenset({name}))
+
+
 async def create_task(connection: Connection, user_id: str, values: Mapping[str, Any]) -> Task:
     """Store a new task with a value for each of CHANGEABLE, and return it."""
     row: Any = await _CREATE.fetch_one(connection, user_id=user_id, id=_new_id(), **values)

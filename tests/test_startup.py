@@ -14,15 +14,18 @@ import pytest
 from tests.client import User
 from tests.server import ROOT, command, environment
 
-# At each SIGUSR1, tell all modules that are loaded; one that is put off is of another class than loaded ones.
+# At each SIGUSR1, tell all modules that are loaded; one that is put off is of another class than loaded ones. And tell
+# how many statements have been compiled since the start, when all that was there was frozen.
 TELL_MODULES = """
-import os, signal, sys, types
+import gc, os, signal, sys
 
 def tell(*_):
     put_off = ("_LazyModule", "_Package")
     loaded = sorted(name for name, module in sys.modules.items() if type(module).__name__ not in put_off)
     with open("unfinished", "w") as file:
         file.write(" ".join(loaded))
+    with open("statements", "w") as file:
+        file.write(str(sum(type(one).__name__ == "Query" for one in gc.get_objects())))
     os.rename("unfinished", "modules")
 
 signal.signal(signal.SIGUSR1, tell)
@@ -61,6 +64,11 @@ class Process:
         while not told.exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         return set(told.read_text().split())
+
+    def compiled(self) -> int:
+        """Return how many statements have been compiled since the start."""
+        self.modules()
+        return int((self._directory / "statements").read_text())
 
     def stop(self) -> None:
         """Stop the service."""
@@ -105,6 +113,31 @@ def test_no_request_is_the_first_to_need_a_module(tmp_path: Path, database: str,
         with User(f"http://127.0.0.1:{one.port}", "first") as ada:
             every_operation(ada)
         assert one.modules() - before == set()
+
+
+def plain_requests(ada: User) -> None:
+    """Call each operation as a frontend does at first."""
+    task = ada.create()
+    ada.create()
+    for sort_by in ("created_at", "updated_at", "due_date", "priority", "title"):
+        for direction in ("asc", "desc"):
+            query = {"sort_by": sort_by, "sort_direction": direction, "limit": "1"}
+            cursor = ada.get("/tasks", params=query).json()["next_cursor"]
+            ada.get("/tasks", params={**query, "cursor": cursor})
+    for name in ("title", "description", "completed", "priority", "due_date", "tags"):
+        ada.patch(task["id"], {name: task[name]})
+    ada.get("/tags", headers={"If-None-Match": '"0"'})
+    ada.get(f"/tasks/{task['id']}")
+    ada.request("DELETE", f"/tasks/{task['id']}")
+
+
+def test_no_plain_request_is_the_first_to_need_a_statement(tmp_path: Path, database: str, server: str) -> None:
+    assert server, "it has migrated the database"
+    with process(tmp_path, DATABASE_URL=database) as one, User(f"http://127.0.0.1:{one.port}", "plain") as ada:
+        plain_requests(ada)
+        assert one.compiled() == 0
+        ada.get("/tasks", params={"completed": "true"})
+        assert one.compiled() == 1
 
 
 def test_what_the_service_never_uses_is_not_imported(tmp_path: Path, database: str, server: str) -> None:
