@@ -9,7 +9,7 @@ from jsonschema_rs import Draft4Validator, ReferencingError, ValidationError
 _FAULTS = (ValidationError, ReferencingError, ValueError)
 
 
-class _ValidatedSpecification(OpenAPISpecification):  # type: ignore[misc]  # Connexion has no types
+class ValidatedSpecification(OpenAPISpecification):  # type: ignore[misc]  # Connexion has no types
     """A specification that has been validated."""
 
     @classmethod
@@ -23,13 +23,15 @@ def load(document: Any) -> Specification:
     From a dict, as Connexion would run a file through Jinja2.
     """
     # Connexion itself finds the words for a fault.
-    return _ValidatedSpecification(document) if _is_valid(document) else Specification.load(document)
+    return ValidatedSpecification(document) if _is_valid(document) else Specification.load(document)
 
 
 def _is_valid(document: Any) -> bool:
     try:
+        # The components go along, as what a schema refers to is there.
         return Draft4Validator(OpenAPISpecification.openapi_schema).is_valid(document) and all(
-            Draft4Validator(schema).is_valid(schema["default"]) for schema in _with_default(document)
+            Draft4Validator({**schema, "components": document.get("components")}).is_valid(schema["default"])
+            for schema in _with_default(document)
         )
     except _FAULTS:
         return False

@@ -146,6 +146,14 @@ def test_what_the_service_never_uses_is_not_imported(tmp_path: Path, database: s
         assert one.modules() & UNUSED == set()
 
 
+def test_the_contract_is_not_validated_in_python() -> None:
+    program = (
+        "from handlers.contract import *; print(type(Contract(CONTRACT_FILE.read_bytes()).specification).__name__)"
+    )
+    words = [*command()[:1], "-W", "ignore", "-c", program]
+    assert subprocess.check_output(words, env=environment()) == b"ValidatedSpecification\n"
+
+
 def test_public_keys_bring_what_they_need(tmp_path: Path, database: str) -> None:
     with process(tmp_path, DATABASE_URL=database, JWKS_URL="http://127.0.0.1:1/jwks") as one:
         assert one.modules() >= {"cryptography", "httpx"}
