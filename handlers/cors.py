@@ -57,7 +57,7 @@ class _CORSMiddleware(CORSMiddleware):
         self._readable = Headers(self.simple_headers).raw
 
     async def simple_response(self, scope: Scope, receive: Receive, send: Send, request_headers: Headers) -> None:
-        """Mark an answer: in 2 µs, where Starlette's mutable headers take 9."""
+        """Mark an answer, with headers that are made once and not looked for among those that are there."""
         headers = self._headers_for(request_headers.get("origin"))
 
         async def send_marked(message: Message) -> None:

@@ -11,7 +11,7 @@ from storage.errors import Unavailable
 class ExceptionMiddleware:
     """Answers with a problem document for every exception.
 
-    Connexion's would make a request and a chain of wrappers for each request that needs none: 8 µs.
+    Connexion's would make wrappers for each request that needs none: with its routing and its security, 21 µs.
     """
 
     def __init__(self, app: ASGIApp, methods: Methods) -> None:

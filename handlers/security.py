@@ -65,9 +65,9 @@ class BearerSecurity:
         origin = origin_of(settings.jwks_url or "")
         self._expected_by_default = _Expected(settings.jwt_issuer or origin, settings.jwt_audience or origin)
         self._is_user_id = Validator(user_id_schema).is_valid
-        # What the secret has signed cannot be revoked: verified once, it is valid until its `exp`, whoever sends it. A
-        # look-up takes 1 µs, a verification 50. Nothing is kept of a token that is refused, or signed with a key that
-        # may be withdrawn.
+        # What the secret has signed cannot be revoked: verified once, it is valid until its `exp`, whoever sends it. To
+        # verify it anew took 76 of a request's 241 µs. Nothing is kept of a token that is refused, or signed with a key
+        # that may be withdrawn.
         self._by_secret = lru_cache(_MOST_TOKENS)(self._verify_by_secret)
 
     def principal_of(self, headers: Iterable[tuple[bytes, bytes]]) -> Principal | Awaitable[Principal]:
@@ -169,7 +169,7 @@ class BearerAPI(SecurityAPI):  # type: ignore[misc]  # Connexion has no types
 
 
 class BearerMiddleware(SecurityMiddleware):  # type: ignore[misc]  # Connexion has no types
-    """Connexion's security middleware, for bearer tokens only: 4 µs a request, not 15."""
+    """Connexion's security middleware, for bearer tokens only."""
 
     api_cls = BearerAPI
 

@@ -23,7 +23,7 @@ class Connection(AsyncConnection[Row]):
     """A connection that keeps the cursors of its last statements, and whose socket the event loop goes on watching.
 
     Of 115 µs for a row, a new cursor takes 27 to find out how to convert values, there and back; to have the socket
-    watched, and no more, takes 22.
+    watched anew takes 20.
     """
 
     statement_timeout = math.inf
