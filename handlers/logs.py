@@ -20,7 +20,7 @@ from uvicorn.logging import ColourizedFormatter
 
 _LONGEST_ADDRESS = 64
 # What is written at once to a pipe is not torn by what other workers write, up to 4,096 bytes.
-_MOST_LINES = 10
+_MOST_BYTES = 4096
 _logger = logging.getLogger(__name__)
 # What every record has; uvicorn's messages come a second time with colours.
 _OWN_ATTRIBUTES = {*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName", "color_message"}
@@ -54,7 +54,8 @@ class JsonHandler(StdoutHandler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lines: list[str] = []
+        self._lines: list[bytes] = []
+        self._size = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record, after the lines that came before it."""
@@ -63,17 +64,21 @@ class JsonHandler(StdoutHandler):
 
     def write_soon(self, line: str) -> None:
         """Write a line before the event loop waits again."""
-        self._lines.append(line)
-        if len(self._lines) == 1:
-            asyncio.get_running_loop().call_soon(self._write_lines)
-        elif len(self._lines) == _MOST_LINES:
+        written = line.encode()
+        if self._size + len(written) >= _MOST_BYTES:
             self._write_lines()
+        if not self._lines:
+            asyncio.get_running_loop().call_soon(self._write_lines)
+        self._lines.append(written)
+        self._size += len(written) + 1
 
     def _write_lines(self) -> None:
         if self._lines:
-            text = "\n".join([*self._lines, ""])
+            text = b"\n".join([*self._lines, b""]).decode()
             self._lines.clear()
-            with suppress(OSError):
+            self._size = 0
+            # A text that standard output's encoding does not have is a ValueError.
+            with suppress(OSError, ValueError):
                 self.stream.write(text)
                 self.stream.flush()
 

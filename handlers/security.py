@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 _LONGEST_EMAIL = 320
 _LONGEST_NAME = 500
-# Some 2 KB each.
+# Of up to 4 KB each; who sends longer ones has each verified.
 _MOST_TOKENS = 1024
+_LONGEST_KEPT = 4096
 _HASHES = {"HS256": HMACAlgorithm.SHA256, "HS384": HMACAlgorithm.SHA384, "HS512": HMACAlgorithm.SHA512}
 # What is wrong with a token may come up as any of these.
 _FAULTS = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
@@ -80,12 +81,13 @@ class BearerSecurity:
         scheme, _, token = given[0].decode("latin-1").partition(" ") if given else ("", "", "")
         if scheme.lower() != "bearer":
             raise unauthorized("A bearer token is required.")
-        return self.verify(token.strip())
+        return self.verify(token.strip(" "))
 
     def verify(self, token: str) -> Principal | Awaitable[Principal]:
         """Return whom a JWT (RFC 7519) speaks for, to be awaited where a public key is needed. Raises Problem 401."""
         try:
-            return _unexpired(self._by_secret(token))
+            by_secret = self._by_secret if len(token) <= _LONGEST_KEPT else self._verify_by_secret
+            return _unexpired(by_secret(token))
         except jwt.InvalidAlgorithmError as error:
             if self._key_set is None:
                 raise _refusal(error) from None

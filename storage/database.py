@@ -54,7 +54,8 @@ class Query:
 
     async def fetch_all(self, connection: Connection, **parameters: Any) -> Sequence[Row]:
         """Return every row."""
-        cursor = connection.cursor_of(self.sql)
+        # A new cursor: one that is kept keeps its rows, too, and a page may have some megabytes.
+        cursor = connection.binary_cursor()
         await cursor.execute(self.sql, self.values(**parameters), prepare=self._prepare)
         return await cursor.fetchall()
 

@@ -113,12 +113,12 @@ class Pool:
             self._waiting -= 1
 
     async def _configure(self, connection: Connection) -> None:
+        connection.statement_timeout = self._statement_timeout
         await connection.execute(
             "SELECT set_config('TimeZone', 'UTC', false), "
             # A stricter default of the database's would fail writes that ours, which lock, need not fail.
             "set_config('default_transaction_isolation', 'read committed', false)"
         )
-        connection.statement_timeout = self._statement_timeout
 
 
 class _Loan:
