@@ -170,6 +170,18 @@ def test_only_nbf_and_iat_have_leeway(nobody: httpx.Client, claim: str, seconds:
     assert verify(nobody, mint("ada", **{claim: seconds_from_now(seconds)})).status_code == status
 
 
+def test_only_spaces_before_a_token_are_no_part_of_it(nobody: httpx.Client) -> None:
+    value = f"Bearer  {mint('ada')}"
+    url = f"{nobody.base_url}/api/auth/verify"
+    assert httpx.post(url, headers={"Authorization": value}).status_code == 200
+    assert refused(httpx.post(url, headers={b"Authorization": value.encode() + b"\xa0"}))
+
+
+def test_a_token_that_is_longer_than_those_that_are_kept_is_as_good(nobody: httpx.Client) -> None:
+    token = mint("ada", name="x" * 5000)
+    assert [verify(nobody, token).json()["name"] for _ in range(2)] == [None, None]
+
+
 def test_an_expired_token_is_told_so(nobody: httpx.Client) -> None:
     response = verify(nobody, mint("ada", exp=seconds_from_now(-60)))
     assert refused(response)
