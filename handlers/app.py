@@ -22,7 +22,6 @@ from handlers.routing import Routing
 from handlers.schemas import ContractError, draft4
 from handlers.security import BearerMiddleware, BearerSecurity
 from handlers.security_headers import SecurityHeadersMiddleware
-from storage import lists, tasks
 from storage.database import Database
 from storage.migrations import head
 
@@ -42,8 +41,6 @@ def create_app(settings: Settings) -> ASGIApp:
         statement_timeout=settings.statement_timeout,
         prepared_statements=settings.prepared_statements,
     )
-    lists.compile_orders()
-    tasks.compile_updates()
     key_set = _key_set(settings.jwks_url) if settings.jwks_url else None
     documents = [*contract_routes(contract), *page_routes()]
     app: ASGIApp = Router(routes=documents, redirect_slashes=False)

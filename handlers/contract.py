@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from handlers.body import ClientDisconnected, RequestBody
 from handlers.parameters import Parameters
 from handlers.problems import RETRY_AFTER, Problem, invalid_input
+from handlers.responses import respond
 from handlers.schemas import ContractError
 from handlers.specification import load
 
@@ -180,9 +181,8 @@ def _listed(names: set[str]) -> str:
 
 async def _send(answer: Answer, send: Send) -> None:
     body, status, headers = (*answer, {})[:3] if isinstance(answer, tuple) else (answer, 200, {})
-    content = b"" if body is None else orjson.dumps(body, option=orjson.OPT_UTC_Z)
-    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    content = b""
     if body is not None:
-        raw += [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
-    await send({"type": "http.response.body", "body": content})
+        content = orjson.dumps(body, option=orjson.OPT_UTC_Z)
+        headers = {**headers, "Content-Type": "application/json", "Content-Length": str(len(content))}
+    await respond(send, status, headers, content)

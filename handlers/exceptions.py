@@ -5,6 +5,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from handlers.methods import Methods
 from handlers.problems import MEDIA_TYPE, Problem, logger, problem_of
+from handlers.responses import respond
 from storage.errors import Unavailable
 
 
@@ -41,7 +42,7 @@ class ExceptionMiddleware:
         if isinstance(error, HTTPException) and error.status_code == 405:
             allow = {"Allow": self._methods.allow(scope["path"])}
             if scope["method"] == "OPTIONS":
-                await _send(send, 204, allow, b"")
+                await respond(send, 204, allow, b"")
                 return
             error = Problem(405, f"This path takes {allow['Allow']}.", headers=allow)
         problem = problem_of(error)
@@ -52,10 +53,4 @@ class ExceptionMiddleware:
             logger.warning("request %s found no database: %s", request_id, error, extra={"request_id": request_id})
         content = problem.document(request_id)
         headers = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(content))}
-        await _send(send, problem.status, problem.headers | headers, content)
-
-
-async def _send(send: Send, status: int, headers: dict[str, str], content: bytes) -> None:
-    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
-    await send({"type": "http.response.body", "body": content})
+        await respond(send, problem.status, problem.headers | headers, content)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
+from storage import lists, tasks
 from storage.database import Database
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def lifespan(
     @asynccontextmanager
     async def opened(_: object) -> AsyncIterator[None]:
         _end_with_parent()
+        lists.compile_orders()
+        tasks.compile_updates()
         await database.open()
         # What is here stays: to look through it again would stop all requests for 31 ms, at every full collection.
         gc.freeze()

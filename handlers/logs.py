@@ -62,15 +62,14 @@ class JsonHandler(StdoutHandler):
         self._write_lines()
         super().emit(record)
 
-    def write_soon(self, line: str) -> None:
+    def write_soon(self, line: bytes) -> None:
         """Write a line before the event loop waits again."""
-        written = line.encode()
-        if self._size + len(written) >= _MOST_BYTES:
+        if self._size + len(line) >= _MOST_BYTES:
             self._write_lines()
         if not self._lines:
             asyncio.get_running_loop().call_soon(self._write_lines)
-        self._lines.append(written)
-        self._size += len(written) + 1
+        self._lines.append(line)
+        self._size += len(line) + 1
 
     def _write_lines(self) -> None:
         if self._lines:
@@ -91,10 +90,10 @@ class JsonFormatter(logging.Formatter):
         added = {name: value for name, value in record.__dict__.items() if name not in _OWN_ATTRIBUTES}
         if record.exc_info:
             added["exception"] = _traceback(record.exc_info)
-        return _line(record.levelname, record.name, record.getMessage(), added, record.created)
+        return _line(record.levelname, record.name, record.getMessage(), added, record.created).decode()
 
 
-def _line(level: str, logger: str, message: str, added: dict[str, Any], created: float) -> str:
+def _line(level: str, logger: str, message: str, added: dict[str, Any], created: float) -> bytes:
     members = {
         "level": level,
         "logger": logger,
@@ -102,7 +101,7 @@ def _line(level: str, logger: str, message: str, added: dict[str, Any], created:
         **added,
         "time": datetime.fromtimestamp(created, UTC),
     }
-    return orjson.dumps(members, default=str).decode()
+    return orjson.dumps(members, default=str)
 
 
 class TextFormatter(ColourizedFormatter):

@@ -78,18 +78,16 @@ class Pool:
         return stats["pool_size"] - stats["pool_available"], stats.get("requests_waiting", 0) + self._waiting
 
     async def take(self) -> Connection:
-        """Return a connection, to be given back. Raises TimeoutError or psycopg.OperationalError."""
+        """Return a connection, to be given back. Raises psycopg.OperationalError."""
         if self._turns.locked():
             await self._wait_for_turn()
         else:
             await self._turns.acquire()
         try:
-            connection = await self._pool.getconn()
             # The pool's own check pauses longer after each dead connection, and there may be as many as it has.
-            while _has_something_to_read(connection):
+            while _has_something_to_read(connection := await self._pool.getconn()):
                 await connection.close()
                 await self._pool.putconn(connection)
-                connection = await self._pool.getconn()
         except BaseException:
             self._turns.release()
             raise
