@@ -9,25 +9,17 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-import click
-import psycopg
-
-from storage.embedded import run_postgres
-from storage.migrations import migrate
 from tests.client import mint
+from tests.load.data import postgres
+from tests.load.output import progress, table
 from tests.load.population import FREQUENT, RARE, SIZES, load, user_of
-from tests.postgres import reachable_directory
-from tests.server import start
+from tests.load.servers import OURS, running
 
 _SECONDS = 0.7
 _MOST, _LEAST = 300, 20
-_SETTINGS = {"shared_buffers": "'512MB'", "max_wal_size": "'8GB'", "synchronous_commit": "off", "autovacuum": "off"}
 
 
 class Client:
@@ -170,51 +162,32 @@ def _measure(operation: Operation, clients: list[Client]) -> dict[int, Times]:
     return {size: Times(statistics.median(of), sorted(of)[len(of) * 99 // 100]) for size, of in taken.items()}
 
 
-def _row(operation: Operation, times: Mapping[int, Times]) -> str:
+def _row(operation: Operation, times: Mapping[int, Times]) -> list[str]:
     smallest, *_, largest = times.values()
     ratio = largest.p50 / smallest.p50
     target = "1.5 times" if operation.flat else f"{operation.most_milliseconds} ms"
     holds = ratio <= 1.5 if operation.flat else largest.p50 <= operation.most_milliseconds
     cells = [f"{of.p50:.2f} ({of.p99:.2f})" for of in times.values()]
-    return f"| {operation.name} | {' | '.join(cells)} | {ratio:.1f} | {target} | {'yes' if holds else '**no**'} |"
+    return [operation.name, *cells, f"{ratio:.1f}", target, "yes" if holds else "**no**"]
 
 
-def _table(url: str) -> Iterator[str]:
-    yield "One request after another on one connection. Milliseconds: p50 (p99)."
-    yield ""
-    yield f"| | {' | '.join(f'{size:,} tasks' for size in SIZES)} | 100,000 : 100 | at most | holds |"
-    yield "|---|" + "--:|" * (len(SIZES) + 2) + "---|"
+def _measure_all(url: str) -> Iterator[list[str]]:
     address = urlsplit(url)
     connection = http.client.HTTPConnection(str(address.hostname), address.port)
     clients = [Client(connection, size) for size in SIZES]
     for operation in OPERATIONS:
+        progress(f"growth, {operation.name}")
         yield _row(operation, _measure(operation, clients))
     connection.close()
 
 
-def measure(database: str) -> None:
-    """Print a table of what the service takes on a loaded database."""
-    with TemporaryDirectory() as directory, start(Path(directory), DATABASE_URL=database) as service:
-        for line in _table(service.url):
-            click.echo(line)
-
-
-@contextmanager
-def server_of(directory: Path) -> Iterator[str]:
-    """Run PostgreSQL on a directory, its memory that of a small server, and yield the URL of its database."""
-    with run_postgres(directory) as url, psycopg.connect(url, autocommit=True) as connection:
-        for name, value in _SETTINGS.items():
-            connection.execute(f"ALTER SYSTEM SET {name} = {value}".encode())
-    with run_postgres(directory) as url:
-        yield url
-
-
 def main() -> None:
     """Load two million tasks, and print what each operation takes of users with 100 to 100,000."""
-    with reachable_directory() as directory, server_of(directory / "postgresql") as url:
-        migrate(url)
-        load(url)
-        measure(url)
+    with postgres() as database:
+        load(database)
+        with running(OURS, database) as server:
+            sizes = [f"{size:,} tasks" for size in SIZES]
+            table(["p50 (p99), ms", *sizes, "100,000 : 100", "at most", "holds"], _measure_all(server.url))
 
 
 if __name__ == "__main__":

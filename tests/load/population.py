@@ -8,6 +8,8 @@ from random import Random
 import click
 import psycopg
 
+from tests.load.data import without_indexes
+
 SIZES = (100, 1_000, 10_000, 100_000)
 RARE = "reception"
 FREQUENT = "project"
@@ -108,16 +110,8 @@ def load(url: str) -> None:
     population = sorted(_population(random).items())
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET maintenance_work_mem = '1GB'")
-        # Made last, in one go, an index takes a fraction of the time.
-        indexes = connection.execute(
-            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'tasks' AND indexname <> 'tasks_pkey'"
-        ).fetchall()
-        for name, _ in indexes:
-            connection.execute(f'DROP INDEX "{name}"'.encode())
-        _copy(connection, population, random)
-        for name, definition in indexes:
-            click.echo(f"Making the index {name}.")
-            connection.execute(definition.encode())
+        with without_indexes(connection):
+            _copy(connection, population, random)
         connection.execute("VACUUM ANALYZE accounts, tasks")
 
 
