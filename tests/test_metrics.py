@@ -44,8 +44,8 @@ def eventually(port: str, holds: Callable[[Samples], bool]) -> Samples:
 
 
 def workers_of(samples: Samples) -> set[int]:
-    """Return the processes whose memory is told."""
-    return {int(name[1]) for name in samples if name[0] == "process_resident_memory_bytes"}
+    """Return the processes that have looked at their memory: before, while they start, they tell 0."""
+    return {int(name[1]) for name, value in samples.items() if name[0] == "process_resident_memory_bytes" and value}
 
 
 def test_there_are_none_unless_a_port_is_given(server: str) -> None:
