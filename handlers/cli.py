@@ -13,6 +13,7 @@ import click
 
 from handlers import __version__
 from handlers.config import ConfigurationError, Settings
+from handlers.imports import uncollected
 from storage.embedded import EmbeddedError, reach_postgres, run_postgres
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -65,7 +66,8 @@ def serve() -> None:
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with _refusals():
-        from handlers import server
+        with uncollected():
+            from handlers import server
 
         server.check_addresses(settings)
         with _database(settings, run_postgres) as served:

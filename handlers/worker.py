@@ -6,11 +6,13 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from handlers.config import Settings
+from handlers.imports import uncollected
 
 
 def create_app_from_environment() -> ASGIApp:
     """Return the application; the parent process has put all settings into the environment."""
     settings = Settings.load(os.environ, env_file=Path(os.devnull))
-    from handlers.app import create_app
+    with uncollected():
+        from handlers.app import create_app
 
     return create_app(settings)

@@ -15,9 +15,17 @@ from tests.client import User
 from tests.server import ROOT, command, environment
 
 # At each SIGUSR1, tell all modules that are loaded; one that is put off is of another class than loaded ones. And tell
-# how many statements have been compiled since the start, when all that was there was frozen.
+# how often all that was there was frozen, after the imports and when the process had settled, and how many statements
+# have been compiled since.
 TELL_MODULES = """
 import gc, os, signal, sys
+
+def freeze(frozen=gc.freeze):
+    freeze.calls += 1
+    frozen()
+
+freeze.calls = 0
+gc.freeze = freeze
 
 def tell(*_):
     put_off = ("_LazyModule", "_Package")
@@ -25,7 +33,8 @@ def tell(*_):
     with open("unfinished", "w") as file:
         file.write(" ".join(loaded))
     with open("statements", "w") as file:
-        file.write(str(sum(type(one).__name__ == "Query" for one in gc.get_objects())))
+        queries = sum(type(one).__name__ == "Query" for one in gc.get_objects())
+        file.write(f"{freeze.calls} {queries}")
     os.rename("unfinished", "modules")
 
 signal.signal(signal.SIGUSR1, tell)
@@ -65,10 +74,21 @@ class Process:
             time.sleep(0.01)
         return set(told.read_text().split())
 
+    def wait_until_it_has_settled(self) -> None:
+        """Wait for what it does of its own after it has begun to listen."""
+        deadline = time.monotonic() + 10
+        while self._frozen_and_compiled()[0] < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
     def compiled(self) -> int:
-        """Return how many statements have been compiled since the start."""
+        """Return how many statements have been compiled since it settled."""
+        return self._frozen_and_compiled()[1]
+
+    def _frozen_and_compiled(self) -> tuple[int, int]:
         self.modules()
-        return int((self._directory / "statements").read_text())
+        frozen, compiled = (self._directory / "statements").read_text().split()
+        return int(frozen), int(compiled)
 
     def stop(self) -> None:
         """Stop the service."""
@@ -134,6 +154,7 @@ def plain_requests(ada: User) -> None:
 def test_no_plain_request_is_the_first_to_need_a_statement(tmp_path: Path, database: str, server: str) -> None:
     assert server, "it has migrated the database"
     with process(tmp_path, DATABASE_URL=database) as one, User(f"http://127.0.0.1:{one.port}", "plain") as ada:
+        one.wait_until_it_has_settled()
         plain_requests(ada)
         assert one.compiled() == 0
         ada.get("/tasks", params={"completed": "true"})
