@@ -29,12 +29,20 @@ class Connection(AsyncConnection[Row]):
     statement_timeout = math.inf
     """How many seconds a statement may take."""
 
+    pass_on_until = 0.0
+    """Until when, by the event loop's clock, one request may give it to another."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Each keeps its last row, too.
         self.cursor_of = lru_cache(8)(lambda _: self.binary_cursor())
         self._watched: int | None = None
         self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is whole, and in no transaction."""
+        return self.pgconn.transaction_status == TransactionStatus.IDLE
 
     def binary_cursor(self) -> AsyncRawCursor[Row]:
         """Return a new cursor, for parameters as `$1` and rows in PostgreSQL's binary format."""

@@ -70,6 +70,13 @@ def postmaster(url: str) -> int:
     return int(row[0].splitlines()[0])
 
 
+def end_sessions(url: str) -> None:
+    """End all sessions of a database's server but our own."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        connection.execute(f"{others} WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()".encode())
+
+
 def wait_for_locks(url: str, sessions: int) -> None:
     """Wait until so many sessions of a database's server wait for a lock."""
     deadline = time.monotonic() + 10

@@ -16,7 +16,7 @@ import pytest
 from handlers import __version__ as VERSION  # noqa: N812 - a constant here
 from storage.migrations import migrate
 from tests.client import Json, User
-from tests.postgres import new_database, postmaster, private_postgres, wait_for_locks
+from tests.postgres import end_sessions, new_database, postmaster, private_postgres, wait_for_locks
 from tests.server import serve, start
 
 
@@ -135,9 +135,7 @@ def test_connections_that_the_database_closed_are_replaced_unseen(tmp_path: Path
     with private_postgres() as url, serve(tmp_path, DATABASE_URL=url, **settings) as server, User(server, "ada") as ada:
         task = ada.create("kept")
         fill_the_pool(url, ada, task, 10)
-        with psycopg.connect(url, autocommit=True) as connection:
-            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            connection.execute(f"{others} WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()".encode())
+        end_sessions(url)
         time.sleep(0.2)
         assert [ada.get(f"/tasks/{task['id']}").status_code for _ in range(12)] == [200] * 12
         assert httpx.get(f"{server}/health").status_code == 200

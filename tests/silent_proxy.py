@@ -1,0 +1,48 @@
+"""A proxy to a PostgreSQL that lets clients log in and then, while it is silent, swallows what they ask."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from urllib.parse import parse_qs, urlsplit
+
+
+class SilentProxy:
+    """A proxy that is reached at `url`. While `silent`, it swallows queries, and counts them."""
+
+    def __init__(self, listener: socket.socket, database: str) -> None:
+        self.silent = False
+        self.swallowed = 0
+        parts = urlsplit(database)
+        self.url = f"postgresql://{parts.username}@127.0.0.1:{listener.getsockname()[1]}{parts.path}"
+        self._server = f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432"
+
+    def accept(self, listener: socket.socket) -> None:
+        """Serve clients until the listener is shut down."""
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(self._server)
+                for ends in ((client, server), (server, client)):
+                    threading.Thread(target=self._carry, args=ends, daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket) -> None:
+        with source, suppress(OSError):
+            while data := source.recv(65_536):
+                # A query of the simple protocol (PostgreSQL's documentation, "Message Formats").
+                if data.startswith(b"Q") and self.silent:
+                    self.swallowed += 1
+                else:
+                    target.sendall(data)
+            target.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def silent_proxy(database: str) -> Iterator[SilentProxy]:
+    """Run a proxy to a database that is reached by a Unix socket."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        proxy = SilentProxy(listener, database)
+        threading.Thread(target=proxy.accept, args=(listener,), daemon=True).start()
+        yield proxy
+        listener.shutdown(socket.SHUT_RDWR)

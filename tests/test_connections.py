@@ -1,0 +1,130 @@
+"""Connections to the database: whose turn it is, what becomes of one that nobody awaits any more, what stays of one."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from storage.pool import Pool
+from tests.client import User
+from tests.postgres import end_sessions, postmaster, private_postgres
+from tests.server import serve, start
+from tests.silent_proxy import silent_proxy
+
+
+def with_pool(url: str, test: Callable[[Pool], Coroutine[Any, Any, None]], timeout: float = 5) -> None:
+    """Run a test with a pool of one connection."""
+
+    async def run() -> None:
+        pool = Pool(url, min_size=1, max_size=1, timeout=timeout, statement_timeout=5, prepared_statements=True)
+        await pool.open()
+        try:
+            await test(pool)
+        finally:
+            await pool.close()
+
+    asyncio.run(run())
+
+
+def test_who_waits_gets_a_connection_from_who_had_it_first_come_first_served(database: str) -> None:
+    async def test(pool: Pool) -> None:
+        order = []
+
+        async def take(number: int) -> None:
+            async with pool.lend() as connection:
+                await connection.execute("SELECT 1")
+                order.append(number)
+
+        await asyncio.gather(*map(take, range(50)))
+        assert order == list(range(50))
+        assert pool.load() == (0, 0)
+
+    with_pool(database, test)
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_a_connection_that_comes_to_who_has_just_gone_is_the_next_ones(database: str, breaks: bool) -> None:
+    async def test(pool: Pool) -> None:
+        connection = await pool.take()
+        gone, following = asyncio.create_task(pool.take()), asyncio.create_task(pool.take())
+        await asyncio.sleep(0)
+        assert pool.load() == (1, 2)
+        if breaks:
+            connection.pgconn.finish()
+        await pool.give_back(connection)
+        gone.cancel()
+        await pool.give_back(await following)
+        assert gone.cancelled()
+        assert pool.load() == (0, 0)
+
+    with_pool(database, test)
+
+
+def test_to_wait_for_a_turn_and_then_for_a_connection_takes_no_longer_than_for_either() -> None:
+    with private_postgres() as url:
+
+        async def test(pool: Pool) -> None:
+            connection = await pool.take()
+            started = time.monotonic()
+            waiting = asyncio.create_task(pool.take())
+            await asyncio.sleep(1.5)
+            os.kill(postmaster(url), signal.SIGINT)
+            await asyncio.sleep(0.2)
+            await connection.close()
+            await pool.give_back(connection)
+            with pytest.raises(psycopg.OperationalError):
+                await waiting
+            assert time.monotonic() - started < 3
+
+        with_pool(url, test, timeout=2)
+
+
+def test_a_server_that_is_silent_after_the_login_is_told_and_forgiven(tmp_path: Path) -> None:
+    settings = {"DATABASE_STATEMENT_TIMEOUT": "1", "DATABASE_POOL_TIMEOUT": "2", "DATABASE_POOL_MAX_SIZE": "2"}
+    with (
+        private_postgres() as url,
+        silent_proxy(url) as proxy,
+        serve(tmp_path, DATABASE_URL=proxy.url, **settings) as server,
+        User(server, "ada") as ada,
+    ):
+        ada.create("kept")
+        proxy.silent = True
+        end_sessions(url)
+        assert ada.get("/tasks").status_code == 503
+        assert httpx.get(f"{server}/health", timeout=5).status_code == 503
+        assert proxy.swallowed
+        proxy.silent = False
+        deadline = time.monotonic() + 10
+        while httpx.get(f"{server}/health", timeout=5).status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert ada.titles() == ["kept"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads a process's memory from Linux's /proc")
+def test_no_page_stays_in_memory_when_it_is_sent(tmp_path: Path, database: str) -> None:
+    with (
+        start(tmp_path, DATABASE_URL=database, DATABASE_POOL_MAX_SIZE="1") as service,
+        User(service.url, "voluminous") as ada,
+    ):
+
+        def resident() -> int:
+            status = Path(f"/proc/{service.process.pid}/status").read_text()
+            return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+        for number in range(50):
+            ada.create(f"task {number}", description="𝄞" * 10_000)
+        page = 50 * 10_000 * 4
+        orders = [(by, order) for by in ("updated_at", "title", "priority", "due_date") for order in ("asc", "desc")]
+        ada.get("/tasks", params={"sort_by": "created_at"})
+        before = resident()
+        for by, order in orders:
+            ada.get("/tasks", params={"sort_by": by, "sort_direction": order})
+        assert resident() - before < len(orders) * page / 4
