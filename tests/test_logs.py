@@ -5,10 +5,11 @@ import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -207,6 +208,52 @@ def test_logs_that_nobody_takes_any_more_are_no_reason_to_stop(database: str, tm
         assert process.wait(20) == 120
     assert status == 200
     assert "Traceback" not in (tmp_path / "errors").read_text()
+
+
+def test_lines_that_come_at_once_are_written_in_pieces_that_a_pipe_does_not_tear(database: str, tmp_path: Path) -> None:
+    port = free_port()
+    settings = environment(DATABASE_URL=database, PORT=str(port), **PRODUCTION)
+    request = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    # Of each write, this kind of socket makes a message of its own.
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs, ExitStack() as stack:
+        process = subprocess.Popen(command("serve"), cwd=tmp_path, env=settings, stdout=theirs.fileno())
+        ours.settimeout(20)
+        while b"Uvicorn running" not in ours.recv(65_536):
+            pass
+        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(60)]
+        for client in clients:
+            client.sendall(request)
+            assert client.recv(65_536)
+            assert ours.recv(65_536)
+        process.send_signal(signal.SIGSTOP)
+        for client in clients:
+            client.sendall(request)
+        process.send_signal(signal.SIGCONT)
+        pieces: list[bytes] = []
+        while sum(piece.count(b"\n") for piece in pieces) < len(clients):
+            pieces.append(ours.recv(65_536))
+        process.terminate()
+        process.wait(20)
+    assert len(pieces) < len(clients)
+    assert max(map(len, pieces)) <= 4096
+    for line in b"".join(pieces).splitlines():
+        assert json.loads(line)["status"] == 200
+
+
+def test_a_line_that_the_output_cannot_encode_is_lost_alone(database: str, tmp_path: Path) -> None:
+    settings = environment(DATABASE_URL=database, PYTHONIOENCODING="ascii", PYTHONUNBUFFERED="1", **PRODUCTION)
+    url = f"http://127.0.0.1:{settings['PORT']}"
+    process = subprocess.Popen(command("serve"), cwd=tmp_path, env=settings, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process, User(url, "jürgen") as juergen, User(url, "ada") as ada:
+        while "Uvicorn running" not in process.stdout.readline():
+            pass
+        assert [user.get("/tasks").status_code for user in (juergen, ada)] == [200, 200]
+        process.terminate()
+        log = process.stdout.read()
+    assert [json.loads(line)["user_id"] for line in log.splitlines() if "GET" in line] == ["ada"]
+    assert "Traceback" not in log
 
 
 def test_a_level_leaves_out_what_is_below_it(database: str, tmp_path: Path) -> None:
