@@ -89,7 +89,8 @@ class Connection(AsyncConnection[Row]):
         if writable:
             loop.add_writer(descriptor, self._wake)
         self._waiter = loop.create_future()
-        timer = loop.call_later(interval, self._look)
+        # Then libpq looks by itself: of a socket with an error, uvloop tells only once.
+        timer = loop.call_later(interval, self._wake)
         try:
             await self._waiter
         finally:
@@ -104,11 +105,6 @@ class Connection(AsyncConnection[Row]):
             self._unwatch()
         elif not self._waiter.done():
             self._waiter.set_result(None)
-
-    def _look(self) -> None:
-        """Have libpq look by itself: of a socket with an error, the loop stops telling."""
-        self._unwatch()
-        self._wake()
 
     def _unwatch(self) -> None:
         if self._watched is not None:

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ import pytest
 
 from storage.pool import Pool
 from tests.client import User
-from tests.postgres import end_sessions, postmaster, private_postgres
+from tests.faulty_proxy import faulty_proxy
+from tests.postgres import end_sessions, postmaster, private_postgres, wait_for_locks
 from tests.server import serve, start
-from tests.silent_proxy import silent_proxy
 
 
 def with_pool(url: str, test: Callable[[Pool], Coroutine[Any, Any, None]], timeout: float = 5) -> None:
@@ -90,7 +91,7 @@ def test_a_server_that_is_silent_after_the_login_is_told_and_forgiven(tmp_path: 
     settings = {"DATABASE_STATEMENT_TIMEOUT": "1", "DATABASE_POOL_TIMEOUT": "2", "DATABASE_POOL_MAX_SIZE": "2"}
     with (
         private_postgres() as url,
-        silent_proxy(url) as proxy,
+        faulty_proxy(url) as proxy,
         serve(tmp_path, DATABASE_URL=proxy.url, **settings) as server,
         User(server, "ada") as ada,
     ):
@@ -109,6 +110,27 @@ def test_a_server_that_is_silent_after_the_login_is_told_and_forgiven(tmp_path: 
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads a process's memory from Linux's /proc")
+def test_who_waits_for_a_connection_that_is_reset_is_told_at_once(tmp_path: Path) -> None:
+    with (
+        private_postgres() as url,
+        faulty_proxy(url) as proxy,
+        start(tmp_path, DATABASE_URL=proxy.url) as service,
+        User(service.url, "ada") as ada,
+        ThreadPoolExecutor() as threads,
+        psycopg.connect(url) as holder,
+    ):
+        ada.create("kept")
+        holder.execute("SELECT * FROM accounts FOR UPDATE")
+        waiting = threads.submit(ada.request, "POST", "/tasks", json={"title": "A task"})
+        wait_for_locks(url, 1)
+        # It sees both at once, and of the reset uvloop tells no second time.
+        os.kill(service.process.pid, signal.SIGSTOP)
+        proxy.reset(after=b"N")
+        os.kill(service.process.pid, signal.SIGCONT)
+        assert waiting.result(timeout=2).status_code == 503
+        assert "kept" in ada.titles()
+
+
 def test_no_page_stays_in_memory_when_it_is_sent(tmp_path: Path, database: str) -> None:
     with (
         start(tmp_path, DATABASE_URL=database, DATABASE_POOL_MAX_SIZE="1") as service,

@@ -1,18 +1,20 @@
-"""A proxy to a PostgreSQL that lets clients log in and then, while it is silent, swallows what they ask."""
+"""A proxy to a PostgreSQL that swallows what clients ask, or resets their connections."""
 
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import parse_qs, urlsplit
 
 
-class SilentProxy:
-    """A proxy that is reached at `url`. While `silent`, it swallows queries, and counts them."""
+class FaultyProxy:
+    """A proxy that is reached at `url`. While `silent`, it swallows queries, and counts them; logins go on."""
 
     def __init__(self, listener: socket.socket, database: str) -> None:
         self.silent = False
         self.swallowed = 0
+        self._clients: list[socket.socket] = []
         parts = urlsplit(database)
         self.url = f"postgresql://{parts.username}@127.0.0.1:{listener.getsockname()[1]}{parts.path}"
         self._server = f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432"
@@ -22,10 +24,20 @@ class SilentProxy:
         with suppress(OSError):
             while True:
                 client, _ = listener.accept()
+                self._clients.append(client)
                 server = socket.socket(socket.AF_UNIX)
                 server.connect(self._server)
                 for ends in ((client, server), (server, client)):
                     threading.Thread(target=self._carry, args=ends, daemon=True).start()
+
+    def reset(self, *, after: bytes) -> None:
+        """Send clients a few bytes and a reset (RFC 9293, section 3.10.4), as a load balancer may end connections."""
+        for client in self._clients:
+            with suppress(OSError):
+                client.sendall(after)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                # Whoever reads from it closes it then.
+                client.shutdown(socket.SHUT_RD)
 
     def _carry(self, source: socket.socket, target: socket.socket) -> None:
         with source, suppress(OSError):
@@ -39,10 +51,10 @@ class SilentProxy:
 
 
 @contextmanager
-def silent_proxy(database: str) -> Iterator[SilentProxy]:
+def faulty_proxy(database: str) -> Iterator[FaultyProxy]:
     """Run a proxy to a database that is reached by a Unix socket."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        proxy = SilentProxy(listener, database)
+        proxy = FaultyProxy(listener, database)
         threading.Thread(target=proxy.accept, args=(listener,), daemon=True).start()
         yield proxy
         listener.shutdown(socket.SHUT_RDWR)
