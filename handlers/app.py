@@ -20,8 +20,9 @@ from handlers.methods import Methods
 from handlers.request_id import RequestIdMiddleware
 from handlers.routing import Routing
 from handlers.schemas import ContractError, draft4
-from handlers.security import BearerMiddleware, BearerSecurity
+from handlers.security import BearerSecurity
 from handlers.security_headers import SecurityHeadersMiddleware
+from handlers.security_middleware import BearerMiddleware
 from storage.database import Database
 from storage.migrations import head
 

@@ -8,14 +8,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import jwt
-from connexion.middleware.security import SecurityAPI, SecurityMiddleware
-from connexion.operations import AbstractOperation
 from jwt.algorithms import HMACAlgorithm
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handlers.config import LEEWAY_SECONDS, Settings
 from handlers.problems import Problem, invalid_input, unauthorized
-from handlers.schemas import ContractError, Validator
+from handlers.schemas import Validator
 from handlers.web_url import origin_of
 
 if TYPE_CHECKING:
@@ -140,40 +137,6 @@ class BearerSecurity:
             "issued_at": _time(claims.get("iat")),
             "expires_at": expires_at,
         }
-
-
-class _BearerOperation:
-    """An operation that needs a token; the principal is put in the scope's state."""
-
-    def __init__(self, app: ASGIApp, bearer: BearerSecurity) -> None:
-        self._app = app
-        self._bearer = bearer
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        principal = self._bearer.principal_of(scope["headers"])
-        scope["state"]["principal"] = principal if isinstance(principal, dict) else await principal
-        await self._app(scope, receive, send)
-
-
-class BearerAPI(SecurityAPI):  # type: ignore[misc]  # Connexion has no types
-    """Secures each operation as the contract says, without the request that Connexion makes for any kind of scheme."""
-
-    def __init__(self, *args: Any, bearer: BearerSecurity, **options: Any) -> None:
-        self._bearer = bearer
-        super().__init__(*args, **options)
-
-    def make_operation(self, operation: AbstractOperation) -> ASGIApp:
-        """Return an operation behind what it needs. Raises ContractError for any other security."""
-        if operation.security not in ([], [{"bearerAuth": []}]):
-            raise ContractError(f"the security of {operation.operation_id} must be bearerAuth or none")
-        next_app: ASGIApp = self.next_app
-        return _BearerOperation(next_app, self._bearer) if operation.security else next_app
-
-
-class BearerMiddleware(SecurityMiddleware):  # type: ignore[misc]  # Connexion has no types
-    """Connexion's security middleware, for bearer tokens only."""
-
-    api_cls = BearerAPI
 
 
 class _CheckedHmac(HMACAlgorithm):
