@@ -1,5 +1,4 @@
 import re
-import warnings
 from pathlib import Path
 
 from handlers import imports
@@ -10,5 +9,3 @@ __version__ = re.findall(
 )[0]
 
 imports.put_off()
-# Connexion imports Starlette's test client, which warns of its own future.
-warnings.filterwarnings("ignore", module="connexion")

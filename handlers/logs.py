@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
+from io import TextIOWrapper
 from ipaddress import ip_address
 from traceback import TracebackException
 from typing import Any, TextIO
@@ -54,6 +55,11 @@ class JsonHandler(StdoutHandler):
 
     def __init__(self) -> None:
         super().__init__()
+        if isinstance(self.stream, TextIOWrapper):
+            # JSON is UTF-8 (RFC 8259, section 8.1), whatever the locale's encoding is. What was written before, and
+            # that nobody takes, is an OSError.
+            with suppress(OSError):
+                self.stream.reconfigure(encoding="utf-8")
         self._lines: list[bytes] = []
         self._size = 0
 
@@ -76,7 +82,7 @@ class JsonHandler(StdoutHandler):
             text = b"\n".join([*self._lines, b""]).decode()
             self._lines.clear()
             self._size = 0
-            # A text that standard output's encoding does not have is a ValueError.
+            # It is a ValueError when standard output is closed.
             with suppress(OSError, ValueError):
                 self.stream.write(text)
                 self.stream.flush()

@@ -22,9 +22,7 @@ _AWAY = (
     psycopg.errors.InvalidSqlStatementName,
     psycopg.errors.DuplicatePreparedStatement,
 )
-
-
-# Without psycopg's pool, which replaces connections when they are old.
+# For so long a connection goes from request to request; then psycopg's pool sees it, and replaces it when it is old.
 _PASS_ON_SECONDS = 1.0
 
 
@@ -80,7 +78,8 @@ class Pool:
     def load(self) -> tuple[int, int]:
         """Return how many connections are in use, and how many requests wait for one."""
         stats = self._pool.get_stats()
-        return stats["pool_size"] - stats["pool_available"], stats.get("requests_waiting", 0) + len(self._waiters)
+        waiting = sum(not waiter.done() for waiter in self._waiters)
+        return stats["pool_size"] - stats["pool_available"], stats.get("requests_waiting", 0) + waiting
 
     async def take(self) -> Connection:
         """Return a connection, to be given back. Raises psycopg.OperationalError."""

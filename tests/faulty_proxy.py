@@ -24,11 +24,7 @@ class FaultyProxy:
         with suppress(OSError):
             while True:
                 client, _ = listener.accept()
-                self._clients.append(client)
-                server = socket.socket(socket.AF_UNIX)
-                server.connect(self._server)
-                for ends in ((client, server), (server, client)):
-                    threading.Thread(target=self._carry, args=ends, daemon=True).start()
+                threading.Thread(target=self._serve, args=[client], daemon=True).start()
 
     def reset(self, *, after: bytes) -> None:
         """Send clients a few bytes and a reset (RFC 9293, section 3.10.4), as a load balancer may end connections."""
@@ -36,8 +32,16 @@ class FaultyProxy:
             with suppress(OSError):
                 client.sendall(after)
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                # Whoever reads from it closes it then.
+                # Who reads from it wakes, and closes it: that sends the reset.
                 client.shutdown(socket.SHUT_RD)
+
+    def _serve(self, client: socket.socket) -> None:
+        self._clients.append(client)
+        server = socket.socket(socket.AF_UNIX)
+        with suppress(OSError):
+            server.connect(self._server)
+        threading.Thread(target=self._carry, args=(server, client), daemon=True).start()
+        self._carry(client, server)
 
     def _carry(self, source: socket.socket, target: socket.socket) -> None:
         with source, suppress(OSError):

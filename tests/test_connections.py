@@ -109,7 +109,6 @@ def test_a_server_that_is_silent_after_the_login_is_told_and_forgiven(tmp_path: 
         assert ada.titles() == ["kept"]
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads a process's memory from Linux's /proc")
 def test_who_waits_for_a_connection_that_is_reset_is_told_at_once(tmp_path: Path) -> None:
     with (
         private_postgres() as url,
@@ -131,6 +130,7 @@ def test_who_waits_for_a_connection_that_is_reset_is_told_at_once(tmp_path: Path
         assert "kept" in ada.titles()
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads a process's memory from Linux's /proc")
 def test_no_page_stays_in_memory_when_it_is_sent(tmp_path: Path, database: str) -> None:
     with (
         start(tmp_path, DATABASE_URL=database, DATABASE_POOL_MAX_SIZE="1") as service,

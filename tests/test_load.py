@@ -1,6 +1,9 @@
 """The bench compares like with like: whatever it measures, the limit and FastAPI answer as this service does."""
 
 import re
+import shutil
+import socketserver
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -10,7 +13,7 @@ import psycopg
 import pytest
 
 from storage.migrations import migrate
-from tests.load import operations, sender
+from tests.load import generator, operations, sender
 from tests.load.data import OTHERS, READER, WRITER, load
 from tests.load.generator import Load, ask
 from tests.load.operations import OPERATIONS, Operation
@@ -86,3 +89,30 @@ def test_the_generator_in_python_counts_what_is_answered_and_what_fails(servers:
         load = Load(**sender.send(server.url, good + bad, 5, connections=4, once=True))
         assert (load.requests, load.errors) == (200, 50), server.name
         assert 0 < load.p50 <= load.p99 < load.seconds * 1000 < 5000
+
+
+def test_the_generator_in_python_counts_connections_that_close_without_an_answer() -> None:
+    class OneAnswer(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65_536)
+            self.request.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+            self.request.recv(65_536)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), OneAnswer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        load = Load(**sender.send(url, [b"GET / HTTP/1.1\r\n\r\n"], 5, connections=4, once=False))
+        server.shutdown()
+    assert (load.requests, load.errors) == (4, 4)
+
+
+@pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
+def test_wrk_sends_requests_in_turn_and_counts_what_fails(servers: list[Server]) -> None:
+    request = OPERATIONS[0].requests(0)[0]
+    bad = request.replace(b"Bearer ", b"Bearer no-")
+    load = generator.send(servers[0].url, [request, request, request, bad], 1)
+    # At the end, the answer is missing to one request of each connection.
+    assert abs(load.errors - load.requests / 4) <= generator.CONNECTIONS
+    assert load.requests > 100
+    with pytest.raises(RuntimeError, match="20 requests were too few"):
+        generator.send(servers[0].url, [request] * 20, 1, once=True)

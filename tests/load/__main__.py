@@ -3,15 +3,9 @@
 import argparse
 import sys
 from collections.abc import Callable
-from importlib import import_module
-from importlib.util import find_spec
 
-from tests.load import memory, startup, throughput, workers
+from tests.load import growth, memory, startup, throughput, workers
 from tests.load.operations import OPERATIONS
-
-
-def _growth() -> None:
-    import_module("tests.load.growth").main()
 
 
 def _arguments(parts: list[str]) -> argparse.Namespace:
@@ -39,9 +33,8 @@ def main() -> None:
         ),
         "memory": memory.main,
         "workers": workers.main,
+        "growth": growth.main,
     }
-    if find_spec("tests.load.growth"):
-        parts["growth"] = _growth
     given = _arguments(list(parts))
     sys.exit(False in [parts[part]() for part in given.parts or parts])
 

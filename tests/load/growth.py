@@ -1,4 +1,4 @@
-"""What each operation takes of users with 100 to 100,000 tasks: `python -m tests.load.growth`.
+"""What each operation takes of users with 100 to 100,000 tasks.
 
 One request after another on one connection, the four users by turns: all are served by the same database session, so
 that a plan which is good for one of them only would show.
@@ -188,7 +188,3 @@ def main() -> None:
         with running(OURS, database) as server:
             sizes = [f"{size:,} tasks" for size in SIZES]
             table(["p50 (p99), ms", *sizes, "100,000 : 100", "at most", "holds"], _measure_all(server.url))
-
-
-if __name__ == "__main__":
-    main()

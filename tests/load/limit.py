@@ -21,7 +21,8 @@ _NAMES = _COLUMNS.split(", ")
 _PRIORITIES = {"Low": 1, "Medium": 2, "High": 3}
 _PRIORITY_NAMES = {number: name for name, number in _PRIORITIES.items()}
 _OWN = "user_id = %s AND deleted_at IS NULL"
-_SEARCH = "lower(title || ' ' || coalesce(description, '')) LIKE lower(%s)"
+# As the index has it.
+_SEARCH = "lower(title) || 'X' || lower(coalesce(description, '')) LIKE lower(%s)"
 _GET = f"SELECT {_COLUMNS} FROM tasks WHERE id = %s AND {_OWN}"  # noqa: S608 - of constants
 _LIST = f"SELECT (SELECT count(*) FROM tasks WHERE {_OWN}), {_COLUMNS} FROM tasks WHERE {_OWN}"  # noqa: S608
 _LIST += " ORDER BY created_at DESC, id DESC LIMIT 51"

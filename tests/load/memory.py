@@ -12,16 +12,17 @@ _ASKED = ("get", "list", "poll-list", "search", "post", "patch")
 _ROUND_SECONDS = 2
 
 
-def main() -> None:
-    """Measure, and write a table."""
+def main() -> bool:
+    """Measure, write a table, and return whether no request failed."""
     with on_core(-1), postgres() as database:
         load(database, users())
         rows = [[f"{name}, idle", _megabytes(name, database)] for name in (LIMIT, FASTAPI, OURS)]
         rows.append([f"{OURS}, each of two workers, idle; beside them, what watches over them", _of_two(database)])
         with on_core(0), running(OURS, database) as server, on_core(-1):
-            asked = _ask(server)
-            rows.append([f"{OURS}, after {asked:,} requests", _resident(server.pid)])
+            answered, errors = _ask(server)
+            rows.append([f"{OURS}, after {answered:,} requests", _resident(server.pid)])
     table(["one worker", "RSS, MB"], rows)
+    return not errors
 
 
 def _megabytes(name: str, database: str) -> str:
@@ -41,13 +42,14 @@ def _resident(pid: int) -> str:
     return f"{resident_megabytes(pid):.0f}"
 
 
-def _ask(server: Server) -> int:
-    """Ask for everything in turn, and return how many requests were answered."""
+def _ask(server: Server) -> tuple[int, int]:
+    """Ask for everything in turn, and return how many requests were answered, and how many of them failed."""
     operations = [one for one in OPERATIONS if one.name in _ASKED]
-    asked = 0
-    while asked < _REQUESTS:
+    answered = errors = 0
+    while answered < _REQUESTS:
         operation = operations[0]
         operations.append(operations.pop(0))
-        progress(f"memory after {asked:,} requests")
-        asked += generator.send(server.url, operation.requests(asked), _ROUND_SECONDS).requests
-    return asked
+        progress(f"memory after {answered:,} requests")
+        done = generator.send(server.url, operation.requests(answered), _ROUND_SECONDS)
+        answered, errors = answered + done.requests, errors + done.errors
+    return answered, errors

@@ -15,7 +15,7 @@ import jwt
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from sqlalchemy import ARRAY, DateTime, Select, SmallInteger, Text, delete, func, select
+from sqlalchemy import ARRAY, DateTime, Select, SmallInteger, Text, delete, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from uuid6 import uuid7
@@ -200,7 +200,9 @@ async def list_tasks(
         return Response(status_code=304)
     tasks = _live(user)
     if search:
-        text = func.lower(Task.title + " " + func.coalesce(Task.description, ""))
+        # As the index has it, in which there are no parameters.
+        description = func.lower(func.coalesce(Task.description, literal_column("''")))
+        text = func.lower(Task.title, type_=Text) + literal_column("'X'") + description
         tasks = tasks.where(text.contains(search.lower(), autoescape=True))
     if completed is not None:
         tasks = tasks.where(Task.completed == completed)

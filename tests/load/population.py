@@ -142,7 +142,7 @@ def _revisions(size: int) -> int:
 
 
 def _rows(user: str, size: int, texts: Sequence[str], random: Random) -> Iterator[str]:
-    """Yield a user's tasks as COPY reads them, oldest first; four of those who are measured have the rare word."""
+    """Yield a user's tasks as COPY reads them, oldest first; four tasks of each who is measured have the rare word."""
     count = _revisions(size)
     step = timedelta(days=_DAYS) / count
     rare = {count * fifth // 5 for fifth in range(1, 5)} if user == user_of(size) else {random.randrange(2_000)}

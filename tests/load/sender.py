@@ -39,6 +39,7 @@ class _Connection(asyncio.Protocol):
     def _send(self) -> None:
         self._sent = time.perf_counter()
         request = next(self._tally.requests, None) if self._sent < self._tally.deadline else None
+        self._is_waiting = request is not None
         if request is None:
             self._transport.close()
         else:
@@ -55,9 +56,8 @@ class _Connection(asyncio.Protocol):
         self._tally.errors += head[9:10] not in b"23"
         self._send()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        # What closes before the end, or while an answer is under way, has failed.
-        self._tally.errors += exc is not None or bool(self._received)
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
+        self._tally.errors += self._is_waiting
         self.closed.set_result(None)
 
 

@@ -67,7 +67,9 @@ def _measure(
     results: Results = {server.name: [] for server in servers}
     # The first round is for warming up.
     for number in range(rounds + 1):
-        for server in servers:
+        # Each in turn is the first, who finds the tables as the others have not yet grown them.
+        first = number % len(servers)
+        for server in [*servers[first:], *servers[:first]]:
             progress(f"{operation.title}, round {number} of {rounds}, {server.name}")
             measured = _round(operation, server, connection, number, seconds if number else _WARM_UP_SECONDS)
             if number:
