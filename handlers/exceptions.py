@@ -12,7 +12,7 @@ from storage.errors import Unavailable
 class ExceptionMiddleware:
     """Answers with a problem document for every exception.
 
-    Connexion's would make wrappers for each request that needs none: with its routing and its security, 21 µs.
+    Connexion's would make wrappers for each request that needs none: with its routing and its security, 23 µs.
     """
 
     def __init__(self, app: ASGIApp, methods: Methods) -> None:

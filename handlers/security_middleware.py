@@ -27,6 +27,7 @@ class BearerAPI(SecurityAPI):  # type: ignore[misc]  # Connexion has no types
     """Secures each operation as the contract says, without the request that Connexion makes for any kind of scheme."""
 
     def __init__(self, *args: Any, bearer: BearerSecurity, **options: Any) -> None:
+        """`bearer` verifies the tokens; the rest is Connexion's."""
         self._bearer = bearer
         super().__init__(*args, **options)
 

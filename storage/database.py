@@ -47,13 +47,13 @@ class Query:
         return [given[name] for name in self._names]
 
     async def fetch_one(self, connection: Connection, **parameters: Any) -> Row | None:
-        """Return the first row, None when there is none."""
+        """Return the first row, None when there is none. Raises psycopg.Error."""
         cursor = connection.cursor_of(self.sql)
         await cursor.execute(self.sql, self.values(**parameters), prepare=self._prepare)
         return await cursor.fetchone()
 
     async def fetch_all(self, connection: Connection, **parameters: Any) -> Sequence[Row]:
-        """Return every row."""
+        """Return every row. Raises psycopg.Error."""
         # A new cursor: one that is kept keeps its rows, too, and a page may have some megabytes.
         cursor = connection.binary_cursor()
         await cursor.execute(self.sql, self.values(**parameters), prepare=self._prepare)

@@ -9,7 +9,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the new index, and only then drop the old one: writes wait for the first, reads for the second."""
+    """Make the new index, and only then drop the old one: writes wait for the first, reads for the second.
+
+    The release before searches without the old one, too, if slowly: it reads all of a user's tasks.
+    """
     op.execute(
         "CREATE INDEX tasks_by_searched_text ON tasks USING gin "
         "(user_id, (lower(title) || 'X' || lower(coalesce(description, ''))) gin_trgm_ops) WHERE deleted_at IS NULL"
