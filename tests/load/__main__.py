@@ -1,6 +1,7 @@
 """`make bench`, or a part of it."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable
 
@@ -36,6 +37,9 @@ def main() -> None:
         "growth": growth.main,
     }
     given = _arguments(list(parts))
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        # By way of an exception, so that what was started is ended.
+        signal.signal(stop, lambda number, _: sys.exit(128 + number))
     sys.exit(False in [parts[part]() for part in given.parts or parts])
 
 
