@@ -3,11 +3,12 @@
 import asyncio
 import select
 from collections import deque
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
+from secrets import randbits
 from types import TracebackType
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from storage.connection import Connection
 from storage.errors import Unavailable
@@ -24,6 +25,10 @@ _AWAY = (
 )
 # For so long a connection goes from request to request; then psycopg's pool sees it, and replaces it when it is old.
 _PASS_ON_SECONDS = 1.0
+# Psycopg's pool gives up to connect after a second, and tries again when it is asked again.
+_ASK_AGAIN_SECONDS = 1.0
+# For attempts to connect to a database that says nothing.
+_CLOSE_SECONDS = 1.0
 
 
 class Pool:
@@ -58,7 +63,7 @@ class Pool:
             timeout=timeout,
             configure=self._configure,
             # By default it would double its pauses for five minutes, and be as late when the database is back.
-            reconnect_timeout=1.0,
+            reconnect_timeout=_ASK_AGAIN_SECONDS,
             open=False,
             name="todo-api",
         )
@@ -69,7 +74,7 @@ class Pool:
 
     async def close(self) -> None:
         """Close every connection, after the statements that are under way."""
-        await self._pool.close()
+        await self._pool.close(timeout=_CLOSE_SECONDS)
 
     def lend(self) -> AbstractAsyncContextManager[Connection]:
         """Lend a connection. Raises Unavailable when there is none, when it breaks, or when it takes too long."""
@@ -108,11 +113,18 @@ class Pool:
     async def _take_from_pool(self, deadline: float) -> Connection:
         loop = asyncio.get_running_loop()
         # The pool's own check pauses longer after each dead connection, and there may be as many as it has.
-        while _has_something_to_read(connection := await self._pool.getconn(deadline - loop.time())):
+        while _has_something_to_read(connection := await self._getconn(deadline)):
             await connection.close()
             await self._pool.putconn(connection)
         connection.pass_on_until = loop.time() + _PASS_ON_SECONDS
         return connection
+
+    async def _getconn(self, deadline: float) -> Connection:
+        loop = asyncio.get_running_loop()
+        while (seconds := deadline - loop.time()) > 0:
+            with suppress(PoolTimeout):
+                return await self._pool.getconn(min(seconds, _ASK_AGAIN_SECONDS))
+        raise self._none_was_free()
 
     async def _wait(self, deadline: float) -> Connection | None:
         """Wait for another request's connection, or for its turn to take one from the pool: None."""
@@ -136,7 +148,10 @@ class Pool:
     def _expire(self, waiter: "asyncio.Future[Connection | None]") -> None:
         if not waiter.done():
             self._waiters.remove(waiter)
-            waiter.set_exception(psycopg.OperationalError(f"no connection was free for {self._pool.timeout:g} s"))
+            waiter.set_exception(self._none_was_free())
+
+    def _none_was_free(self) -> psycopg.OperationalError:
+        return psycopg.OperationalError(f"no connection was free for {self._pool.timeout:g} s")
 
     def _end_turn(self) -> None:
         if waiter := self._next_waiter():
@@ -153,6 +168,8 @@ class Pool:
 
     async def _configure(self, connection: Connection) -> None:
         connection.statement_timeout = self._statement_timeout
+        # Psycopg counts from 0 on each connection. Behind a pooler of transactions, one's statement would be another's.
+        connection._prepared._prepared_idx = randbits(64)
         await connection.execute(
             "SELECT set_config('TimeZone', 'UTC', false), "
             # A stricter default of the database's would fail writes that ours, which lock, need not fail.

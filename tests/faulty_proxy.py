@@ -1,4 +1,4 @@
-"""A proxy to a PostgreSQL that swallows what clients ask, or resets their connections."""
+"""A proxy to a PostgreSQL that swallows what clients ask, or resets their connections, or lets nobody in."""
 
 import socket
 import struct
@@ -9,10 +9,14 @@ from urllib.parse import parse_qs, urlsplit
 
 
 class FaultyProxy:
-    """A proxy that is reached at `url`. While `silent`, it swallows queries, and counts them; logins go on."""
+    """A proxy that is reached at `url`. While `silent`, it swallows queries, and counts them; logins go on.
+
+    While `away`, it hangs up on who comes.
+    """
 
     def __init__(self, listener: socket.socket, database: str) -> None:
         self.silent = False
+        self.away = False
         self.swallowed = 0
         self._clients: list[socket.socket] = []
         parts = urlsplit(database)
@@ -36,6 +40,9 @@ class FaultyProxy:
                 client.shutdown(socket.SHUT_RD)
 
     def _serve(self, client: socket.socket) -> None:
+        if self.away:
+            client.close()
+            return
         self._clients.append(client)
         server = socket.socket(socket.AF_UNIX)
         with suppress(OSError):
@@ -46,8 +53,8 @@ class FaultyProxy:
     def _carry(self, source: socket.socket, target: socket.socket) -> None:
         with source, suppress(OSError):
             while data := source.recv(65_536):
-                # A query of the simple protocol (PostgreSQL's documentation, "Message Formats").
-                if data.startswith(b"Q") and self.silent:
+                # Query, Parse and Bind (PostgreSQL's documentation, "Message Formats").
+                if data.startswith((b"Q", b"P", b"B")) and self.silent:
                     self.swallowed += 1
                 else:
                     target.sendall(data)

@@ -87,6 +87,62 @@ def test_to_wait_for_a_turn_and_then_for_a_connection_takes_no_longer_than_for_e
         with_pool(url, test, timeout=2)
 
 
+def test_who_waits_while_the_database_is_away_gets_a_connection_soon_after_it_is_back() -> None:
+    with private_postgres() as url, faulty_proxy(url) as proxy:
+
+        async def test(pool: Pool) -> None:
+            await pool.give_back(await pool.take())
+            proxy.away = True
+            proxy.reset(after=b"")
+            waiting = asyncio.create_task(pool.take())
+            # Psycopg's pool gives up to connect after a second, and tries again only when it is asked.
+            await asyncio.sleep(3)
+            proxy.away = False
+            async with asyncio.timeout(3):
+                await pool.give_back(await waiting)
+
+        with_pool(proxy.url, test, timeout=10)
+
+
+def test_no_two_connections_give_their_prepared_statements_the_same_name(database: str) -> None:
+    async def names(pool: Pool) -> set[str]:
+        connection = await pool.take()
+        for _ in range(7):
+            await connection.execute("SELECT %s::text", ["a value"])
+        rows = await (await connection.execute("SELECT name FROM pg_prepared_statements")).fetchall()
+        await connection.close()
+        await pool.give_back(connection)
+        return {name for (name,) in rows}
+
+    async def test(pool: Pool) -> None:
+        first, second = await names(pool), await names(pool)
+        assert first
+        assert second
+        assert not first & second
+
+    with_pool(database, test)
+
+
+def test_a_database_that_is_silent_does_not_keep_the_service_from_ending(tmp_path: Path) -> None:
+    settings = {"DATABASE_STATEMENT_TIMEOUT": "20", "DATABASE_POOL_TIMEOUT": "30", "DATABASE_POOL_MAX_SIZE": "2"}
+    with (
+        private_postgres() as url,
+        faulty_proxy(url) as proxy,
+        start(tmp_path, DATABASE_URL=proxy.url, **settings) as service,
+        User(service.url, "ada") as ada,
+        ThreadPoolExecutor() as threads,
+    ):
+        ada.create("kept")
+        proxy.silent = True
+        asked = [threads.submit(ada.get, "/tasks", timeout=30) for _ in range(6)]
+        time.sleep(0.5)
+        started = time.monotonic()
+        service.stop()
+        # Then Docker would kill it.
+        assert time.monotonic() - started < 10
+        assert [one.result().status_code for one in asked] == [503] * 6
+
+
 def test_a_server_that_is_silent_after_the_login_is_told_and_forgiven(tmp_path: Path) -> None:
     settings = {"DATABASE_STATEMENT_TIMEOUT": "1", "DATABASE_POOL_TIMEOUT": "2", "DATABASE_POOL_MAX_SIZE": "2"}
     with (
