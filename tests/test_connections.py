@@ -4,8 +4,9 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ import pytest
 
 from storage.pool import Pool
 from tests.client import User
-from tests.faulty_proxy import faulty_proxy
+from tests.faulty_proxy import FaultyProxy, faulty_proxy
 from tests.postgres import end_sessions, postmaster, private_postgres, wait_for_locks
-from tests.server import serve, start
+from tests.server import Service, start
 
 
 def with_pool(url: str, test: Callable[[Pool], Coroutine[Any, Any, None]], timeout: float = 5) -> None:
@@ -32,6 +33,17 @@ def with_pool(url: str, test: Callable[[Pool], Coroutine[Any, Any, None]], timeo
             await pool.close()
 
     asyncio.run(run())
+
+
+@contextmanager
+def behind_proxy(directory: Path, **settings: str) -> Iterator[tuple[str, FaultyProxy, Service]]:
+    """Run the service with a proxy before its database, and yield the database's own URL, the proxy and the service."""
+    with (
+        private_postgres() as url,
+        faulty_proxy(url) as proxy,
+        start(directory, DATABASE_URL=proxy.url, **settings) as service,
+    ):
+        yield url, proxy, service
 
 
 def test_who_waits_gets_a_connection_from_who_had_it_first_come_first_served(database: str) -> None:
@@ -126,9 +138,7 @@ def test_no_two_connections_give_their_prepared_statements_the_same_name(databas
 def test_a_database_that_is_silent_does_not_keep_the_service_from_ending(tmp_path: Path) -> None:
     settings = {"DATABASE_STATEMENT_TIMEOUT": "20", "DATABASE_POOL_TIMEOUT": "30", "DATABASE_POOL_MAX_SIZE": "2"}
     with (
-        private_postgres() as url,
-        faulty_proxy(url) as proxy,
-        start(tmp_path, DATABASE_URL=proxy.url, **settings) as service,
+        behind_proxy(tmp_path, **settings) as (_, proxy, service),
         User(service.url, "ada") as ada,
         ThreadPoolExecutor() as threads,
     ):
@@ -146,20 +156,18 @@ def test_a_database_that_is_silent_does_not_keep_the_service_from_ending(tmp_pat
 def test_a_server_that_is_silent_after_the_login_is_told_and_forgiven(tmp_path: Path) -> None:
     settings = {"DATABASE_STATEMENT_TIMEOUT": "1", "DATABASE_POOL_TIMEOUT": "2", "DATABASE_POOL_MAX_SIZE": "2"}
     with (
-        private_postgres() as url,
-        faulty_proxy(url) as proxy,
-        serve(tmp_path, DATABASE_URL=proxy.url, **settings) as server,
-        User(server, "ada") as ada,
+        behind_proxy(tmp_path, **settings) as (url, proxy, service),
+        User(service.url, "ada") as ada,
     ):
         ada.create("kept")
         proxy.silent = True
         end_sessions(url)
         assert ada.get("/tasks").status_code == 503
-        assert httpx.get(f"{server}/health", timeout=5).status_code == 503
+        assert httpx.get(f"{service.url}/health", timeout=5).status_code == 503
         assert proxy.swallowed
         proxy.silent = False
         deadline = time.monotonic() + 10
-        while httpx.get(f"{server}/health", timeout=5).status_code != 200:
+        while httpx.get(f"{service.url}/health", timeout=5).status_code != 200:
             assert time.monotonic() < deadline
             time.sleep(0.1)
         assert ada.titles() == ["kept"]
@@ -167,9 +175,7 @@ def test_a_server_that_is_silent_after_the_login_is_told_and_forgiven(tmp_path: 
 
 def test_who_waits_for_a_connection_that_is_reset_is_told_at_once(tmp_path: Path) -> None:
     with (
-        private_postgres() as url,
-        faulty_proxy(url) as proxy,
-        start(tmp_path, DATABASE_URL=proxy.url) as service,
+        behind_proxy(tmp_path) as (url, proxy, service),
         User(service.url, "ada") as ada,
         ThreadPoolExecutor() as threads,
         psycopg.connect(url) as holder,
