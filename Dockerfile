@@ -24,5 +24,5 @@ EXPOSE 7860
 # Not through a proxy, which Docker's own settings may put into every container's environment. In the start period, engines
 # look every five seconds, so that `docker compose up --wait` need not wait for half a minute.
 HEALTHCHECK --start-period=30s CMD ["python", "-c", "import os, urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://localhost:' + (os.environ.get('PORT') or '7860') + '/health/live', timeout=3)"]
-ENTRYPOINT ["python", "-m", "handlers.cli"]
+ENTRYPOINT ["python", "-m", "handlers"]
 CMD ["serve"]

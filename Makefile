@@ -17,7 +17,7 @@ test: .venv/installed $(NODE)
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 fuzz: .venv/installed
-	FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$(SEED) $(BIN)/pytest tests/test_fuzzing.py
+	FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$(SEED) $(BIN)/pytest tests/contract/test_fuzzing.py
 
 # Needs a quiet machine with two cores, for about a quarter of an hour. tests/load/README.md says what it measures, and by parts.
 bench: .venv/installed
@@ -27,11 +27,11 @@ check: .venv/installed $(NODE)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m tests.migrations
+	$(BIN)/python -m tests.checks.migrations
 ifdef NODE
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(NODE_BIN)/redocly lint --extends=recommended-strict openapi.yaml
-	$(NODE_BIN)/spectral lint --ruleset tests/spectral.yaml --fail-severity=warn openapi.yaml
-	$(BIN)/python -m tests.compatibility
+	$(NODE_BIN)/spectral lint --ruleset tests/checks/spectral.yaml --fail-severity=warn openapi.yaml
+	$(BIN)/python -m tests.checks.compatibility
 else
 	@echo "The contract was neither linted nor compared with the released one: there is no npm on this machine."
 	@test -z "$$CI" || { echo "CI leaves nothing out: install Node.js."; exit 1; }

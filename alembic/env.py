@@ -1,4 +1,4 @@
-"""Runs the migrations on the connection that `storage.migrations` hands over."""
+"""Runs the migrations on the connection that `storage.administration.migrations` hands over."""
 
 from alembic import context
 

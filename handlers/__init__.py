@@ -1,7 +1,7 @@
 import re
 from pathlib import Path
 
-from handlers import imports
+from handlers.service import imports
 
 # The contract's is the only one.
 __version__ = re.findall(

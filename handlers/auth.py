@@ -1,8 +1,8 @@
 """The tag `auth`: who a token speaks for."""
 
-from handlers.contract import Answer
-from handlers.resources import PRIVATE
-from handlers.security import Principal
+from handlers.authentication.bearer import Principal
+from handlers.contract.operation import Answer
+from handlers.resources.tasks import PRIVATE
 
 
 async def verify_token(principal: Principal) -> Answer:

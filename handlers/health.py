@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from handlers.contract import Answer
-from handlers.problems import RETRY_AFTER
-from storage.database import Database
-from storage.migrations import is_applied
+from handlers.contract.operation import Answer
+from handlers.responses.problems import RETRY_AFTER
+from storage.administration.migrations import is_applied
+from storage.driver.database import Database
 
 _PATIENCE_SECONDS = 1.0
 

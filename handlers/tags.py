@@ -1,10 +1,10 @@
 """The tag `tags`: the names that a user's tasks carry."""
 
-from handlers.contract import Answer
-from handlers.preconditions import list_not_modified
-from handlers.resources import PRIVATE, list_tag, tag_resource
+from handlers.contract.operation import Answer
+from handlers.resources.tasks import PRIVATE, list_tag, tag_resource
+from handlers.responses.entity_tags import list_not_modified
 from storage import tags
-from storage.database import Database
+from storage.driver.database import Database
 
 
 async def list_tags(database: Database, user_id: str, if_none_match: str | None) -> Answer:

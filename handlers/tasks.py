@@ -6,14 +6,15 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from handlers.config import Settings
-from handlers.contract import Answer
-from handlers.cursors import decode_cursor, encode_cursor
-from handlers.preconditions import list_not_modified, names, revisions_of
-from handlers.problems import InputError, invalid_input
-from handlers.resources import PRIORITIES, PRIVATE, entity_tag, list_tag, task_resource
-from storage import lists, tasks
-from storage.database import Database
+from handlers.contract.operation import Answer
+from handlers.resources.cursors import decode_cursor, encode_cursor
+from handlers.resources.tasks import PRIORITIES, PRIVATE, entity_tag, list_tag, task_resource
+from handlers.responses.entity_tags import list_not_modified, names, revisions_of
+from handlers.responses.problems import InputError, invalid_input
+from handlers.settings.settings import Settings
+from storage import task_pages as lists
+from storage import tasks
+from storage.driver.database import Database
 
 _DEFAULTS: dict[str, Any] = {
     "description": None,

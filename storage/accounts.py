@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import CTE, BigInteger, ColumnElement, DateTime, Text, bindparam, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from storage.connection import Connection
-from storage.database import Query
+from storage.driver.connection import Connection
+from storage.driver.database import Query
 from storage.schema import accounts
 
 owner = bindparam("user_id", type_=Text)

@@ -1,4 +1,4 @@
-"""What storage can refuse. None of these knows HTTP; `handlers/problems.py` translates them."""
+"""What storage can refuse. None of these knows HTTP; `handlers/middleware/errors.py` translates them."""
 
 from typing import Any
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, Text, cast, collate, func, literal_column, select, true
 
 from storage import accounts
-from storage.connection import Connection
-from storage.database import Query
+from storage.driver.connection import Connection
+from storage.driver.database import Query
 from storage.schema import is_live, tasks
 
 MOST_TAGS = 10_000

@@ -34,8 +34,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
 from storage import accounts
-from storage.connection import Connection
-from storage.database import Query
+from storage.driver.connection import Connection
+from storage.driver.database import Query
 from storage.schema import is_live, searched_text, tasks
 from storage.tasks import Task, columns
 

@@ -1,4 +1,4 @@
-"""A user's tasks: one of them, made, read, changed, deleted. Lists are in `storage/lists.py`."""
+"""A user's tasks: one of them, made, read, changed, deleted. Lists are in `storage/task_pages.py`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -29,8 +29,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from uuid6 import uuid7
 
 from storage import accounts
-from storage.connection import Connection, Row
-from storage.database import Query
+from storage.driver.connection import Connection, Row
+from storage.driver.database import Query
 from storage.errors import NotFound, PreconditionFailed
 from storage.schema import is_live, tasks
 

@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from tests.client import User
-from tests.contract_coverage import ContractCoverage
-from tests.postgres import odd_database, private_postgres
-from tests.server import serve
+from tests.support.client import User
+from tests.support.contract_coverage import ContractCoverage
+from tests.support.postgres import odd_database, private_postgres
+from tests.support.server import serve
 
 
 def pytest_configure(config: pytest.Config) -> None:

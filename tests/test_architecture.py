@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psycopg
 
-from tests.client import User
-from tests.postgres import private_postgres
-from tests.server import ROOT, serve
+from tests.support.client import User
+from tests.support.postgres import private_postgres
+from tests.support.server import ROOT, serve
 
 STRANGERS = {"storage": {"handlers", "connexion", "starlette", "orjson", "json", "jwt", "uvicorn"}}
 

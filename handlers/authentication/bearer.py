@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 import jwt
 from jwt.algorithms import HMACAlgorithm
 
-from handlers.config import LEEWAY_SECONDS, Settings
-from handlers.problems import Problem, invalid_input, unauthorized
-from handlers.schemas import Validator
-from handlers.web_url import origin_of
+from handlers.contract.schemas import Validator
+from handlers.responses.problems import Problem, invalid_input, unauthorized
+from handlers.settings.settings import LEEWAY_SECONDS, Settings
+from handlers.settings.web_url import origin_of
 
 if TYPE_CHECKING:
-    from handlers.jwks import KeySet
+    from handlers.authentication.jwks import KeySet
 
 _LONGEST_EMAIL = 320
 _LONGEST_NAME = 500

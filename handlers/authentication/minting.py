@@ -4,7 +4,7 @@ import time
 
 import jwt
 
-from handlers.config import Settings
+from handlers.settings.settings import Settings
 
 
 def mint(settings: Settings, user_id: str, seconds: int) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 from starlette.types import Receive, Scope
 
-from handlers.problems import MOST_ERRORS, InputError, Problem
-from handlers.schemas import ContractError, Place, TooDeep, Validator, draft4
+from handlers.contract.schemas import ContractError, Place, TooDeep, Validator, draft4
+from handlers.responses.problems import MOST_ERRORS, InputError, Problem
 
 _LONGEST_POINTER = 500
 

@@ -17,14 +17,14 @@ from connexion.resolver import Resolver
 from jsonschema import ValidationError
 from starlette.types import Receive, Scope, Send
 
-from handlers.body import ClientDisconnected, RequestBody
-from handlers.parameters import Parameters
-from handlers.problems import RETRY_AFTER, Problem, invalid_input
-from handlers.responses import respond
-from handlers.schemas import ContractError
-from handlers.specification import load
+from handlers.contract.body import ClientDisconnected, RequestBody
+from handlers.contract.parameters import Parameters
+from handlers.contract.schemas import ContractError
+from handlers.contract.specification import load
+from handlers.responses.problems import RETRY_AFTER, Problem, invalid_input
+from handlers.responses.response import respond
 
-CONTRACT_FILE = Path(__file__).parent.parent / "openapi.yaml"
+CONTRACT_FILE = Path(__file__).parents[2] / "openapi.yaml"
 
 Headers = Mapping[str, str]
 Answer = Any

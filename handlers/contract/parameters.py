@@ -8,8 +8,8 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import Scope
 
-from handlers.problems import MOST_ERRORS, InputError
-from handlers.schemas import CONVERTERS, ContractError, Place, Schema, Validator, draft4
+from handlers.contract.schemas import CONVERTERS, ContractError, Place, Schema, Validator, draft4
+from handlers.responses.problems import MOST_ERRORS, InputError
 
 _LONGEST_NAME = 120
 # Python's int() takes underscores, blanks and every script's digits, and fails above 4,300 of them.

@@ -10,7 +10,7 @@ from connexion.spec import Specification
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from handlers.contract import TagResolver, operations
+from handlers.contract.operation import TagResolver, operations
 
 
 class Routing(RoutingMiddleware):  # type: ignore[misc]  # Connexion has no types

@@ -6,8 +6,8 @@ from connexion.middleware.security import SecurityAPI, SecurityMiddleware
 from connexion.operations import AbstractOperation
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from handlers.schemas import ContractError
-from handlers.security import BearerSecurity
+from handlers.authentication.bearer import BearerSecurity
+from handlers.contract.schemas import ContractError
 
 
 class _BearerOperation:

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from handlers.contract import Contract
-from handlers.preconditions import names
+from handlers.contract.operation import Contract
+from handlers.responses.entity_tags import names
 
 _PAGES = Path(__file__).with_name("pages")
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}

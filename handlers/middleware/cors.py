@@ -8,8 +8,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from handlers.contract import operations
-from handlers.problems import MEDIA_TYPE, InputError, Problem, invalid_input
+from handlers.contract.operation import operations
+from handlers.responses.problems import MEDIA_TYPE, InputError, Problem, invalid_input
 
 # Beside what the operations declare.
 _REQUEST_HEADERS = {"Authorization", "Content-Type", "X-Request-ID"}

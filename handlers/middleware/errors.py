@@ -3,9 +3,9 @@
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from handlers.methods import Methods
-from handlers.problems import MEDIA_TYPE, Problem, logger, problem_of
-from handlers.responses import respond
+from handlers.middleware.methods import Methods
+from handlers.responses.problems import MEDIA_TYPE, Problem, logger, problem_of
+from handlers.responses.response import respond
 from storage.errors import Unavailable
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 
-from storage.lists import Position
+from storage.task_pages import Position
 
 _MAC_SIZE = 16
 

@@ -2,10 +2,10 @@
 
 import re
 
-from handlers.contract import Answer
-from handlers.resources import PRIVATE, list_tag
+from handlers.contract.operation import Answer
+from handlers.resources.tasks import PRIVATE, list_tag
 from storage import accounts
-from storage.connection import Connection
+from storage.driver.connection import Connection
 
 _ENTITY_TAG = re.compile(r'(W/)?"([^"]*)"')
 _REVISION = re.compile(r"0|[1-9][0-9]{0,17}")

@@ -8,7 +8,7 @@ from typing import Any, NotRequired, TypedDict
 import orjson
 from starlette.exceptions import HTTPException
 
-from handlers.resources import entity_tag, task_resource
+from handlers.resources.tasks import entity_tag, task_resource
 from storage.errors import NotFound, PreconditionFailed, Unavailable
 
 logger = logging.getLogger(__name__)

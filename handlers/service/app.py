@@ -9,25 +9,25 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handlers import __version__
-from handlers.config import Settings
-from handlers.contract import CONTRACT_FILE, Contract, ContractMiddleware, TagResolver
-from handlers.cors import with_cors
-from handlers.docs import contract_routes, page_routes
-from handlers.exceptions import ExceptionMiddleware
-from handlers.lifespan import lifespan
-from handlers.logs import RequestLogMiddleware
-from handlers.methods import Methods
-from handlers.request_id import RequestIdMiddleware
-from handlers.routing import Routing
-from handlers.schemas import ContractError, draft4
-from handlers.security import BearerSecurity
-from handlers.security_headers import SecurityHeadersMiddleware
-from handlers.security_middleware import BearerMiddleware
-from storage.database import Database
-from storage.migrations import head
+from handlers.authentication.bearer import BearerSecurity
+from handlers.contract.operation import CONTRACT_FILE, Contract, ContractMiddleware, TagResolver
+from handlers.contract.routing import Routing
+from handlers.contract.schemas import ContractError, draft4
+from handlers.contract.security import BearerMiddleware
+from handlers.documentation.routes import contract_routes, page_routes
+from handlers.middleware.cors import with_cors
+from handlers.middleware.errors import ExceptionMiddleware
+from handlers.middleware.methods import Methods
+from handlers.middleware.request_id import RequestIdMiddleware
+from handlers.middleware.security_headers import SecurityHeadersMiddleware
+from handlers.service.lifespan import lifespan
+from handlers.settings.settings import Settings
+from handlers.telemetry.logs import RequestLogMiddleware
+from storage.administration.migrations import head
+from storage.driver.database import Database
 
 if TYPE_CHECKING:
-    from handlers.jwks import KeySet
+    from handlers.authentication.jwks import KeySet
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -88,13 +88,13 @@ def _operations(
 
 
 def _key_set(url: str) -> "KeySet":
-    from handlers.jwks import KeySet
+    from handlers.authentication.jwks import KeySet
 
     return KeySet(url)
 
 
 def _with_metrics(app: ASGIApp) -> ASGIApp:
-    from handlers.metrics import MetricsMiddleware
+    from handlers.telemetry.metrics import MetricsMiddleware
 
     return MetricsMiddleware(app)
 

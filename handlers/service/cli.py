@@ -12,9 +12,9 @@ from pathlib import Path
 import click
 
 from handlers import __version__
-from handlers.config import ConfigurationError, Settings
-from handlers.imports import uncollected
-from storage.embedded import EmbeddedError, reach_postgres, run_postgres
+from handlers.service.imports import uncollected
+from handlers.settings.settings import ConfigurationError, Settings
+from storage.administration.embedded import EmbeddedError, reach_postgres, run_postgres
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -33,8 +33,8 @@ class _UserId(click.ParamType[str]):
     name = "user"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from handlers.contract import CONTRACT_FILE, Contract
-        from handlers.schemas import Validator, draft4
+        from handlers.contract.operation import CONTRACT_FILE, Contract
+        from handlers.contract.schemas import Validator, draft4
 
         user = str(value)
         # An argument that is not UTF-8 comes with surrogates in place of its bytes.
@@ -67,7 +67,7 @@ def serve() -> None:
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with _refusals():
         with uncollected():
-            from handlers import server
+            from handlers.service import server
 
         server.check_addresses(settings)
         with _database(settings, run_postgres) as served:
@@ -82,7 +82,7 @@ def serve() -> None:
 @main.command()
 def migrate() -> None:
     """Bring the database's tables up to date."""
-    from storage.migrations import migrate as migrate_database
+    from storage.administration.migrations import migrate as migrate_database
 
     with _refusals(), _database(_load(), reach_postgres) as settings:
         migrate_database(settings.database_url or "")
@@ -95,7 +95,7 @@ def migrate() -> None:
 def token(user: str, expires: int) -> None:
     """Print a token for USER, as the frontend would mint it: to call the API with curl, say."""
     settings = _load()
-    from handlers.tokens import mint
+    from handlers.authentication.minting import mint
 
     click.echo(mint(settings, user, expires))
 
@@ -106,7 +106,7 @@ def doctor() -> None:
 
     Ends with status 0 when there is none, with 1 otherwise; nothing is changed in the database.
     """
-    from handlers.doctor import examine
+    from handlers.service.doctor import examine
 
     colours = {"ok": "green", "advice": "yellow", "fault": "red", "skip": None}
     statuses = set()
@@ -126,7 +126,7 @@ def _load() -> Settings:
 @contextmanager
 def _refusals() -> Iterator[None]:
     """Tell what keeps the service from starting in a sentence, not in a traceback."""
-    from handlers.schemas import ContractError
+    from handlers.contract.schemas import ContractError
     from storage.errors import Unavailable, UnsuitableDatabase
 
     try:
@@ -145,7 +145,3 @@ def _database(settings: Settings, embedded: Callable[[Path], AbstractContextMana
         return
     with embedded(settings.data_directory / "postgresql") as url:
         yield replace(settings, database_url=url)
-
-
-if __name__ == "__main__":
-    main(prog_name="todo-api")

@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from handlers.config import ENV_FILE, LEEWAY_SECONDS, ConfigurationError, Settings
-from handlers.database_url import is_local
-from handlers.jwks import ALGORITHMS, JwksError, fetch_keys
-from storage.diagnosis import Diagnosis, diagnose
-from storage.embedded import EmbeddedError, reach_postgres
+from handlers.authentication.jwks import ALGORITHMS, JwksError, fetch_keys
+from handlers.settings.database_url import is_local
+from handlers.settings.settings import ENV_FILE, LEEWAY_SECONDS, ConfigurationError, Settings
+from storage.administration.diagnosis import Diagnosis, diagnose
+from storage.administration.embedded import EmbeddedError, reach_postgres
+from storage.administration.migrations import head, is_applied, revisions
 from storage.errors import Unavailable, UnsuitableDatabase
-from storage.migrations import head, is_applied, revisions
 
 # The status of advice and of a check that was skipped does not count as a fault.
 Status = Literal["ok", "advice", "fault", "skip"]

@@ -42,7 +42,8 @@ def uncollected() -> Iterator[None]:
 def import_jwt(*, public_keys: bool) -> None:
     """Import PyJWT, which is without `cryptography` then unless `public_keys` are to be used.
 
-    Where either has been imported before, that has been decided. After one without, `handlers.jwks` is an ImportError.
+    Where either has been imported before, that has been decided. After one without, `handlers.authentication.jwks` is
+    an ImportError.
     """
     if public_keys or {"jwt", "cryptography"} & sys.modules.keys():
         return

@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from storage import lists, tasks
-from storage.database import Database
+from storage import task_pages as lists
+from storage import tasks
+from storage.driver.database import Database
 
 if TYPE_CHECKING:
-    from handlers.jwks import KeySet
+    from handlers.authentication.jwks import KeySet
 
 _SETTLE_AFTER_SECONDS = 0.5
 
@@ -72,7 +73,7 @@ async def _cancelled_answers() -> None:
 
 
 def _start_sampling(database: Database) -> asyncio.Task[None]:
-    from handlers.metrics import sample
+    from handlers.telemetry.metrics import sample
 
     return asyncio.create_task(sample(database))
 

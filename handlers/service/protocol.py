@@ -5,10 +5,10 @@ from secrets import token_hex
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from handlers.heads import TOO_LARGE, HeadError, check_head, is_too_large
-from handlers.logs import log_request
-from handlers.problems import MEDIA_TYPE, invalid_input
-from handlers.security_headers import POLICY, SECURITY_HEADERS
+from handlers.middleware.security_headers import POLICY, SECURITY_HEADERS
+from handlers.responses.problems import MEDIA_TYPE, invalid_input
+from handlers.service.request_head import TOO_LARGE, HeadError, check_head, is_too_large
+from handlers.telemetry.logs import log_request
 
 # For a client in the same network; whoever only opened a connection keeps nobody for longer.
 _ARRIVAL_SECONDS = 0.2

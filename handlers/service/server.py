@@ -12,12 +12,12 @@ import click
 import uvicorn
 
 from handlers import __version__
-from handlers.app import create_app
-from handlers.config import Settings
-from handlers.logs import log_config
-from handlers.tokens import mint
-from storage.database import describe
-from storage.migrations import migrate
+from handlers.authentication.minting import mint
+from handlers.service.app import create_app
+from handlers.settings.settings import Settings
+from handlers.telemetry.logs import log_config
+from storage.administration.migrations import migrate
+from storage.driver.database import describe
 
 _logger = logging.getLogger(__name__)
 
@@ -44,13 +44,13 @@ def run(settings: Settings) -> None:
         ours = {"DATABASE_URL": settings.database_url or "", "BETTER_AUTH_SECRET": settings.secret}
         os.environ |= {**settings.variables, **ours}
         uvicorn.run(
-            "handlers.worker:create_app_from_environment" if several else app,
+            "handlers.service.worker:create_app_from_environment" if several else app,
             factory=several,
             host=settings.host,
             port=settings.port,
             workers=settings.workers,
             loop="uvloop",
-            http="handlers.protocol:HttpProtocol",
+            http="handlers.service.protocol:HttpProtocol",
             ws="none",
             lifespan="on",
             log_config=logs,
@@ -88,7 +88,7 @@ def _exposed(settings: Settings) -> Iterator[None]:
     with TemporaryDirectory(prefix="todo-api-metrics-") as directory:
         # For workers too; prometheus-client looks at it when it is imported.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
-        from handlers.exposition import exposed
+        from handlers.telemetry.exposition import exposed
 
         with exposed(directory, settings.host, settings.metrics_port):
             yield

@@ -13,8 +13,9 @@ import psycopg
 from dotenv.parser import parse_stream
 from psycopg.conninfo import conninfo_to_dict
 
-from handlers import database_url, imports, web_url
-from storage.embedded import make_directory
+from handlers.service import imports
+from handlers.settings import database_url, web_url
+from storage.administration.embedded import make_directory
 
 ENV_FILE = Path(".env")
 # By how much the clock that stamped a token may differ from ours.

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
-from handlers.database_url import is_local
+from handlers.settings.database_url import is_local
 
 
 def origin(text: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Metrics of one process, for Prometheus; `handlers/exposition.py` serves those of all processes.
+"""Metrics of one process, for Prometheus; `exposition.py` serves those of all processes.
 
 Import it only where PROMETHEUS_MULTIPROC_DIR names the folder that they share: prometheus-client looks once.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from storage.database import Database
+from storage.driver.database import Database
 
 _PAUSE_SECONDS = 1.0
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import psycopg
 from psycopg.rows import dict_row
 
+from storage.administration.migrations import connect, encoding_fault, locale_fault, revision_of, version_fault
 from storage.errors import Unavailable, UnsuitableDatabase
-from storage.migrations import connect, encoding_fault, locale_fault, revision_of, version_fault
 from storage.schema import metadata
 
 ExtensionState = Literal["installed", "creatable", "forbidden", "absent"]

@@ -13,7 +13,7 @@ from storage.errors import Unavailable, UnsuitableDatabase
 if TYPE_CHECKING:
     from alembic.config import Config
 
-_DIRECTORY = Path(__file__).parent.parent / "alembic"
+_DIRECTORY = Path(__file__).parents[2] / "alembic"
 _LOCK = 7_261_042_001
 
 

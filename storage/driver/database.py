@@ -11,9 +11,9 @@ from sqlalchemy import ClauseElement
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from storage.connection import Connection, Row
+from storage.driver.connection import Connection, Row
+from storage.driver.pool import Pool
 from storage.errors import Unavailable
-from storage.pool import Pool
 
 # `$1` and not `%(name)s`, which psycopg would take apart and number again at each execution.
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]

@@ -10,7 +10,7 @@ from types import TracebackType
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from storage.connection import Connection
+from storage.driver.connection import Connection
 from storage.errors import Unavailable
 
 # Beside what is away: what has no tables yet, or not for us, and a pooler that mixes up prepared statements.

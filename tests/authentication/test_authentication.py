@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.client import User, claims_of, mint
-from tests.jws import base64url, sign
-from tests.server import SECRET, serve
+from tests.support.client import User, claims_of, mint
+from tests.support.jws import base64url, sign
+from tests.support.server import SECRET, serve
 
 ISSUER, AUDIENCE = "https://app.example.com", "todo-api"
 OTHER_SECRET = "ein Geheimnis für Prüfungen, länger als 32 Bytes"

@@ -7,8 +7,8 @@ import httpx
 import jwt
 import pytest
 
-from tests.better_auth import better_auth, needs_node
-from tests.server import SECRET
+from tests.support.better_auth import better_auth, needs_node
+from tests.support.server import SECRET
 
 pytestmark = needs_node
 ARTEFACTS = ("session token", "signed session token", "session cookie", "session cache", "verification", "jwt plugin")

@@ -12,11 +12,11 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.better_auth import better_auth, needs_node
-from tests.client import claims_of, mint
-from tests.jwks import ADA, MINUTE, Api, JwksHost, SigningKey, jwks_host, served, service_with_host, signing_key
-from tests.jws import base64url
-from tests.server import SECRET
+from tests.support.better_auth import better_auth, needs_node
+from tests.support.client import claims_of, mint
+from tests.support.jwks import ADA, MINUTE, Api, JwksHost, SigningKey, jwks_host, served, service_with_host, signing_key
+from tests.support.jws import base64url
+from tests.support.server import SECRET
 
 ALGORITHMS = ["EdDSA", "ES256", "RS256"]
 ED, EC, RSA = (signing_key(f"one {algorithm}", algorithm) for algorithm in ALGORITHMS)

@@ -11,11 +11,11 @@ from uuid import uuid4
 
 import pytest
 
-from tests.client import claims_of, mint
-from tests.conformance import CONTRACT
-from tests.jwks import ADA, MINUTE, Answer, Api, JwksHost, jwks_host, send, service_with_host, signing_key
-from tests.server import SECRET, run
-from tests.test_jwks import forged
+from tests.authentication.test_jwks import forged
+from tests.support.client import claims_of, mint
+from tests.support.conformance import CONTRACT
+from tests.support.jwks import ADA, MINUTE, Answer, Api, JwksHost, jwks_host, send, service_with_host, signing_key
+from tests.support.server import SECRET, run
 
 FIVE_MINUTES = 301
 LONG = 601

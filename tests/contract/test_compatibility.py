@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compatibility import CONTRACT, OASDIFF, RELEASED, VersionError, check, last_released
+from tests.checks.compatibility import CONTRACT, OASDIFF, RELEASED, VersionError, check, last_released
 
 pytestmark = pytest.mark.skipif(OASDIFF is None, reason="there is no oasdiff on this machine")
 

@@ -11,10 +11,10 @@ import httpx
 import orjson
 import pytest
 
-from tests.client import User
-from tests.conformance import DECLARED, NotInContract, check
-from tests.raw_answers import check_raw
-from tests.server import ROOT
+from tests.support.client import User
+from tests.support.conformance import DECLARED, NotInContract, check
+from tests.support.raw_answers import check_raw
+from tests.support.server import ROOT
 
 
 def changed(answer: httpx.Response, status: int, headers: dict[str, Any], body: Any) -> httpx.Response:
@@ -110,13 +110,13 @@ def test_whoever_asks_is_told(path: str) -> None:
 
 
 CONFTEST = """
-from tests.contract_coverage import ContractCoverage
+from tests.support.contract_coverage import ContractCoverage
 
 def pytest_configure(config):
     config.pluginmanager.register(ContractCoverage(config))
 """
 TEST = """
-from tests.conformance import DECLARED, PRODUCED
+from tests.support.conformance import DECLARED, PRODUCED
 
 def test_all_but_one():
     PRODUCED.update(DECLARED - {("create_task", "201")})

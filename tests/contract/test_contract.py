@@ -8,11 +8,11 @@ import pytest
 import yaml
 from connexion.json_schema import Draft4RequestValidator, Draft4ResponseValidator
 
-from handlers.resources import PRIORITIES
-from storage.lists import _KEY_TYPES
+from handlers.resources.tasks import PRIORITIES
+from storage.task_pages import _KEY_TYPES
 from storage.tasks import CHANGEABLE, Task
-from tests.conformance import OPERATIONS
-from tests.server import ROOT
+from tests.support.conformance import OPERATIONS
+from tests.support.server import ROOT
 
 Json = Any
 WRITTEN: Json = yaml.safe_load((ROOT / "openapi.yaml").read_bytes())

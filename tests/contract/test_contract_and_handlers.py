@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from handlers.schemas import Validator, draft4
-from tests import forked
-from tests.server import ROOT, environment
+from handlers.contract.schemas import Validator, draft4
+from tests.support import forked
+from tests.support.server import ROOT, environment
 
 CREATE_APP = (
     "import os, sys\n"
-    "from handlers.worker import create_app_from_environment\n"
-    "from handlers.schemas import ContractError\n"
+    "from handlers.service.worker import create_app_from_environment\n"
+    "from handlers.contract.schemas import ContractError\n"
     "try: create_app_from_environment()\n"
     "except ContractError as error: sys.exit(str(error))\n"
 )
-SERVE = "from handlers.cli import main; main(['serve'])"
+SERVE = "from handlers.service.cli import main; main(['serve'])"
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import SearchStrategy
 
-from tests.oracle.edges import each_edge
-from tests.oracle.generated import requests_for
-from tests.oracle.outsiders import requests_by_schemathesis
-from tests.oracle.sides import OPERATIONS, Operation, Pair, Request, both, differences
-from tests.oracle.wanted import WANTED
+from tests.support.oracle.edges import each_edge
+from tests.support.oracle.generated import requests_for
+from tests.support.oracle.outsiders import requests_by_schemathesis
+from tests.support.oracle.sides import OPERATIONS, Operation, Pair, Request, both, differences
+from tests.support.oracle.wanted import WANTED
 
 # For whoever looks for more than a change's own faults: so many for each parameter, and others each time.
 FUZZ = os.environ.get("FUZZ_EXAMPLES")

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.client import User
-from tests.conformance import OPERATIONS
-from tests.fuzz.command_line import Exchange, examine
-from tests.fuzz.integrity import check_integrity, rows
-from tests.postgres import odd_database
-from tests.server import Service, start
+from tests.support.client import User
+from tests.support.conformance import OPERATIONS
+from tests.support.fuzz.command_line import Exchange, examine
+from tests.support.fuzz.integrity import check_integrity, rows
+from tests.support.postgres import odd_database
+from tests.support.server import Service, start
 
 BUDGET = ["--max-time", os.environ["FUZZ_SECONDS"]] if "FUZZ_SECONDS" in os.environ else []
 SEED = os.environ.get("FUZZ_SEED", "1")

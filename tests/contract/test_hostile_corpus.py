@@ -9,12 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.client import User
-from tests.conformance import check
-from tests.hostile import bodies, fields, framing, targets, tokens
-from tests.hostile.case import USER, Case
-from tests.hostile.connection import Connection
-from tests.server import Service, start
+from tests.support.client import User
+from tests.support.conformance import check
+from tests.support.hostile import bodies, fields, framing, targets, tokens
+from tests.support.hostile.case import USER, Case
+from tests.support.hostile.connection import Connection
+from tests.support.server import Service, start
 
 BEARING = tokens.CASES
 CORPUS = [*bodies.CASES, *fields.CASES, *targets.CASES, *framing.CASES, *tokens.OTHERS, *BEARING]

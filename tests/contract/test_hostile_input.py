@@ -5,8 +5,8 @@ import re
 import httpx
 import pytest
 
-from tests.client import User
-from tests.server import send_raw
+from tests.support.client import User
+from tests.support.server import send_raw
 
 JSON = {"Content-Type": "application/json"}
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.server import ROOT
+from tests.support.server import ROOT
 
 NODE_MODULES = ROOT / "tests" / "node_modules"
-RULES: Any = yaml.safe_load((ROOT / "tests" / "spectral.yaml").read_bytes())
+RULES: Any = yaml.safe_load((ROOT / "tests" / "checks" / "spectral.yaml").read_bytes())
 
 pytestmark = pytest.mark.skipif(
     not (NODE_MODULES / ".bin" / "spectral").exists(), reason="the linters are not installed: make test does"
@@ -27,7 +27,7 @@ def copy(tmp_path: Path) -> Path:
     """Return a folder with the contract and the linters."""
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "node_modules").symlink_to(NODE_MODULES)
-    shutil.copy(ROOT / "tests" / "spectral.yaml", tmp_path / "tests")
+    shutil.copy(ROOT / "tests" / "checks" / "spectral.yaml", tmp_path / "tests")
     shutil.copy(ROOT / "openapi.yaml", tmp_path)
     return tmp_path
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.client import User
+from tests.support.client import User
 
 JSON = {"Content-Type": "application/json"}
 LIMIT = 65_536

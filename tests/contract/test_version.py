@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import yaml
 
-from tests.server import ROOT, run
+from tests.support.server import ROOT, run
 
 VERSION = yaml.safe_load((ROOT / "openapi.yaml").read_bytes())["info"]["version"]
 
@@ -34,6 +34,6 @@ def test_the_package_has_it() -> None:
 
 
 def test_no_other_file_repeats_it() -> None:
-    files = [ROOT / "pyproject.toml", *ROOT.glob("handlers/*.py"), *ROOT.glob("storage/*.py")]
+    files = [ROOT / "pyproject.toml", *ROOT.glob("handlers/**/*.py"), *ROOT.glob("storage/**/*.py")]
     assert not [file.name for file in files if f'"{VERSION}"' in file.read_text()]
     assert len(re.findall(rf"(?<![\d.]){re.escape(VERSION)}(?![\d.])", (ROOT / "openapi.yaml").read_text())) == 1

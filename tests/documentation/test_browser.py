@@ -12,10 +12,10 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Error, Page
 
-from tests.browser import CHROMIUM, chromium, faults_of, website
-from tests.client import Json, User, mint
-from tests.postgres import new_database
-from tests.server import serve
+from tests.support.browser import CHROMIUM, chromium, faults_of, website
+from tests.support.client import Json, User, mint
+from tests.support.postgres import new_database
+from tests.support.server import serve
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 

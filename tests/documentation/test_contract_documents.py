@@ -7,7 +7,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.server import ROOT
+from tests.support.server import ROOT
 
 CONTRACT = ROOT / "openapi.yaml"
 DOCUMENTS = ["/openapi.yaml", "/openapi.json"]

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from handlers.cli import main
-from handlers.config import Settings
-from tests.server import ROOT, SECRET
+from handlers.service.cli import main
+from handlers.settings.settings import Settings
+from tests.support.server import ROOT, SECRET
 
 README = (ROOT / "README.md").read_text()
 CONTRACT: Any = yaml.safe_load((ROOT / "openapi.yaml").read_bytes())
@@ -54,7 +54,7 @@ def test_it_names_every_kind_of_problem() -> None:
 
 
 def test_it_names_every_variable_and_no_other() -> None:
-    variables = names_in(r'(?:read|self)\.\w+\("([A-Z_]+)"', "handlers/config.py")
+    variables = names_in(r'(?:read|self)\.\w+\("([A-Z_]+)"', "handlers/settings/settings.py")
     assert len(variables) > 15
     documented = {name for names, _ in rows_of("Configuration") for name in names}
     assert documented == {*variables, "BETTER_AUTH_SECRET"}
@@ -97,7 +97,7 @@ def test_the_licence_is_mit() -> None:
 
 
 def test_it_names_every_metric() -> None:
-    metrics = names_in(r'"((?:todo_api|process)_\w+)"', "handlers/metrics.py")
+    metrics = names_in(r'"((?:todo_api|process)_\w+)"', "handlers/telemetry/metrics.py")
     assert len(metrics) == 6
     assert not {name for name in metrics if f"`{name}" not in README}
 

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from tests.postgres import reachable_directory
-from tests.readme import MARK, OUTPUT, README, Section, comparable, sections
-from tests.server import ROOT, free_port
+from tests.support.postgres import reachable_directory
+from tests.support.readme import MARK, OUTPUT, README, Section, comparable, sections
+from tests.support.server import ROOT, free_port
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git on this machine")
 
@@ -68,7 +68,7 @@ def environment_of(home: Path, port: int) -> dict[str, str]:
     for name in (".npm", ".npmrc", ".cache", ".config"):
         if (Path.home() / name).exists():
             (home / name).symlink_to(Path.home() / name)
-    ours = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)*)"', (ROOT / "handlers" / "config.py").read_text()))
+    ours = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)*)"', (ROOT / "handlers" / "settings" / "settings.py").read_text()))
     git = {
         "user.name": "A reader",
         "user.email": "reader@example.com",

@@ -9,10 +9,10 @@ from uuid import UUID
 
 import psycopg
 
-from storage.embedded import run_postgres
-from storage.migrations import migrate
+from storage.administration.embedded import run_postgres
+from storage.administration.migrations import migrate
 from tests.load.output import progress
-from tests.postgres import reachable_directory
+from tests.support.postgres import reachable_directory
 
 READER = "reader"
 OTHERS = [f"other-{number}" for number in range(199)]

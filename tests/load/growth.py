@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from tests.client import mint
 from tests.load.data import postgres
 from tests.load.output import progress, table
 from tests.load.population import FREQUENT, RARE, SIZES, load, user_of
 from tests.load.servers import OURS, running
+from tests.support.client import mint
 
 _SECONDS = 0.7
 _MOST, _LEAST = 300, 20

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import orjson
 import psycopg
 
-from tests.client import mint
 from tests.load.data import OTHERS, RARE_WORD, READER, WRITER, task_id
+from tests.support.client import mint
 
 ORIGIN = "https://app.example.com"
 READER_TASKS = 1000

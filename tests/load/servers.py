@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tests.load.generator import ask
 from tests.load.machine import cpu_seconds
 from tests.load.operations import ORIGIN
-from tests.server import ROOT, environment, free_port, module
+from tests.support.server import ROOT, environment, free_port, module
 
 OURS, LIMIT, FASTAPI, NOTHING = "this service", "limit", "FastAPI", "nothing"
 _UVICORN = ["-m", "uvicorn", "--loop=uvloop", "--http=httptools", "--no-access-log", "--log-level=warning"]

@@ -10,7 +10,7 @@ from tests.load.data import postgres
 from tests.load.machine import on_core
 from tests.load.output import progress, spread, table
 from tests.load.servers import OURS, running
-from tests.server import ROOT, environment
+from tests.support.server import ROOT, environment
 
 _TRIES = 7
 
@@ -22,7 +22,7 @@ def main() -> None:
         imports = _tries("import", _import)
     rows = [
         ["`todo-api serve`, from exec to the first answer", *_seconds(starts)],
-        ["`import handlers.app`", *_seconds(imports)],
+        ["`import handlers.service.app`", *_seconds(imports)],
     ]
     table(["seconds, with the least and the most", "elapsed", "on a processor"], rows)
 
@@ -48,7 +48,7 @@ def _first_answer(database: str) -> tuple[float, float]:
 
 
 def _import() -> tuple[float, float]:
-    words = [sys.executable, "-W", "ignore", "-c", "import handlers.app"]
+    words = [sys.executable, "-W", "ignore", "-c", "import handlers.service.app"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.monotonic()
     with on_core(0):

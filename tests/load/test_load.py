@@ -12,13 +12,13 @@ import orjson
 import psycopg
 import pytest
 
-from storage.migrations import migrate
+from storage.administration.migrations import migrate
 from tests.load import generator, operations, sender
 from tests.load.data import OTHERS, READER, WRITER, load
 from tests.load.generator import Load, ask
 from tests.load.operations import OPERATIONS, Operation
 from tests.load.servers import FASTAPI, LIMIT, OURS, Server, running
-from tests.postgres import new_database
+from tests.support.postgres import new_database
 
 # What one time differs from the next in, and what only this service keeps.
 VARYING = {"id", "created_at", "updated_at", "revision"}

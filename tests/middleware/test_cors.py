@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.client import User
+from tests.support.client import User
 
 FRONTEND = "http://localhost:3000"
 TASK = "/api/ada/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import psycopg
 
-from tests.client import User
-from tests.postgres import new_database
-from tests.server import start
+from tests.support.client import User
+from tests.support.postgres import new_database
+from tests.support.server import start
 
 
 def test_a_fault_is_told_without_its_cause_and_logged_whole_with_the_requests_id(postgres: str, tmp_path: Path) -> None:

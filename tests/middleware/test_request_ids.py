@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.client import User
+from tests.support.client import User
 
 STATUSES = [
     ("GET", "/health", 200),

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.client import User
-from tests.server import send_raw, serve
+from tests.support.client import User
+from tests.support.server import send_raw, serve
 
 REQUESTS = [
     ("GET", "/health"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.client import Json, User
+from tests.support.client import Json, User
 
 WORDS = [
     "",

@@ -14,10 +14,10 @@ import psycopg
 import pytest
 
 from handlers import __version__ as VERSION  # noqa: N812 - a constant here
-from storage.migrations import migrate
-from tests.client import Json, User
-from tests.postgres import end_sessions, new_database, postmaster, private_postgres, wait_for_locks
-from tests.server import serve, start
+from storage.administration.migrations import migrate
+from tests.support.client import Json, User
+from tests.support.postgres import end_sessions, new_database, postmaster, private_postgres, wait_for_locks
+from tests.support.server import serve, start
 
 
 def test_a_working_service_is_healthy(server: str) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.client import User
+from tests.support.client import User
 
 ORDERS = [
     (sort, way) for sort in ("created_at", "updated_at", "due_date", "priority", "title") for way in ("asc", "desc")

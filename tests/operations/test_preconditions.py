@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.client import User
+from tests.support.client import User
 
 
 def test_a_patch_with_a_stale_revision_is_refused_with_the_current_task(ada: User) -> None:

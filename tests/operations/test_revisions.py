@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from tests.client import Json, User
+from tests.support.client import Json, User
 
 CLIENTS = 16
 WRITES = 40

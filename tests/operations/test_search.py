@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.client import User
-from tests.postgres import new_database
-from tests.server import serve
+from tests.support.client import User
+from tests.support.postgres import new_database
+from tests.support.server import serve
 
 # Case in odd ways: U+0130 and U+212A leave their own blocks, U+1E9E and U+03C2 have no partner of one letter.
 LETTERS = "aAiI\u0131\u0130kK\u212asS\u017fß\u1e9eäÄéÉ\u03c3\u03a3\u03c2жЖ0 -_%\\'🎉"

@@ -1,6 +1,6 @@
 """The tags in use: by name, each with the number of tasks that carry it."""
 
-from tests.client import Json, User
+from tests.support.client import Json, User
 
 
 def tags(user: User) -> Json:

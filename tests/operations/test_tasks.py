@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.client import User
-from tests.conformance import CONTRACT
+from tests.support.client import User
+from tests.support.conformance import CONTRACT
 
 
 def test_a_task_needs_no_more_than_a_title(ada: User) -> None:

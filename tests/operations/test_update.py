@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.client import Json, User
+from tests.support.client import Json, User
 
 FULL: dict[str, Any] = {
     "title": "Buy milk",

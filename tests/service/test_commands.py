@@ -12,9 +12,9 @@ import httpx
 import jwt
 import pytest
 
-from tests.client import User
-from tests.raw_answers import check_raw
-from tests.server import SECRET, has_ended, run, start
+from tests.support.client import User
+from tests.support.raw_answers import check_raw
+from tests.support.server import SECRET, has_ended, run, start
 
 ADDRESS_WITHOUT_DATABASE = "postgresql://ada:hunter2hunter2@127.0.0.1:1/todo"
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.config import ConfigurationError, Settings
-from tests.server import SECRET, run
+from handlers.settings.settings import ConfigurationError, Settings
+from tests.support.server import SECRET, run
 
 NO_FILE = Path("no-such-file")
 LOCAL = "postgresql://ada:hunter2hunter2@localhost/todo"

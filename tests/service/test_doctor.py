@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from storage.migrations import migrate
-from tests.pgbouncer import PGBOUNCER, run_pgbouncer
-from tests.postgres import new_database, reachable_directory
-from tests.server import SECRET, command, environment, run, start
+from storage.administration.migrations import migrate
+from tests.support.pgbouncer import PGBOUNCER, run_pgbouncer
+from tests.support.postgres import new_database, reachable_directory
+from tests.support.server import SECRET, command, environment, run, start
 
 CHECKS = [
     "configuration", "secret", "database", "tls", "encoding", "locale", "extensions",

@@ -14,10 +14,10 @@ import httpx
 import pytest
 import yaml
 
-from tests.dockerfile import Image, build, context, instructions
-from tests.postgres import UNPRIVILEGED, new_database, reachable_directory
-from tests.readme import README
-from tests.server import ROOT, SECRET, free_port
+from tests.support.dockerfile import Image, build, context, instructions
+from tests.support.postgres import UNPRIVILEGED, new_database, reachable_directory
+from tests.support.readme import README
+from tests.support.server import ROOT, SECRET, free_port
 
 LOCKED = "--require-hashes --only-binary :all: -r requirements.txt"
 
@@ -160,7 +160,7 @@ def test_it_listens_where_a_space_looks_and_installs_what_the_lock_names() -> No
 
 
 def test_without_a_container_the_same_is_installed() -> None:
-    assert f"\nvenv/bin/pip install --quiet {LOCKED}\nvenv/bin/python -m handlers.cli " in README
+    assert f"\nvenv/bin/pip install --quiet {LOCKED}\nvenv/bin/python -m handlers " in README
 
 
 def test_compose_brings_a_database_that_production_accepts() -> None:

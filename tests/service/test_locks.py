@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.server import ROOT
+from tests.support.server import ROOT
 
 FILES = ["requirements.txt", "requirements-dev.txt"]
 

@@ -18,9 +18,9 @@ import psycopg
 import pytest
 
 from handlers import __version__
-from tests.client import Json, User
-from tests.postgres import new_database, postmaster, private_postgres
-from tests.server import Service, command, environment, free_port, send_raw, start
+from tests.support.client import Json, User
+from tests.support.postgres import new_database, postmaster, private_postgres
+from tests.support.server import Service, command, environment, free_port, send_raw, start
 
 PRODUCTION = {"ENVIRONMENT": "production", "HOST": "127.0.0.1"}
 REQUEST = {"time", "level", "logger", "message"} | {
@@ -75,7 +75,7 @@ def test_a_request_is_a_line_of_json(service: Service, ada: User) -> None:
     assert record.pop("message").startswith(f"GET {TASKS} 200 ")
     assert record == {
         "level": "INFO",
-        "logger": "handlers.logs",
+        "logger": "handlers.telemetry.logs",
         "method": "GET",
         "route": TASKS,
         "status": 200,

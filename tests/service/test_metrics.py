@@ -15,9 +15,9 @@ import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.client import User
-from tests.postgres import new_database, wait_for_locks
-from tests.server import environment, free_port, run, start
+from tests.support.client import User
+from tests.support.postgres import new_database, wait_for_locks
+from tests.support.server import environment, free_port, run, start
 
 Samples = dict[tuple[str, ...], float]
 

@@ -11,9 +11,9 @@ import httpx
 import psycopg
 import pytest
 
-from tests.client import User
-from tests.postgres import new_database, wait_for_locks
-from tests.server import Service, has_ended, start
+from tests.support.client import User
+from tests.support.postgres import new_database, wait_for_locks
+from tests.support.server import Service, has_ended, start
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds workers through Linux's /proc")
 

@@ -6,8 +6,8 @@ import httpx
 import jwt
 import pytest
 
-from tests.client import claims_of
-from tests.server import SECRET, serve
+from tests.support.client import claims_of
+from tests.support.server import SECRET, serve
 
 
 def authorization(algorithm: str) -> dict[str, str]:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.client import User
-from tests.server import ROOT, command, environment
+from tests.support.client import User
+from tests.support.server import ROOT, command, environment
 
 # At each SIGUSR1, tell all modules that are loaded; one that is put off is of another class than loaded ones. And tell
 # how often all that was there was frozen, after the imports and when the process had settled, and how many statements
@@ -168,9 +168,8 @@ def test_what_the_service_never_uses_is_not_imported(tmp_path: Path, database: s
 
 
 def test_the_contract_is_not_validated_in_python() -> None:
-    program = (
-        "from handlers.contract import *; print(type(Contract(CONTRACT_FILE.read_bytes()).specification).__name__)"
-    )
+    contract = "from handlers.contract.operation import *; contract = Contract(CONTRACT_FILE.read_bytes())"
+    program = f"{contract}; print(type(contract.specification).__name__)"
     words = [*command()[:1], "-W", "ignore", "-c", program]
     assert subprocess.check_output(words, env=environment()) == b"ValidatedSpecification\n"
 

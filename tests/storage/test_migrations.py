@@ -14,10 +14,10 @@ from alembic import command as alembic_command
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
-from storage.migrations import alembic_config, head
-from tests.client import User
-from tests.postgres import new_database
-from tests.server import run, serve
+from storage.administration.migrations import alembic_config, head
+from tests.support.client import User
+from tests.support.postgres import new_database
+from tests.support.server import run, serve
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.client import User
-from tests.pgbouncer import PGBOUNCER, run_pgbouncer
-from tests.postgres import odd_database
-from tests.server import run, serve
+from tests.support.client import User
+from tests.support.pgbouncer import PGBOUNCER, run_pgbouncer
+from tests.support.postgres import odd_database
+from tests.support.server import run, serve
 
 pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="there is no pgbouncer on this machine")
 

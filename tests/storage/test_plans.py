@@ -11,11 +11,11 @@ import pytest
 from psycopg.sql import SQL, Literal
 
 from storage import accounts, tags, tasks
-from storage.connection import Connection
-from storage.database import Query
-from storage.lists import Filters, Position, Sort, _query, list_tasks
-from storage.migrations import migrate
-from tests.postgres import new_database
+from storage.administration.migrations import migrate
+from storage.driver.connection import Connection
+from storage.driver.database import Query
+from storage.task_pages import Filters, Position, Sort, _query, list_tasks
+from tests.support.postgres import new_database
 
 TASKS = """
     INSERT INTO tasks (user_id, id, revision, title, completed, priority, tags, created_at, updated_at)

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 import httpx
 import pytest
 
-from tests.server import ROOT, SECRET, free_port
+from tests.support.server import ROOT, SECRET, free_port
 
 NODE_MODULES = ROOT / "tests" / "node_modules"
 needs_node = pytest.mark.skipif(

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.conformance import DECLARED, PATHS
+from tests.support.conformance import DECLARED, PATHS
 
 OPERATIONS = {operation for operation, _ in DECLARED}
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import jwt
 
-from tests.server import SECRET
+from tests.support.server import SECRET
 
 Json = Any
 

@@ -11,10 +11,10 @@ import yaml
 from connexion.json_schema import Draft4ResponseValidator
 from connexion.spec import Specification
 
-from tests.formats import FORMATS
+from tests.support.formats import FORMATS
 
 # Read by Connexion and checked by jsonschema: the product compiles its schemas itself, for jsonschema-rs.
-CONTRACT: Any = Specification.load(yaml.safe_load((Path(__file__).parent.parent / "openapi.yaml").read_bytes()))
+CONTRACT: Any = Specification.load(yaml.safe_load((Path(__file__).parents[2] / "openapi.yaml").read_bytes()))
 OPERATIONS: dict[tuple[str, str], Any] = {
     (method.upper(), path): operation
     for path, item in CONTRACT["paths"].items()

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conformance import DECLARED, PRODUCED, Pair, check, check_async
+from tests.support.conformance import DECLARED, PRODUCED, Pair, check, check_async
 
 
 class ContractCoverage:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.server import ROOT
+from tests.support.server import ROOT
 
 
 def instructions() -> list[tuple[str, str]]:

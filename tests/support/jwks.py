@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key a
 from jwt import PyJWS
 from jwt.algorithms import get_default_algorithms
 
-from tests.client import claims_of
-from tests.server import ROOT, free_port, start
+from tests.support.client import claims_of
+from tests.support.server import ROOT, free_port, start
 
 Jwk = dict[str, Any]
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -128,7 +128,7 @@ real = time.monotonic
 def monotonic():
     # Not for the pool, which would take its connections for old.
     asks = sys._getframe(1).f_globals.get("__name__")
-    return real() + (int(open(AHEAD).read()) if asks == "handlers.jwks" else 0)
+    return real() + (int(open(AHEAD).read()) if asks == "handlers.authentication.jwks" else 0)
 
 time.monotonic = monotonic
 """

@@ -3,7 +3,7 @@
 import hmac
 from base64 import urlsafe_b64encode
 
-from tests.server import SECRET
+from tests.support.server import SECRET
 
 _HASHES = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}
 

@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
-from tests.postgres import UNPRIVILEGED, reachable_directory
-from tests.server import free_port
+from tests.support.postgres import UNPRIVILEGED, reachable_directory
+from tests.support.server import free_port
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 

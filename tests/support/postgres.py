@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import psycopg
 
-from storage.embedded import run_postgres
+from storage.administration.embedded import run_postgres
 
 # How subprocess starts a program that must not run as root: as whom root's PostgreSQL runs, whom its socket lets in.
 UNPRIVILEGED: dict[str, Any] = {}

@@ -6,7 +6,7 @@ from contextlib import suppress
 import h11
 import httpx
 
-from tests.conformance import check
+from tests.support.conformance import check
 
 
 def check_raw(sent: bytes, received: bytes) -> None:

@@ -13,7 +13,7 @@ import re
 import textwrap
 from typing import NamedTuple
 
-from tests.server import ROOT
+from tests.support.server import ROOT
 
 README = (ROOT / "README.md").read_text()
 OUTPUT = {"text", "json", "http"}

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests import forked
-from tests.raw_answers import check_raw
+from tests.support import forked
+from tests.support.raw_answers import check_raw
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SECRET = "a-secret-for-tests-that-is-long-enough"
 
 
@@ -34,7 +34,7 @@ def command(*arguments: str) -> list[str]:
 
 def module(*arguments: str) -> list[str]:
     """Return the arguments for Python that run `todo-api`."""
-    return ["-m", "handlers.cli", *arguments]
+    return ["-m", "handlers", *arguments]
 
 
 def free_port() -> int:

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.client import mint
-from tests.server import ROOT
+from tests.support.client import mint
+from tests.support.server import ROOT
 
 
 class Exchange(NamedTuple):
@@ -39,7 +39,7 @@ def examine(
     """
     configuration = directory / "schemathesis.toml"
     configuration.write_text(
-        (ROOT / "tests/fuzz/schemathesis.toml").read_text()
+        (ROOT / "tests/support/fuzz/schemathesis.toml").read_text()
         + "[parameters]\n"
         + "".join(f'"path.{name}" = "{value}"\n' for name, value in pinned.items())
         + (_authentication(directory, users) if users else "")

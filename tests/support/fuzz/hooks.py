@@ -1,4 +1,4 @@
-"""What Schemathesis is told beside tests/fuzz/schemathesis.toml: which failures are none, and why."""
+"""What Schemathesis is told beside schemathesis.toml: which failures are none, and why."""
 
 from typing import Any
 

@@ -2,7 +2,7 @@
 
 import gzip
 
-from tests.hostile.case import JSON, NO_TASK, TITLE, Case, post
+from tests.support.hostile.case import JSON, NO_TASK, TITLE, Case, post
 
 _NINES = b"9" * 5000
 

@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from tests.client import mint
+from tests.support.client import mint
 
 USER = "mallory"
 TASKS = f"/api/{USER}/tasks"

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.hostile.case import HOST, LIVE, Case, head
+from tests.support.hostile.case import HOST, LIVE, Case, head
 
 # Seconds of silence that are a hang. It measures nothing: most answers take a millisecond.
 SILENCE = 1

@@ -1,6 +1,6 @@
 """Header fields: given twice, missing, folded, of odd bytes, of great length."""
 
-from tests.hostile.case import AUTHORIZATION, HOST, JSON, LIVE, NO_TASK, TASKS, TITLE, Case, get, head, post
+from tests.support.hostile.case import AUTHORIZATION, HOST, JSON, LIVE, NO_TASK, TASKS, TITLE, Case, get, head, post
 
 _LIVE = f"GET {LIVE} HTTP/1.1"
 _LIST = f"GET {TASKS} HTTP/1.1"

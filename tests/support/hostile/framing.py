@@ -1,6 +1,6 @@
 """Where a request ends: lengths, chunks, pipelines, versions and methods (RFC 9112)."""
 
-from tests.hostile.case import AUTHORIZATION, HOST, JSON, LIVE, TASKS, TITLE, VERIFY, Case, get, head, post
+from tests.support.hostile.case import AUTHORIZATION, HOST, JSON, LIVE, TASKS, TITLE, VERIFY, Case, get, head, post
 
 _POST = f"POST {TASKS} HTTP/1.1"
 _LIVE = f"GET {LIVE} HTTP/1.1"

@@ -1,6 +1,6 @@
 """Request targets: paths that trick, queries that cannot be meant."""
 
-from tests.hostile.case import AUTHORIZATION, HOST, LIVE, TASKS, USER, Case, get, head
+from tests.support.hostile.case import AUTHORIZATION, HOST, LIVE, TASKS, USER, Case, get, head
 
 _ME = f"/api/{USER}"
 
@@ -66,7 +66,7 @@ PATHS: dict[str, int] = {
     "/../../etc/passwd": 404,
     "/..%2f..%2fetc%2fpasswd": 404,
     "/..%5c..%5cwindows": 404,
-    "/openapi.yaml/../handlers/app.py": 404,
+    "/openapi.yaml/../handlers/tasks.py": 404,
     "/.env": 404,
     "/docs/../.env": 404,
     "/redoc/%2e%2e/%2e%2e/etc/passwd": 404,

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from tests.client import claims_of, mint
-from tests.hostile.case import HOST, USER, VERIFY, Case, head
-from tests.jws import base64url, sign
-from tests.server import SECRET
+from tests.support.client import claims_of, mint
+from tests.support.hostile.case import HOST, USER, VERIFY, Case, head
+from tests.support.jws import base64url, sign
+from tests.support.server import SECRET
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _OTHER = "another secret that is long enough for it"

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tests.oracle.generated import (
+from tests.support.oracle.generated import (
     BROKEN_JSON,
     ENDS,
     ENTITY_TAGS,
@@ -15,8 +15,8 @@ from tests.oracle.generated import (
     lowered,
     written,
 )
-from tests.oracle.sides import USER, Json, Operation, Request
-from tests.oracle.values import ID, IDS, edges
+from tests.support.oracle.sides import USER, Json, Operation, Request
+from tests.support.oracle.values import ID, IDS, edges
 
 
 def each_edge(operation: Operation) -> Iterator[Request]:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from jsonschema import Draft4Validator
 
-from tests.oracle.sides import HEADERS, OPERATIONS, USER, Difference, Json, Request
+from tests.support.oracle.sides import HEADERS, OPERATIONS, USER, Difference, Json, Request
 
 SCHEMAS: dict[str, Json] = {
     parameter["name"]: parameter["schema"] for operation in OPERATIONS for parameter in operation.parameters

@@ -9,8 +9,8 @@ from urllib.parse import quote, quote_plus
 
 from hypothesis import strategies as st
 
-from tests.oracle.sides import USER, Json, Operation, Request
-from tests.oracle.values import edgy, plain
+from tests.support.oracle.sides import USER, Json, Operation, Request
+from tests.support.oracle.values import edgy, plain
 
 Pairs = list[tuple[str, str]]
 

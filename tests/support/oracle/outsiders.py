@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
 from schemathesis.core import NotSet
 
-from tests.oracle.generated import lowered
-from tests.oracle.sides import HEADERS, USER, Operation, Request
-from tests.server import ROOT
+from tests.support.oracle.generated import lowered
+from tests.support.oracle.sides import HEADERS, USER, Operation, Request
+from tests.support.server import ROOT
 
 SCHEMA = schemathesis.openapi.from_dict(yaml.safe_load((ROOT / "openapi.yaml").read_bytes()))
 

@@ -18,13 +18,13 @@ from connexion.options import SwaggerUIOptions
 from jsonschema import Draft4Validator, Draft202012Validator
 from starlette.types import ASGIApp, Message
 
-from handlers.app import create_app
-from handlers.config import Settings
-from handlers.contract import Answer, Handler, TagResolver, operations
-from handlers.problems import MEDIA_TYPE
-from tests.client import mint
-from tests.conformance import CONTRACT
-from tests.server import ROOT, SECRET
+from handlers.contract.operation import Answer, Handler, TagResolver, operations
+from handlers.responses.problems import MEDIA_TYPE
+from handlers.service.app import create_app
+from handlers.settings.settings import Settings
+from tests.support.client import mint
+from tests.support.conformance import CONTRACT
+from tests.support.server import ROOT, SECRET
 
 Json = Any
 USER = "ada"
@@ -174,7 +174,7 @@ def both() -> Iterator[Pair]:
     """Yield the service without a database, and stock Connexion with the same contract."""
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
         ours = RecordingResolver({})
-        patch.setattr("handlers.app.TagResolver", lambda: ours)
+        patch.setattr("handlers.service.app.TagResolver", lambda: ours)
         app = create_app(Settings.load({"BETTER_AUTH_SECRET": SECRET}, env_file=Path(os.devnull)))
         # Connexion's documentation has formats registered so; those that Draft 4 does not know are of a later draft's.
         for name in ("date", "uuid"):

@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.oracle.sides import Json
+from tests.support.oracle.sides import Json
 
 Values = st.SearchStrategy[Any]
 

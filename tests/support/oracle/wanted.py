@@ -5,7 +5,7 @@ That a refusal tells all faults, and stock Connexion's the first, is none of the
 
 from typing import NamedTuple
 
-from tests.oracle.explanations import (
+from tests.support.oracle.explanations import (
     Explains,
     answered,
     has_a_charset,
@@ -31,7 +31,7 @@ from tests.oracle.explanations import (
     is_unvalidated,
     is_uuid,
 )
-from tests.oracle.sides import USER, Request
+from tests.support.oracle.sides import USER, Request
 
 JSON = (b"content-type", b"application/json")
 TASKS = f"/api/{USER}/tasks"
