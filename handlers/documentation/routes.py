@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from handlers.contract.operation import Contract
-from handlers.responses.entity_tags import names
+from handlers.contract.document import Contract
+from handlers.responses.entity_tags import is_listed
 
 _PAGES = Path(__file__).with_name("pages")
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}
@@ -98,7 +98,7 @@ def _route(path: str, content: bytes, media_type: str, headers: dict[str, str], 
     headers = {"ETag": f'"{digest}"', **headers}
 
     async def answer(request: Request) -> Response:
-        if names(", ".join(request.headers.getlist("if-none-match")), digest):
+        if is_listed(digest, ", ".join(request.headers.getlist("if-none-match"))):
             return Response(status_code=304, headers=headers)
         return Response(content, media_type=media_type, headers=headers)
 

@@ -13,7 +13,6 @@ import psycopg
 from dotenv.parser import parse_stream
 from psycopg.conninfo import conninfo_to_dict
 
-from handlers.service import imports
 from handlers.settings import database_url, web_url
 from storage.administration.embedded import make_directory
 
@@ -100,7 +99,6 @@ class Settings:
         }
         if values["metrics_port"] == values["port"]:
             faults.append("METRICS_PORT must be another port than PORT.")
-        imports.import_jwt(public_keys=values["jwks_url"] is not None)
         secret = read.secret(data_directory, production=production)
         if faults:
             raise ConfigurationError(faults)

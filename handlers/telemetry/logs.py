@@ -16,7 +16,6 @@ from traceback import TracebackException
 from typing import Any, TextIO
 
 import orjson
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.logging import ColourizedFormatter
 
 _LONGEST_ADDRESS = 64
@@ -127,12 +126,20 @@ def _traceback(error: Any) -> str:
     return "".join(part if part.startswith((" ", "\n", "Traceback")) else part.splitlines()[0] + "\n" for part in parts)
 
 
-def log_request(scope: Scope, status: int | None, seconds: float) -> None:
-    """Log a request that has ended: its `status`, None for one without an answer, and how long it took."""
+def log_request(
+    *,
+    method: str | None,
+    route: str | None,
+    status: int | None,
+    seconds: float,
+    request_id: str,
+    user_id: str | None,
+    client: tuple[str, int] | None,
+) -> None:
+    """Log a request that has ended. `status` is None for one without a response, `method` for one that is not HTTP."""
     if not _logger.isEnabledFor(logging.INFO):
         return
-    state = scope["state"]
-    method, route, duration_ms = scope["method"], state.get("route"), round(seconds * 1000, 3)
+    duration_ms = round(seconds * 1000, 3)
     message = f"{method or '-'} {route or '-'} {status or '-'} {duration_ms} ms"
     handler = next(iter(logging.getLogger().handlers), None)
     if not isinstance(handler, JsonHandler):
@@ -143,11 +150,11 @@ def log_request(scope: Scope, status: int | None, seconds: float) -> None:
         "route": route,
         "status": status,
         "duration_ms": duration_ms,
-        "request_id": state["request_id"],
-        "user_id": state.get("user_id"),
-        "client": _address(scope["client"][0][:_LONGEST_ADDRESS]) if scope["client"] else None,
+        "request_id": request_id,
+        "user_id": user_id,
+        "client": _address(client[0][:_LONGEST_ADDRESS]) if client else None,
     }
-    # The same by `_logger.info`, with a record that is made, handed on and written by itself, would take 42 µs, not 8.
+    # `_logger.info` does the same in 42 µs instead of 8.
     handler.write_soon(_line("INFO", _logger.name, message, fields, time.time()))
 
 
@@ -157,29 +164,3 @@ def _address(client: str) -> str | None:
     with suppress(ValueError):
         return str(ip_address(client))
     return None
-
-
-class RequestLogMiddleware:
-    """Logs each request when its answer is complete, whoever gave it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and log it."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started = time.perf_counter()
-        status = None
-
-        async def send_noted(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_noted)
-        finally:
-            log_request(scope, status, time.perf_counter() - started)

@@ -5,11 +5,9 @@ Import it only where PROMETHEUS_MULTIPROC_DIR names the folder that they share: 
 
 import asyncio
 import os
-import time
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from storage.driver.database import Database
 
@@ -53,29 +51,16 @@ _memory = Gauge(
 )
 
 
-class MetricsMiddleware:
-    """Counts and times every request."""
+def count_request(operation_id: str | None, status: int, seconds: float) -> None:
+    """Count a request that has been responded to, and how long that took; None is a path without an operation."""
+    operation = operation_id or "none"
+    _requests.labels(operation, status).inc()
+    _duration.labels(operation).observe(seconds)
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and count it when its answer begins."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started = time.perf_counter()
-
-        async def send_counted(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                operation = scope["state"].get("operation_id") or "none"
-                _requests.labels(operation, message["status"]).inc()
-                _duration.labels(operation).observe(time.perf_counter() - started)
-                if message["status"] == 401 and any(b"invalid_token" in value for _, value in message["headers"]):
-                    _refused_tokens.inc()
-            await send(message)
-
-        await self._app(scope, receive, send_counted)
+def count_refused_token() -> None:
+    """Count a request whose token was refused."""
+    _refused_tokens.inc()
 
 
 async def sample(database: Database) -> None:

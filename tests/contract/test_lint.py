@@ -116,7 +116,9 @@ def test_each_waiver_is_for_what_is_there_and_reaches_no_further(copy: Path) -> 
         for file in override["files"]
     }
     kept = {rule: own for rule, own in RULES["rules"].items() if rule not in whole}
-    (copy / "tests" / "checks" / "spectral.yaml").write_text(yaml.safe_dump({"extends": RULES["extends"], "rules": kept}))
+    (copy / "tests" / "checks" / "spectral.yaml").write_text(
+        yaml.safe_dump({"extends": RULES["extends"], "rules": kept})
+    )
     _, found = spectral(copy)
     assert {rule for rule, _ in found} == whole | {rule for rule, _ in places}
     assert {(rule, place) for rule, place in found if rule not in whole} == places

@@ -18,8 +18,10 @@ from connexion.options import SwaggerUIOptions
 from jsonschema import Draft4Validator, Draft202012Validator
 from starlette.types import ASGIApp, Message
 
-from handlers.contract.operation import Answer, Handler, TagResolver, operations
+from handlers.contract.document import operations
+from handlers.contract.resolver import Handler, TagResolver
 from handlers.responses.problems import MEDIA_TYPE
+from handlers.responses.response import NoContent
 from handlers.service.app import create_app
 from handlers.settings.settings import Settings
 from tests.support.client import mint
@@ -99,10 +101,11 @@ class Difference(NamedTuple):
 class RecordingResolver(TagResolver):
     """Finds handlers that have the real ones' signatures, and only note what they are called with."""
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        """`headers` are the arguments that a handler must read from the request itself."""
+    def __init__(self, headers: Mapping[str, str], response: Any) -> None:
+        """`headers` are the arguments that a handler must read from the request itself; all return `response`."""
         self.arguments: dict[str, Any] | None = None
         self._headers = headers
+        self._response = response
 
     def resolve_function_from_operation_id(self, operation_id: str) -> Handler:
         """Return the recording handler of that dotted name."""
@@ -110,11 +113,10 @@ class RecordingResolver(TagResolver):
         headers = self._headers.keys() & inspect.signature(handler).parameters.keys()
 
         @functools.wraps(handler)
-        async def record(**arguments: Any) -> Answer:
+        async def record(**arguments: Any) -> Any:
             read = {name: connexion.request.headers.get(self._headers[name]) for name in headers}
             self.arguments = arguments | read
-            # Stock Connexion fails where it must choose a type itself; this one every operation declares.
-            return None, 204, {"Content-Type": MEDIA_TYPE}
+            return self._response
 
         return record
 
@@ -173,18 +175,20 @@ def principal_of(token: str) -> dict[str, str]:
 def both() -> Iterator[Pair]:
     """Yield the service without a database, and stock Connexion with the same contract."""
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
-        ours = RecordingResolver({})
-        patch.setattr("handlers.service.app.TagResolver", lambda: ours)
+        ours = RecordingResolver({}, NoContent())
+        patch.setattr("handlers.contract.routing.TagResolver", lambda: ours)
         app = create_app(Settings.load({"BETTER_AUTH_SECRET": SECRET}, env_file=Path(os.devnull)))
         # Connexion's documentation has formats registered so; those that Draft 4 does not know are of a later draft's.
         for name in ("date", "uuid"):
             patch.setitem(
                 Draft4Validator.FORMAT_CHECKER.checkers, name, Draft202012Validator.FORMAT_CHECKER.checkers[name]
             )
-        yield Pair(Side(app, ours), _stock(RecordingResolver(HEADERS)), runner)
+        yield Pair(Side(app, ours), _stock(), runner)
 
 
-def _stock(resolver: RecordingResolver) -> Side:
+def _stock() -> Side:
+    # Stock Connexion fails where it must choose a type itself; every operation declares this one.
+    resolver = RecordingResolver(HEADERS, (None, 204, {"Content-Type": MEDIA_TYPE}))
     contract = yaml.safe_load((ROOT / "openapi.yaml").read_bytes())
     contract["components"]["securitySchemes"]["bearerAuth"]["x-bearerInfoFunc"] = f"{__name__}.principal_of"
     app = connexion.AsyncApp(__name__, swagger_ui_options=SwaggerUIOptions(swagger_ui=False))
