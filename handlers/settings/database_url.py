@@ -1,4 +1,4 @@
-"""What DATABASE_URL means to libpq: whether it is unambiguous, and whether the connection can be read by others."""
+"""How libpq reads DATABASE_URL: whether the URL is unambiguous, and whether others can read the connection."""
 
 import re
 from collections.abc import Mapping

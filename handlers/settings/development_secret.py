@@ -11,7 +11,7 @@ SHORTEST_SECRET = 32
 
 
 class DevelopmentSecretError(Exception):
-    """The secret can be neither stored nor used. The message is a sentence for the operator."""
+    """No secret can be stored or read. The message tells the operator what to do."""
 
 
 def development_secret(file: Path) -> str:
@@ -39,7 +39,7 @@ def development_secret(file: Path) -> str:
 
 def _create(file: Path) -> None:
     """Write a new secret that only the owner can read, unless the file exists. Raises OSError."""
-    # The finished file is linked into place: of two processes that start at once, the second finds the first one's.
+    # A finished file is linked into place, so that two processes that start at the same time agree on one secret.
     finished = file.with_name(f"secret.{os.getpid()}")
     finished.touch(mode=0o600)
     finished.write_text(secrets.token_urlsafe(32))

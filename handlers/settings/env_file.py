@@ -1,4 +1,4 @@
-"""The file `.env`: variables for where no environment is set up."""
+"""Variables from a file `.env`, in the syntax of python-dotenv but without references to other variables."""
 
 from pathlib import Path
 

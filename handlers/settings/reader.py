@@ -1,4 +1,4 @@
-"""The reader of single variables: a method for each kind of value."""
+"""A reader of single variables, with a method for each kind of value."""
 
 import re
 from collections.abc import Mapping
@@ -20,8 +20,8 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "
 class Reader:
     """Reads one variable at a time. It collects errors instead of raising them, so that all are reported together.
 
-    After an error a method returns a value of the right type, which must not be used. No error repeats the value of a
-    variable: a secret or a password may have ended up in the wrong one.
+    After an error, a method returns some value of the right type, which must not be used. No error message repeats what
+    a variable is set to: it may be a secret or a password that was put into the wrong variable.
     """
 
     def __init__(self, variables: Mapping[str, str], faults: list[str]) -> None:
@@ -30,11 +30,11 @@ class Reader:
         self._faults = faults
 
     def text(self, name: str, default: str) -> str:
-        """Return a variable without surrounding white space."""
+        """Return a variable without surrounding white space, or the default if it is not set."""
         return self._variables.get(name, default).strip() or default
 
     def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
-        """Return one of some choices, spelt as it is there; the variable may have it in upper or lower case."""
+        """Return one of `choices`, which the variable may spell in upper or lower case."""
         value = self.text(name, default)
         by_folded = {choice.lower(): choice for choice in choices}
         if value.lower() not in by_folded:
@@ -50,7 +50,7 @@ class Reader:
         return default
 
     def boolean(self, name: str, *, default: bool) -> bool:
-        """Return whether a variable is true, 1, yes or on rather than false, 0, no or off."""
+        """Return True for true, 1, yes or on, and False for false, 0, no or off."""
         value = self.text(name, str(default)).lower()
         if value not in _BOOLEANS:
             self._faults.append(f"{name} must be true or false.")
@@ -140,7 +140,7 @@ class Reader:
         return None
 
     def secret(self, name: str, development_file: Path, *, production: bool) -> str:
-        """Return the secret that signs tokens; in development, one is generated and stored in a file if none is set."""
+        """Return the secret that signs tokens. In development, an unset one is generated and stored in a file."""
         # Not stripped: white space at either end is part of the key.
         secret = self._variables.get(name, "")
         if not secret and not production:

@@ -7,7 +7,7 @@ from handlers.settings.database_url import is_local
 
 
 def origin(text: str) -> str | None:
-    """Return an origin as browsers send it (RFC 6454, section 6.2), without a default port; None if it is not one."""
+    """Return an origin as browsers send it (RFC 6454, section 6.2), without a default port; None for any other text."""
     try:
         parts = urlsplit(text)
         port = "" if parts.port is None else f":{parts.port}"

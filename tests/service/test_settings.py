@@ -1,4 +1,4 @@
-"""Settings take effect: the server under test has other values than the defaults."""
+"""Settings take effect, on a server whose settings differ from the defaults."""
 
 from collections.abc import Iterator
 
