@@ -7,9 +7,9 @@ from itertools import zip_longest
 
 
 def is_unambiguous(url: str, parameters: Mapping[str, object]) -> bool:
-    """Return whether libpq takes no part of the password for a host or a port, which its error messages would show.
+    """Return whether libpq cannot mistake a part of the password for a host or a port, which its messages would show.
 
-    `parameters` are those of the URL, as libpq reads them.
+    `parameters` are those that libpq reads from the URL.
     """
     scheme, _, rest = url.partition("://")
     authority, _, path = rest.partition("/")
@@ -22,10 +22,9 @@ def is_unambiguous(url: str, parameters: Mapping[str, object]) -> bool:
 
 
 def is_encrypted_or_local(parameters: Mapping[str, object], environ: Mapping[str, str]) -> bool:
-    """Return whether nobody between here and the database can read the connection.
+    """Return whether a connection requires TLS or stays on this machine, so that nobody else can read it.
 
-    Either TLS is required, or the connection stays on this machine. `parameters` are those of the URL, as libpq reads
-    them; libpq takes those that are missing from the environment.
+    `parameters` are those that libpq reads from the URL; it looks up missing ones in the environment.
     """
     if (parameters.get("sslmode") or environ.get("PGSSLMODE")) in ("require", "verify-ca", "verify-full"):
         return True

@@ -62,7 +62,7 @@ class Reader:
         try:
             return path.expanduser()
         except RuntimeError:
-            # With a database and a secret of the operator's own, nothing is stored in the directory.
+            # If the operator sets both, nothing is stored in the directory.
             if not self._variables.keys() >= {"DATABASE_URL", "BETTER_AUTH_SECRET"}:
                 self._faults.append(
                     f"{name} must be set to an absolute path, such as /srv/todo-api: no home directory was found."
@@ -80,7 +80,7 @@ class Reader:
         return ",".join(given)
 
     def origins(self, name: str, *, production: bool) -> tuple[str, ...]:
-        """Return the origins in a comma-separated list, each once, as browsers send them; `*` allows every origin."""
+        """Return the origins in a comma-separated list as browsers send them, without duplicates; `*` allows all."""
         default = "" if production else "http://localhost:3000"
         given = [one.strip().rstrip("/").lower() for one in self.text(name, default).split(",")]
         named = [one for one in given if one]
@@ -140,7 +140,7 @@ class Reader:
         return None
 
     def secret(self, name: str, development_file: Path, *, production: bool) -> str:
-        """Return the secret that signs tokens. In development, an unset one is generated and stored in a file."""
+        """Return the secret that signs tokens. In development, an unset secret is generated and stored."""
         # Not stripped: white space at either end is part of the key.
         secret = self._variables.get(name, "")
         if not secret and not production:

@@ -23,9 +23,9 @@ class ConfigurationError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What an operator decides. Times are in seconds and sizes in bytes.
+    """What the operator configures. Times are in seconds and sizes in bytes.
 
-    A `database_url` of None stands for the embedded PostgreSQL. `variables` are all that were read, as text.
+    A `database_url` of None stands for the embedded PostgreSQL. `variables` are all variables that were read, as text.
     """
 
     environment: str

@@ -26,6 +26,6 @@ def origin_of(url: str) -> str | None:
 
 
 def is_https_or_local(url: str) -> bool:
-    """Return whether nobody on the network can tamper with the response: the URL has TLS or leads to this machine."""
+    """Return whether a URL has TLS or points to this machine, so that nobody else can change the response."""
     parts = urlsplit(url)
     return parts.scheme == "https" or is_local(parts.hostname or "")

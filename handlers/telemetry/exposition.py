@@ -43,7 +43,7 @@ class _Handler(WSGIRequestHandler):
 
 
 class _LiveProcesses(MultiProcessCollector):
-    """A collector that drops the gauges of processes that have ended; Prometheus' own one keeps them."""
+    """A collector that drops the gauges of processes that have ended; Prometheus' collector keeps them."""
 
     def __init__(self, registry: CollectorRegistry, directory: str) -> None:
         super().__init__(registry, directory)  # type: ignore[no-untyped-call]

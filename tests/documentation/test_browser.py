@@ -1,4 +1,4 @@
-"""In a real browser, the pages work, and CORS and the policies admit the frontend and keep other websites out."""
+"""In a real browser, the pages work, the frontend can call the API, and other websites cannot."""
 
 import json
 from collections.abc import Iterator

@@ -61,7 +61,7 @@ def elements(nobody: httpx.Client, page: str) -> list[Element]:
 
 
 def references(nobody: httpx.Client, page: str) -> list[str]:
-    """Return the URLs in a page, as they are written there, without the empty icon."""
+    """Return the URLs in a page as they are written there, except for that of the empty icon."""
     attributes = [element.attributes for element in elements(nobody, page)]
     named = [item.get(name) for item in attributes for name in ("href", "src", "spec-url")]
     return [url for url in named if url and url != "data:,"]
