@@ -43,10 +43,10 @@ class TagResolver(Resolver):  # type: ignore[misc]  # Connexion has no types
 
 
 def check_modules(specification: Mapping[str, Any]) -> None:
-    """Check that the modules at the top of `handlers/` are the tags, and that they hold handlers only.
+    """Check that the modules at the top of `handlers/` are the tags of the operations.
 
-    Raises ContractError that names each tag without a module, each module without a tag, each tag that has the name of
-    one of the folders in `handlers/`, and each public function that serves no operation.
+    Raises ContractError that names operations without a tag, tags without a module, modules without a tag, and tags
+    that have the name of a folder in `handlers/`.
     """
     declared = [operation for _, _, operation in operations(specification)]
     if untagged := [operation["operationId"] for operation in declared if not operation.get("tags")]:
@@ -60,13 +60,14 @@ def check_modules(specification: Mapping[str, Any]) -> None:
         raise ContractError(f"the contract has the tag {_listed(missing)}, but handlers/ has no module of that name")
     if extra := modules - tags:
         raise ContractError(f"handlers/ has the module {_listed(extra)}, but the contract has no tag of that name")
-    _check_functions(tags, {TagResolver.name_of(operation) for operation in declared})
 
 
-def _check_functions(tags: Iterable[str], handler_names: set[str]) -> None:
-    modules = {f"handlers.{tag}" for tag in tags}
+def check_functions(specification: Mapping[str, Any]) -> None:
+    """Check that each public function in a tag's module is a handler. Raises ContractError that names the others."""
+    names = {TagResolver.name_of(operation) for _, _, operation in operations(specification)}
+    modules = {name.rpartition(".")[0] for name in names}
     functions = {f"{module}.{name}" for module in modules for name in _public_functions(import_module(module))}
-    if extra := functions - handler_names:
+    if extra := functions - names:
         raise ContractError(
             f"{_listed(extra)} is not an operation of the contract; start the name of a helper with an underscore"
         )

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handlers.contract.errors import ContractError
 from handlers.contract.operation import Operation
-from handlers.contract.resolver import TagResolver, check_modules
+from handlers.contract.resolver import TagResolver, check_functions, check_modules
 from handlers.contract.security import check_scheme
 from handlers.responses.state import request_state
 
@@ -39,6 +39,7 @@ class Routing:
         self._paths: dict[re.Pattern[str], dict[str, Operation]] = {}
         for route in _OperationsAPI(specification, app, compile_with).router.routes:
             self._paths.setdefault(route.path_regex, {}).update(dict.fromkeys(route.methods, route.endpoint))
+        check_functions(specification)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on. Raises HTTPException 405."""

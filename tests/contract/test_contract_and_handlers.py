@@ -1,20 +1,21 @@
 """Contract and handlers hold together: where they disagree, the start fails with a sentence that names the fault."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from handlers.contract.errors import ContractError
 from handlers.contract.schemas import draft4
 from handlers.contract.validator import Validator
 from tests.support import forked
-from tests.support.server import ROOT, environment
+from tests.support.copies import change, copy_project
+from tests.support.server import environment
 
 CREATE_APP = (
     "import os, sys\n"
     "from handlers.service.worker import create_app_from_environment\n"
-    "from handlers.contract.schemas import ContractError\n"
+    "from handlers.contract.errors import ContractError\n"
     "try: create_app_from_environment()\n"
     "except ContractError as error: sys.exit(str(error))\n"
 )
@@ -24,17 +25,8 @@ SERVE = "from handlers.service.cli import main; main(['serve'])"
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """Return a copy of the project that may be changed."""
-    for folder in ("handlers", "storage", "alembic"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
-    shutil.copy(ROOT / "openapi.yaml", tmp_path)
+    copy_project(tmp_path)
     return tmp_path
-
-
-def change(file: Path, old: str, new: str) -> None:
-    """Replace the first occurrence of some text that must be there."""
-    text = file.read_text()
-    assert old in text
-    file.write_text(text.replace(old, new, 1))
 
 
 def start(copy: Path, program: str = CREATE_APP) -> subprocess.CompletedProcess[str]:
@@ -55,7 +47,7 @@ def test_the_project_as_it_is_holds_together(copy: Path) -> None:
             "handlers/tags.py",
             "async def list_tags(",
             "async def rename_tag() -> None: ...\n\n\nasync def list_tags(",
-            "handlers.tags.rename_tag is a handler of no operation",
+            "handlers.tags.rename_tag is not an operation of the contract",
         ),
         (
             "handlers/tags.py",
@@ -67,7 +59,7 @@ def test_the_project_as_it_is_holds_together(copy: Path) -> None:
             "openapi.yaml",
             "tags: [auth]",
             "tags: [login]",
-            "the contract declares the operation verify_token, but handlers.login.verify_token does not exist",
+            "the contract has the tag login, but handlers/ has no module of that name",
         ),
         (
             "handlers/health.py",
@@ -95,8 +87,8 @@ def test_the_project_as_it_is_holds_together(copy: Path) -> None:
         ),
         (
             "handlers/tasks.py",
-            "user_id: str, body: dict[str, Any]) -> Answer",
-            "user_id: str) -> Answer",
+            "user_id: str, body: dict[str, Any]) -> Response",
+            "user_id: str) -> Response",
             "POST /api/{user_id}/tasks: handlers.tasks.create_task does not take body, which the contract declares",
         ),
         (
@@ -121,7 +113,7 @@ def test_the_project_as_it_is_holds_together(copy: Path) -> None:
             "openapi.yaml",
             "      summary: List tags\n",
             "      summary: List tags\n      security: []\n",
-            "GET /api/{user_id}/tags: handlers.tags.list_tags is for a user, but the contract asks for no token",
+            "GET /api/{user_id}/tags: handlers.tags.list_tags is for a user, but the contract demands no token",
         ),
         (
             "openapi.yaml",
@@ -145,7 +137,7 @@ def test_the_project_as_it_is_holds_together(copy: Path) -> None:
             "openapi.yaml",
             "      title: text without U+0000\n      type: string\n      maxLength: 200",
             "      type: string\n      maxLength: 200",
-            "needs a title that says in words what it takes",
+            "needs a title that describes it in words",
         ),
         (
             "openapi.yaml",
@@ -165,6 +157,36 @@ def test_the_project_as_it_is_holds_together(copy: Path) -> None:
             "      additionalProperties: {type: string}\n      required: [title]",
             "the keyword 'additionalProperties: {'type': 'string'}' is not supported",
         ),
+        (
+            "openapi.yaml",
+            "      tags: [auth]\n",
+            "",
+            "verify_token must have a tag, which names the module of its handler",
+        ),
+        (
+            "openapi.yaml",
+            "tags: [auth]",
+            "tags: [jobs]",
+            "a tag must not have the name of a folder in handlers/: jobs",
+        ),
+        (
+            "openapi.yaml",
+            "schema: {$ref: '#/components/schemas/TaskCreate'}",
+            "schema: {oneOf: [{$ref: '#/components/schemas/TaskCreate'}]}",
+            "POST /api/{user_id}/tasks: oneOf is only supported with a discriminator",
+        ),
+        (
+            "openapi.yaml",
+            "schema: {$ref: '#/components/schemas/TaskCreate'}",
+            "schema: {oneOf: [{$ref: '#/components/schemas/TaskCreate'}], discriminator: {propertyName: title}}",
+            "POST /api/{user_id}/tasks: each schema of a oneOf must require 'title', with an enum of one value",
+        ),
+        (
+            "openapi.yaml",
+            "schema: {$ref: '#/components/schemas/TaskCreate'}",
+            "schema: {anyOf: [{$ref: '#/components/schemas/TaskCreate'}]}",
+            "POST /api/{user_id}/tasks: the keyword 'anyOf:",
+        ),
         ("openapi.yaml", "openapi: 3.0.3", "openapi: [", "openapi.yaml is not an OpenAPI 3.0 document"),
         (
             "openapi.yaml",
@@ -181,6 +203,30 @@ def test_a_disagreement_is_a_sentence_that_names_it(copy: Path, file: str, old: 
     assert refused.returncode == 1
     assert sentence in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_a_module_that_its_tag_has_left_behind_is_named(copy: Path) -> None:
+    (copy / "handlers" / "trash.py").write_text("")
+    refused = start(copy)
+    assert refused.returncode == 1
+    assert refused.stderr == "handlers/ has the module trash, but the contract has no tag of that name\n"
+
+
+@pytest.mark.parametrize(
+    ("schemas", "mapping", "sentence"),
+    [
+        (["wait", "wait"], {"wait": "x"}, "two schemas of a oneOf have the same value of 'op'"),
+        (["wait", "visit"], {"wait": "x"}, "the mapping of the discriminator 'op' must name the values"),
+        (["wait", "visit"], {}, "the mapping of the discriminator 'op' must name the values"),
+    ],
+)
+def test_a_discriminator_decides_alone(schemas: list[str], mapping: dict[str, str], sentence: str) -> None:
+    branches = [
+        {"type": "object", "required": ["op"], "properties": {"op": {"type": "string", "enum": [name]}}}
+        for name in schemas
+    ]
+    with pytest.raises(ContractError, match=sentence):
+        draft4({"oneOf": branches, "discriminator": {"propertyName": "op", "mapping": mapping}})
 
 
 def test_the_command_ends_with_the_sentence_before_it_touches_the_database(copy: Path) -> None:
