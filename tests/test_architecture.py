@@ -1,119 +1,141 @@
-"""The arrows of the design: handlers -> storage -> schema, and every statement names its user."""
+"""The house: which room may import which, and which library is used where."""
 
 import ast
-import re
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
+import pytest
 
-from tests.support.client import User
-from tests.support.postgres import private_postgres
-from tests.support.server import ROOT, serve
+from tests.support.server import ROOT
 
-STRANGERS = {"storage": {"handlers", "connexion", "starlette", "orjson", "json", "jwt", "uvicorn"}}
+TAGS = {f"handlers.{file.stem}" for file in (ROOT / "handlers").glob("*.py") if not file.stem.startswith("_")}
+PRINCIPAL = "handlers.authentication.principal"
+QUERY = {"storage.schema", "storage.errors", "storage.driver.query", "storage.driver.connection"}
+# For each room, the parts of the project that it may import in addition to itself.
+ARROWS: dict[str, set[str]] = {
+    **{tag: {"handlers.resources", "handlers.responses", PRINCIPAL, "storage"} for tag in TAGS},
+    "handlers.__main__": {"handlers.service"},
+    "handlers.authentication": {"handlers.responses"},
+    "handlers.contract": {"handlers.responses", PRINCIPAL},
+    "handlers.documentation": {"handlers.contract", "handlers.responses"},
+    "handlers.jobs": {"storage"},
+    "handlers.middleware": {"handlers.resources", "handlers.responses", "handlers.telemetry", "storage.errors"},
+    "handlers.resources": {"handlers.responses", "storage"},
+    "handlers.responses": {PRINCIPAL},
+    "handlers.service": {"handlers", "storage"},
+    "handlers.settings": {"storage"},
+    "handlers.telemetry": {"storage"},
+    PRINCIPAL: set(),
+    "storage.accounts": QUERY,
+    "storage.administration": {"storage.errors", "storage.schema"},
+    "storage.driver": {"storage.errors"},
+    "storage.errors": set(),
+    "storage.schema": set(),
+    "storage.tags": {"storage.accounts", *QUERY},
+    "storage.task_pages": {"storage.accounts", "storage.tasks", *QUERY},
+    "storage.tasks": {"storage.accounts", *QUERY},
+}
+# For each library, the only places that may import it.
+LIBRARIES: dict[str, set[str]] = {
+    "alembic": {"storage.administration"},
+    "connexion": {"handlers.contract"},
+    "httptools": {"handlers.service"},
+    "jsonschema_rs": {"handlers.contract"},
+    "jwt": {"handlers.authentication", "handlers.settings"},
+    "orjson": {
+        "handlers.authentication",
+        "handlers.contract",
+        "handlers.resources",
+        "handlers.responses",
+        "handlers.telemetry",
+    },
+    "prometheus_client": {"handlers.telemetry"},
+    # Settings ask the driver whether it understands a URL.
+    "psycopg": {"storage", "handlers.settings"},
+    "psycopg_pool": {"storage.driver"},
+    "sqlalchemy": {"storage"},
+    "starlette": {
+        "handlers.contract",
+        "handlers.documentation",
+        "handlers.middleware",
+        "handlers.responses",
+        "handlers.service",
+    },
+    "uvicorn": {"handlers.service", "handlers.telemetry"},
+}
 
 
-def imports(file: Path) -> set[str]:
-    """Return the dotted names that a module imports."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+def is_within(name: str, parts: set[str]) -> bool:
+    """Return whether a dotted name is one of these parts, or is inside one."""
+    return any(name == part or name.startswith(f"{part}.") for part in parts)
+
+
+def room_of(module: str) -> str:
+    """Return the most specific room that a module is in. Raises ValueError for a module without one."""
+    return max((room for room in ARROWS if is_within(module, {room})), key=len)
+
+
+def imports(source: str) -> Iterator[str]:
+    """Yield the dotted names that a module imports anywhere in its source."""
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def test_storage_knows_nothing_of_http() -> None:
-    files = list((ROOT / "storage").glob("*.py"))
-    assert files
+def violations(module: str, source: str) -> list[str]:
+    """Return the imports of a module that the tables do not allow."""
+    room = room_of(module)
+    found = []
+    for name in imports(source):
+        library = name.partition(".")[0]
+        if library in ("handlers", "storage"):
+            # The package itself: its version, and where its modules are.
+            is_allowed = name in ("handlers", "handlers.__version__") or is_within(name, {room} | ARROWS[room])
+        else:
+            is_allowed = library not in LIBRARIES or is_within(module, LIBRARIES[library])
+        if not is_allowed:
+            found.append(name)
+    return found
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    """Yield the dotted name and the file of every module that has something in it."""
+    for file in sorted(path for folder in ("handlers", "storage") for path in (ROOT / folder).rglob("*.py")):
+        name = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        if name not in ("handlers", "storage"):
+            yield name, file
+
+
+@pytest.mark.parametrize(("module", "file"), [pytest.param(*one, id=one[0]) for one in modules()])
+def test_a_module_imports_only_what_its_room_may(module: str, file: Path) -> None:
+    assert violations(module, file.read_text()) == []
+
+
+@pytest.mark.parametrize("room", ARROWS)
+def test_an_import_in_the_wrong_direction_is_found(room: str) -> None:
+    targets = [other for other in ARROWS if not is_within(other, {room} | ARROWS[room])]
+    assert targets or room == "handlers.service"
+    for target in targets:
+        assert violations(f"{room}.x", f"def f() -> None:\n    from {target} import name\n") == [f"{target}.name"]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_library_in_the_wrong_place_is_found(library: str) -> None:
+    wrong = next(room for room in ("storage.schema", "handlers.tasks") if not is_within(room, LIBRARIES[library]))
+    assert violations(wrong, f"import {library}.part") == [f"{library}.part"]
+
+
+def test_every_module_has_a_room_and_every_room_is_a_module() -> None:
+    names = [name for name, _ in modules()]
+    assert {room_of(name) for name in names} == set(ARROWS)
+
+
+def test_no_test_imports_a_test() -> None:
+    files = list((ROOT / "tests").rglob("test_*.py"))
+    assert len(files) > 50
     for file in files:
-        strangers = {name for name in imports(file) if name.split(".")[0] in STRANGERS["storage"]}
-        assert not strangers, f"{file.name} imports {strangers}"
-
-
-def test_the_schema_knows_nothing_of_its_users() -> None:
-    assert not {
-        name for name in imports(ROOT / "storage" / "schema.py") if name.split(".")[0] in ("storage", "handlers")
-    }
-
-
-def test_handlers_leave_sql_and_the_driver_to_storage() -> None:
-    for file in (ROOT / "handlers").glob("*.py"):
-        roots = {name.split(".")[0] for name in imports(file)}
-        assert "sqlalchemy" not in roots, file.name
-        # Settings ask the driver whether it understands the URL.
-        assert "psycopg" not in roots or file.name == "config.py", file.name
-
-
-def exercise(ada: User) -> None:
-    """Call every operation, in every shape that makes another statement."""
-    task = ada.create("Buy milk", tags=["a"], due_date="2026-01-01")
-    for query in ({}, {"search": "milk"}, {"tags": "a"}, {"tags": "a", "tag_match": "all"}, {"offset": 1}):
-        ada.get("/tasks", params=query)
-    for sort in ("created_at", "updated_at", "due_date", "priority", "title"):
-        page = ada.get("/tasks", params={"sort_by": sort, "limit": 1}).json()
-        assert page["total"] == 1
-    ada.create("Another")
-    cursor = ada.get("/tasks", params={"limit": 1}).json()["next_cursor"]
-    ada.get("/tasks", params={"limit": 1, "cursor": cursor}, headers={"If-None-Match": '"0"'})
-    ada.get(f"/tasks/{task['id']}")
-    ada.patch(task["id"], {"completed": True, "title": "Bought"}, headers={"If-Match": '"1"'})
-    ada.get("/tags")
-    ada.request("DELETE", f"/tasks/{task['id']}")
-
-
-def poll(ada: User) -> None:
-    """Ask for what has not changed."""
-    task = ada.create("Buy milk", tags=["a"])
-    for path in ("/tasks", "/tasks?search=milk&sort_by=title", "/tags", f"/tasks/{task['id']}"):
-        tag = ada.get(path).headers["ETag"]
-        assert ada.get(path, headers={"If-None-Match": tag}).status_code == 304
-
-
-def statements_of(work: Callable[[User], None], directory: Path) -> list[str]:
-    """Return the statements on the tables that a server makes for some work, in their order."""
-    with private_postgres() as url:
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("ALTER SYSTEM SET log_statement = 'all'")
-            connection.execute("SELECT pg_reload_conf()")
-            row = connection.execute("SELECT current_setting('data_directory')").fetchone()
-        assert row is not None
-        log = Path(row[0]).parent / "postgresql.log"
-        with serve(directory, DATABASE_URL=url) as server, User(server, "ada") as ada:
-            time.sleep(0.2)
-            before = log.stat().st_size
-            work(ada)
-            time.sleep(0.2)
-            with log.open("rb") as file:
-                file.seek(before)
-                written = file.read().decode()
-    statements = re.split(r"^[0-9-]+ [0-9:.]+ \w+ \[\d+\] ", written, flags=re.MULTILINE)
-    return [one for one in statements if re.search(r"\b(FROM|INTO|UPDATE) (tasks|accounts)\b", one)]
-
-
-def test_every_statement_on_the_tables_names_its_user_and_each_request_is_one_statement(tmp_path: Path) -> None:
-    statements = statements_of(exercise, tmp_path)
-    # One for each of 2 creations, 12 lists, a look-up of the revision, a read, a patch, a list of tags, a deletion.
-    assert len(statements) == 19
-    for statement in statements:
-        for table in ("tasks", "accounts"):
-            touched = re.findall(rf"\b(?:FROM|JOIN|UPDATE) {table}\b", statement)
-            named = re.findall(rf"\b{table}\.user_id = \$\d", statement)
-            assert len(named) == len(touched), statement
-        for columns in re.findall(r"INSERT INTO \w+ \((.*?)\)", statement):
-            assert "user_id" in columns.split(", "), statement
-
-
-def test_what_has_not_changed_costs_one_look_up_by_primary_key(tmp_path: Path) -> None:
-    statements = statements_of(poll, tmp_path)[1:]
-    assert len(statements) == 4 * 2
-    for statement in statements[1:6:2]:
-        assert re.findall(r"\b(?:FROM|JOIN|UPDATE) (\w+)", statement) == ["accounts"], statement
-    whole = re.search(r"FROM tasks.*WHERE (.*?)\s*(DETAIL|$)", statements[7], re.DOTALL)
-    assert whole is not None
-    assert re.sub(r"\$\d(::\w+)?", "?", whole[1]).split("\n")[0].strip() == (
-        "tasks.user_id = ? AND tasks.id = ? AND tasks.deleted_at IS NULL"
-    )
+        tested = [name for name in imports(file.read_text()) if name.startswith("tests.")]
+        assert not [name for name in tested if ".test_" in name], file.name

@@ -1,0 +1,83 @@
+"""What is sent to PostgreSQL: one statement for each request, and its user in every condition."""
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+
+from tests.support.client import User
+from tests.support.postgres import private_postgres
+from tests.support.server import serve
+
+
+def exercise(ada: User) -> None:
+    """Call every operation, in every form that has a statement of its own."""
+    task = ada.create("Buy milk", tags=["a"], due_date="2026-01-01")
+    for query in ({}, {"search": "milk"}, {"tags": "a"}, {"tags": "a", "tag_match": "all"}, {"offset": 1}):
+        ada.get("/tasks", params=query)
+    for sort in ("created_at", "updated_at", "due_date", "priority", "title"):
+        page = ada.get("/tasks", params={"sort_by": sort, "limit": 1}).json()
+        assert page["total"] == 1
+    ada.create("Another")
+    cursor = ada.get("/tasks", params={"limit": 1}).json()["next_cursor"]
+    ada.get("/tasks", params={"limit": 1, "cursor": cursor}, headers={"If-None-Match": '"0"'})
+    ada.get(f"/tasks/{task['id']}")
+    ada.patch(task["id"], {"completed": True, "title": "Bought"}, headers={"If-Match": '"1"'})
+    ada.get("/tags")
+    ada.request("DELETE", f"/tasks/{task['id']}")
+
+
+def poll(ada: User) -> None:
+    """Ask for resources that have not changed."""
+    task = ada.create("Buy milk", tags=["a"])
+    for path in ("/tasks", "/tasks?search=milk&sort_by=title", "/tags", f"/tasks/{task['id']}"):
+        tag = ada.get(path).headers["ETag"]
+        assert ada.get(path, headers={"If-None-Match": tag}).status_code == 304
+
+
+def statements_of(work: Callable[[User], None], directory: Path) -> list[str]:
+    """Return the statements on the tables that a server sends during some work, in their order."""
+    with private_postgres() as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET log_statement = 'all'")
+            connection.execute("SELECT pg_reload_conf()")
+            row = connection.execute("SELECT current_setting('data_directory')").fetchone()
+        assert row is not None
+        log = Path(row[0]).parent / "postgresql.log"
+        with serve(directory, DATABASE_URL=url) as server, User(server, "ada") as ada:
+            time.sleep(0.2)
+            before = log.stat().st_size
+            work(ada)
+            time.sleep(0.2)
+            with log.open("rb") as file:
+                file.seek(before)
+                written = file.read().decode()
+    statements = re.split(r"^[0-9-]+ [0-9:.]+ \w+ \[\d+\] ", written, flags=re.MULTILINE)
+    return [one for one in statements if re.search(r"\b(FROM|INTO|UPDATE) (tasks|accounts)\b", one)]
+
+
+def test_each_request_is_one_statement_that_names_its_user_for_every_table(tmp_path: Path) -> None:
+    statements = statements_of(exercise, tmp_path)
+    # One for each of 2 creations, 12 lists, a lookup of the revision, a read, a patch, a list of tags, a deletion.
+    assert len(statements) == 19
+    for statement in statements:
+        for table in ("tasks", "accounts"):
+            touched = re.findall(rf"\b(?:FROM|JOIN|UPDATE) {table}\b", statement)
+            named = re.findall(rf"\b{table}\.user_id = \$\d", statement)
+            assert len(named) == len(touched), statement
+        for columns in re.findall(r"INSERT INTO \w+ \((.*?)\)", statement):
+            assert "user_id" in columns.split(", "), statement
+
+
+def test_an_unchanged_resource_costs_one_primary_key_lookup(tmp_path: Path) -> None:
+    statements = statements_of(poll, tmp_path)[1:]
+    assert len(statements) == 4 * 2
+    for statement in statements[1:6:2]:
+        assert re.findall(r"\b(?:FROM|JOIN|UPDATE) (\w+)", statement) == ["accounts"], statement
+    whole = re.search(r"FROM tasks.*WHERE (.*?)\s*(DETAIL|$)", statements[7], re.DOTALL)
+    assert whole is not None
+    assert re.sub(r"\$\d(::\w+)?", "?", whole[1]).split("\n")[0].strip() == (
+        "tasks.user_id = ? AND tasks.id = ? AND tasks.deleted_at IS NULL"
+    )
