@@ -6,7 +6,7 @@ from sqlalchemy import CTE, BigInteger, ColumnElement, DateTime, Text, bindparam
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.driver.connection import Connection
-from storage.driver.database import Query
+from storage.driver.query import Query
 from storage.schema import accounts
 
 owner = bindparam("user_id", type_=Text)

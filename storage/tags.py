@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Text, cast, collate, func, literal_column, se
 
 from storage import accounts
 from storage.driver.connection import Connection
-from storage.driver.database import Query
+from storage.driver.query import Query
 from storage.schema import is_live, tasks
 
 MOST_TAGS = 10_000

@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from storage import accounts
 from storage.driver.connection import Connection
-from storage.driver.database import Query
+from storage.driver.query import Query
 from storage.schema import is_live, searched_text, tasks
 from storage.tasks import Task, columns
 

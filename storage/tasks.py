@@ -30,7 +30,7 @@ from uuid6 import uuid7
 
 from storage import accounts
 from storage.driver.connection import Connection, Row
-from storage.driver.database import Query
+from storage.driver.query import Query
 from storage.errors import NotFound, PreconditionFailed
 from storage.schema import is_live, tasks
 

@@ -1,22 +1,15 @@
-"""Statements compiled once, and a database that tells whether it answers."""
+"""The database: a pool of connections, and a check whether PostgreSQL responds."""
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy import ClauseElement
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.sql.compiler import SQLCompiler
 
-from storage.driver.connection import Connection, Row
+from storage.driver.connection import Connection
 from storage.driver.pool import Pool
 from storage.errors import Unavailable
-
-# `$1` and not `%(name)s`, which psycopg would take apart and number again at each execution.
-_DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
 
 class Ping(NamedTuple):
@@ -27,37 +20,6 @@ class Ping(NamedTuple):
 
 
 _DOWN = Ping(up=False, revision=None)
-
-
-class Query:
-    """A statement of SQLAlchemy Core, compiled once to the SQL that psycopg runs."""
-
-    def __init__(self, statement: ClauseElement, *, prepare: bool | None = None) -> None:
-        """`prepare=False` has it planned anew for the values of each execution; else it is prepared when used often."""
-        self._prepare = prepare
-        compiled = cast(SQLCompiler, statement.compile(dialect=_DIALECT))
-        self.sql = str(compiled).encode()
-        self._names = tuple(compiled.positiontup or ())
-        required = {name for name, bind in compiled.binds.items() if bind.required}
-        self._literals = {name: value for name, value in compiled.params.items() if name not in required}
-
-    def values(self, **parameters: Any) -> list[Any]:
-        """Return the values of `$1`, `$2` and so on."""
-        given = self._literals | parameters if self._literals else parameters
-        return [given[name] for name in self._names]
-
-    async def fetch_one(self, connection: Connection, **parameters: Any) -> Row | None:
-        """Return the first row, None when there is none. Raises psycopg.Error."""
-        cursor = connection.cursor_of(self.sql)
-        await cursor.execute(self.sql, self.values(**parameters), prepare=self._prepare)
-        return await cursor.fetchone()
-
-    async def fetch_all(self, connection: Connection, **parameters: Any) -> Sequence[Row]:
-        """Return every row. Raises psycopg.Error."""
-        # A new cursor: one that is kept keeps its rows, too, and a page may have some megabytes.
-        cursor = connection.binary_cursor()
-        await cursor.execute(self.sql, self.values(**parameters), prepare=self._prepare)
-        return await cursor.fetchall()
 
 
 class Database:
