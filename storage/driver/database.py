@@ -13,7 +13,7 @@ from storage.errors import Unavailable
 
 
 class Ping(NamedTuple):
-    """Whether the database answered, and the revision that its tables are in: None without tables."""
+    """Whether the database responded, and the revision of its migrations: None if it has none or does not show it."""
 
     up: bool
     revision: str | None
@@ -23,7 +23,7 @@ _DOWN = Ping(up=False, revision=None)
 
 
 class Database:
-    """A pool of connections, and one connection apart from it that tells whether the database answers."""
+    """A pool of connections, and a separate connection that checks whether the database responds."""
 
     def __init__(
         self,
@@ -35,14 +35,14 @@ class Database:
         statement_timeout: float,
         prepared_statements: bool,
     ) -> None:
-        """Nothing is connected before `open`. Timeouts are in seconds."""
+        """Connect to nothing until `open` is called. Timeouts are in seconds."""
         options: dict[str, Any] = {
             "timeout": pool_timeout,
             "statement_timeout": statement_timeout,
             "prepared_statements": prepared_statements,
         }
         self._pool = Pool(url, min_size=min_size, max_size=max_size, **options)
-        # Of its own: a pool that is all in use does not mean that the database is away.
+        # Separate, because the database can be well while every connection of the first pool is in use.
         self._ping_pool = Pool(url, min_size=0, max_size=1, **options)
         self._ping: asyncio.Task[Ping] | None = None
 
@@ -52,28 +52,31 @@ class Database:
         await self._ping_pool.open()
 
     async def close(self) -> None:
-        """Close every connection, after the statements that are under way."""
+        """Close idle connections now, and each lent one when it is given back."""
         if self._ping is not None:
             self._ping.cancel()
         await self._ping_pool.close()
         await self._pool.close()
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
-        """Lend a connection. Raises Unavailable when there is none, when it breaks, or when it takes too long."""
+        """Lend a connection for the duration of a `with` block.
+
+        Raises Unavailable if no connection becomes free in time, if it breaks, or if a statement takes too long.
+        """
         return self._pool.lend()
 
     def load(self) -> tuple[int, int]:
-        """Return how many connections are in use, and how many requests wait for one."""
+        """Return the number of connections in use, and the number of requests that wait for one."""
         return self._pool.load()
 
     async def ping(self, within: float) -> Ping:
-        """Ask the database whether it answers, for so many seconds at the most.
+        """Check whether the database responds, and wait at most `within` seconds.
 
-        A ping that hangs is left to end by itself and is not joined by another.
+        A check that hangs keeps running, and later calls wait for it instead of starting another.
         """
         if self._ping is None or self._ping.done():
             self._ping = asyncio.create_task(self._answers())
-        # Ours, whichever ping comes after it while we wait.
+        # A local variable, because a later call may replace `self._ping` during the wait.
         ping = self._ping
         await asyncio.wait({ping}, timeout=within)
         return ping.result() if ping.done() and not ping.cancelled() else _DOWN
@@ -87,7 +90,7 @@ class Database:
 
 
 def describe(url: str) -> str:
-    """Return which database a URL leads to, in words, without its password."""
+    """Describe the database of a URL for the log: its name, host, port and user, but not its password."""
     given = conninfo_to_dict(url)
     port = f":{given['port']}" if given.get("port") else ""
     user = f" as {given['user']}" if given.get("user") else ""
