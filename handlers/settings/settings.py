@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from handlers.service import imports
 from handlers.settings import database_url, web_url
-from storage.administration.embedded import make_directory
+from storage.administration.embedded_files import make_directory
 
 ENV_FILE = Path(".env")
 # By how much the clock that stamped a token may differ from ours.

@@ -340,4 +340,4 @@ def test_the_embedded_database_is_examined_whether_it_runs_or_not(tmp_path: Path
 def test_an_embedded_database_that_cannot_run_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     found = examine(tmp_path, DATA_DIR=str(tmp_path / "file"))
-    assert "Set DATA_DIR to another place" in the_fault(found, "database")
+    assert "Set DATA_DIR to another directory" in the_fault(found, "database")
