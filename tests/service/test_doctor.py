@@ -223,7 +223,7 @@ def test_tables_that_are_gone_are_a_fault_though_the_revision_is_there(tmp_path:
 
 def test_a_database_that_answers_but_cannot_be_asked_is_told_apart(tmp_path: Path, database: str) -> None:
     change(database, "ALTER TABLE alembic_version RENAME COLUMN version_num TO version")
-    assert "It answers, but a question about it failed: " in the_fault(examine(tmp_path, database), "database")
+    assert "It responds, but a query about it failed: " in the_fault(examine(tmp_path, database), "database")
 
 
 def test_tables_of_something_else_are_a_fault(tmp_path: Path, database: str) -> None:
