@@ -89,7 +89,7 @@ class Database:
             return _DOWN
 
 
-def describe(url: str) -> str:
+def describe_database(url: str) -> str:
     """Describe the database of a URL for the log: its name, host, port and user, but not its password."""
     given = conninfo_to_dict(url)
     port = f":{given['port']}" if given.get("port") else ""
