@@ -144,7 +144,8 @@ def _page_and_total(filters: frozenset[str], sort: Sort, *, after_position: bool
     if sort.by == "created_at" and (after_position or not filters):
         page = _ordered(select(*columns, key).where(*matches), key, tasks.c.id, sort)
         return _cut(page, after_position=after_position).cte("page"), total
-    # The order or the total takes every matching task. They are read once for both, and only their ids and sort keys.
+    # A total, or an order without an index, requires every matching task. The statement reads them once for both, and
+    # only their ids and sort keys.
     matched = select(tasks.c.id, key).where(*matches).cte("matched")
     first = _ordered(select(matched), matched.c.sort_key, matched.c.id, sort)
     picked = _cut(first, after_position=after_position).subquery("picked")
@@ -162,7 +163,7 @@ def _count(rows: FromClause, *matches: ColumnElement[bool]) -> ColumnElement[Any
 def _query(filters: frozenset[str], sort: Sort, *, after_position: bool) -> Query:
     """Return the statement for these filters and this order.
 
-    Every row begins with the user's revision and the total; an empty page is a row with only these.
+    Every row begins with the user's revision and the total; an empty page is one row in which all else is NULL.
     """
     page, total = _page_and_total(filters, sort, after_position=after_position)
     head = select(accounts.revision, total.label("total")).cte("head")
@@ -191,7 +192,8 @@ async def list_tasks(
 ) -> Page:
     """Return up to `limit` matching tasks.
 
-    The page begins after the position `start`; if `start` is a number, it skips that many tasks and has a total.
+    `start` is the position that the page follows, or the number of tasks to skip. With a number, the page
+    has a total.
     """
     shape, values = _shape(filters)
     query = _query(shape, sort, after_position=isinstance(start, Position))

@@ -56,8 +56,8 @@ class Diagnosis:
     """Facts about a connection and its database.
 
     `seconds` is the time that connecting took. `address` is the socket's folder or the IP address connected to.
-    `encoding_fault` and `locale_fault` are sentences, or None if there is no fault. `clock_ahead` is how many seconds
-    the database's clock is ahead of ours, at the least; it is negative if that clock is behind.
+    `encoding_fault` and `locale_fault` are sentences, or None if there is no fault. `clock_ahead` is the least
+    number of seconds that the database's clock can be ahead of ours; it is negative if that clock is behind.
     """
 
     version: str
@@ -106,7 +106,7 @@ def _facts(connection: psycopg.Connection[Any], seconds: float) -> Diagnosis:
     # A replica does not support a stricter level.
     connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
     connection.read_only = True
-    # Set for the transaction: behind PgBouncer in transaction mode, a session setting would outlive us.
+    # Not a session setting, which PgBouncer in transaction mode would pass on to its next client.
     connection.execute("SELECT set_config('statement_timeout', '10s', true)")
     clock_ahead = _clock_ahead(connection)
     parameters = {"tables": list(metadata.tables), "extensions": _EXTENSIONS, "reads_revision": _READS_REVISION}
@@ -142,5 +142,5 @@ def _clock_ahead(connection: psycopg.Connection[Any]) -> float:
     row = connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
     after = time.time()
     theirs = float(row[0]) if row else before
-    # The clocks may agree if the reading lies between `before` and `after`.
+    # The clocks count as equal if the database's reading lies between `before` and `after`.
     return max(theirs - after, 0.0) + min(theirs - before, 0.0)

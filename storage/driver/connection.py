@@ -1,4 +1,4 @@
-"""A psycopg connection that does not repeat work for every statement."""
+"""A psycopg connection with less overhead for each statement."""
 
 import asyncio
 import math
@@ -104,7 +104,7 @@ class Connection(AsyncConnection[Row]):
 
     def _wake(self) -> None:
         if self._waiter is None:
-            # No statement is running. Usually the server says that it is closing the connection; the pool will notice.
+            # No statement is running: most likely the server is closing the connection, which the pool will notice.
             self._unwatch()
         elif not self._waiter.done():
             self._waiter.set_result(None)

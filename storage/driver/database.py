@@ -13,7 +13,10 @@ from storage.errors import Unavailable
 
 
 class Ping(NamedTuple):
-    """Whether the database responded, and the revision of its migrations: None if it has none or does not show it."""
+    """The result of a check: whether the database responded, and the revision of its last migration.
+
+    `revision` is None if there is no migration, or if the role may not read it.
+    """
 
     up: bool
     revision: str | None
@@ -42,7 +45,7 @@ class Database:
             "prepared_statements": prepared_statements,
         }
         self._pool = Pool(url, min_size=min_size, max_size=max_size, **options)
-        # Separate, because the database can be well while every connection of the first pool is in use.
+        # Separate, because a pool without a free connection does not mean that the database is down.
         self._ping_pool = Pool(url, min_size=0, max_size=1, **options)
         self._ping: asyncio.Task[Ping] | None = None
 

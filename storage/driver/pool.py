@@ -24,7 +24,8 @@ _AWAY = (
     psycopg.errors.InvalidSqlStatementName,
     psycopg.errors.DuplicatePreparedStatement,
 )
-# How long requests hand a connection to each other before it returns to psycopg's pool, which replaces old ones.
+# How long requests may hand a connection to each other. Then it returns to psycopg's pool, which replaces connections
+# that are too old.
 _PASS_ON_SECONDS = 1.0
 # Psycopg's pool stops trying to connect after a second, and tries again at the next request for a connection.
 _ASK_AGAIN_SECONDS = 1.0
@@ -33,7 +34,7 @@ _CLOSE_SECONDS = 1.0
 
 
 class Pool:
-    """A pool of autocommit connections. It works between `open` and `close`; times are in seconds."""
+    """A pool of autocommit connections: call `open` before use, and `close` afterwards. Times are in seconds."""
 
     def __init__(
         self,
@@ -131,10 +132,10 @@ class Pool:
         raise self._none_was_free()
 
     async def _wait(self, deadline: float) -> Connection | None:
-        """Wait for another request's turn to end, and return its connection.
+        """Wait for a connection from another request, and return it.
 
-        None means that there is no connection to hand over: the turn allows the caller to take one from psycopg's pool.
-        Raises psycopg.OperationalError at the deadline.
+        Return None if it is the caller's turn to take a connection from psycopg's pool instead. Raises
+        psycopg.OperationalError at the deadline.
         """
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Connection | None] = loop.create_future()
@@ -187,7 +188,7 @@ class Pool:
 
 
 class _Loan:
-    """Takes a connection from a pool and gives it back, in 9 µs; a generator with asyncio.timeout took 17."""
+    """Lends a connection and takes it back in 9 µs; a generator with asyncio.timeout took 17."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool

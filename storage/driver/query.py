@@ -20,7 +20,7 @@ class Query:
         """Compile `statement`.
 
         With `prepare=False` it is never prepared, so PostgreSQL plans it for the values of each execution. With
-        `None` psycopg prepares it on a connection that runs it often.
+        `None`, psycopg prepares it on each connection that runs it often.
         """
         self._prepare = prepare
         compiled = cast(SQLCompiler, statement.compile(dialect=_DIALECT))
