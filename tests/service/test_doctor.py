@@ -176,8 +176,11 @@ def test_a_longer_hash_wants_a_longer_secret(tmp_path: Path, migrated: str) -> N
 @pytest.mark.parametrize(
     ("options", "faults"),
     [
-        ("LOCALE 'C'", {"locale": "create it with a UTF-8 locale"}),
-        ("ENCODING SQL_ASCII LOCALE 'C'", {"encoding": "create it with ENCODING 'UTF8'", "locale": "UTF-8 locale"}),
+        ("LOCALE 'C'", {"locale": "recreate the database with a UTF-8 locale"}),
+        (
+            "ENCODING SQL_ASCII LOCALE 'C'",
+            {"encoding": "recreate the database with ENCODING 'UTF8'", "locale": "UTF-8 locale"},
+        ),
     ],
 )
 def test_a_database_that_would_miss_tasks_in_searches_is_a_fault(
