@@ -3,10 +3,10 @@
 # Python 3.11 or later
 PYTHON ?= python3
 BIN := .venv/bin
-# For how long `make fuzz` goes on; the SEED that it shows repeats it.
+# How long `make fuzz` runs. It prints its SEED, and `make fuzz SEED=...` repeats the run.
 SECONDS ?= 600
 SEED = $(strip $(shell od -An -N4 -tu4 /dev/urandom))
-# Node.js is for the linters of the contract and the clients' tests: without npm they are skipped, and say so.
+# The contract's linters and the tests of the clients need Node.js. Without npm they are skipped, with a message.
 NODE := $(if $(shell command -v npm),tests/node_modules/.package-lock.json)
 NODE_BIN := tests/node_modules/.bin
 
@@ -19,7 +19,7 @@ test: .venv/installed $(NODE)
 fuzz: .venv/installed
 	FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$(SEED) $(BIN)/pytest tests/contract/test_fuzzing.py
 
-# Needs a quiet machine with two cores, for about a quarter of an hour. tests/load/README.md says what it measures, and by parts.
+# Needs an idle machine with two cores and takes about 15 minutes. tests/load/README.md describes what each part measures.
 bench: .venv/installed
 	$(BIN)/python -m tests.load
 
@@ -33,28 +33,28 @@ ifdef NODE
 	$(NODE_BIN)/spectral lint --ruleset tests/checks/spectral.yaml --fail-severity=warn openapi.yaml
 	$(BIN)/python -m tests.checks.compatibility
 else
-	@echo "The contract was neither linted nor compared with the released one: there is no npm on this machine."
-	@test -z "$$CI" || { echo "CI leaves nothing out: install Node.js."; exit 1; }
+	@echo "Skipped: the contract's linters and its comparison with the released contract. They need npm, which is not installed."
+	@test -z "$$CI" || { echo "CI must not skip any check: install Node.js."; exit 1; }
 endif
 
 format: .venv/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Needs uv: the locks are written from pyproject.toml for every Python from 3.11 to 3.13.
+# Needs uv. Writes the lock files from pyproject.toml for every Python version from 3.11 to 3.13.
 lock:
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
 
-# The image's own Python may be another than this one: every package must have a wheel for it.
+# Checks that every package has a wheel for the image's version of Python, which may differ from the local one.
 wheels: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --dry-run --no-deps --target nowhere \
 		--python-version $$(sed -n '1s/FROM python:\([0-9.]*\).*/\1/p' Dockerfile) \
 		--require-hashes --only-binary :all: -r requirements.txt
 
 .venv/installed: requirements-dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("This is Python %s, and 3.11 is needed: make PYTHON=python3.x ..." % sys.version.split()[0])'
-	@echo "Installing into .venv: about a minute, once."
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("This is Python %s, but 3.11 or later is required: make PYTHON=python3.x ..." % sys.version.split()[0])'
+	@echo "Installing the dependencies into .venv. This takes about a minute, and only once."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

@@ -1,4 +1,4 @@
-"""Runs the migrations on the connection that `storage.administration.migrations` hands over."""
+"""Runs the migrations on the connection that `storage.administration.migrations` passes in."""
 
 from alembic import context
 

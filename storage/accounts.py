@@ -1,4 +1,8 @@
-"""One revision per user: the lock that orders a user's writes, and the number that tells whether anything changed."""
+"""Accounts: one row per user, which holds the user's revision and serialises the user's writes by its lock.
+
+Every write increments the revision and stamps it on the rows that it changes, so an unchanged revision means that
+nothing has changed.
+"""
 
 from typing import Any
 
@@ -6,24 +10,27 @@ from sqlalchemy import CTE, BigInteger, ColumnElement, DateTime, Text, bindparam
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.driver.connection import Connection
-from storage.driver.database import Query
+from storage.driver.query import Query
 from storage.schema import accounts
 
 owner = bindparam("user_id", type_=Text)
 now = func.clock_timestamp(type_=DateTime(timezone=True)).label("at")
 
-# A user who has never written anything has no account yet: revision 0.
+# A user who has never written anything has no account and is at revision 0.
 revision = func.coalesce(
     select(accounts.c.revision).where(accounts.c.user_id == owner).scalar_subquery(), literal_column("0", BigInteger)
 ).label("revision")
 _REVISION = Query(select(revision))
 
 lock = select(accounts.c.user_id).where(accounts.c.user_id == owner).with_for_update().cte("account")
-"""Every write to existing rows locks the owner's account before anything else: two orders would deadlock."""
+"""Every write to existing rows locks the owner's account first: without one fixed order, two writes could deadlock."""
 
 
 def bump_or_open() -> CTE:
-    """Return a CTE that increments the revision, opening the account if need be, and tells the time under its lock."""
+    """Return a CTE that increments the user's revision, and creates the account if there is none.
+
+    It returns the new revision, and the time as `at`, taken under the account's lock.
+    """
     opened = insert(accounts).values(user_id=owner, revision=literal_column("1"))
     bumped = opened.on_conflict_do_update(
         index_elements=["user_id"], set_={"revision": accounts.c.revision + literal_column("1")}
@@ -32,13 +39,16 @@ def bump_or_open() -> CTE:
 
 
 def bump_if(condition: ColumnElement[bool]) -> CTE:
-    """Return a CTE that, where the condition holds, increments the revision and tells the time under its lock."""
+    """Return a CTE that increments the user's revision if `condition` holds.
+
+    It returns what `bump_or_open` returns, or no row if the condition does not hold.
+    """
     bumped = update(accounts).where(accounts.c.user_id == owner, condition)
     bumped = bumped.values(revision=accounts.c.revision + literal_column("1"))
     return bumped.returning(accounts.c.revision, now).cte("bump")
 
 
 async def get_revision(connection: Connection, user_id: str) -> int:
-    """Return the newest revision among all that the user ever wrote, at the cost of one primary-key look-up."""
+    """Return the user's current revision, at the cost of one primary-key look-up."""
     row: Any = await _REVISION.fetch_one(connection, user_id=user_id)
     return int(row[0])

@@ -1,4 +1,7 @@
-"""The tables (SQLAlchemy Core). Every key begins with `user_id`, so that the same schema can be distributed by it."""
+"""The tables, in SQLAlchemy Core.
+
+Every key begins with `user_id`, so the same schema can be distributed by it across servers (Citus).
+"""
 
 from sqlalchemy import (
     BigInteger,
@@ -46,8 +49,9 @@ tasks = Table(
 
 is_live = tasks.c.deleted_at.is_(None)
 
-# Literals, not parameters: PostgreSQL matches an expression to its index only when both are written the same.
-# No text in lower case has a capital letter, so that nothing that is searched for straddles title and description.
+# Literals, not parameters: PostgreSQL uses an expression index only if the query contains the same expression.
+# The capital X separates title and description. A search term in lower case never contains it, so no match can
+# start in the title and end in the description.
 searched_text = (
     func.lower(tasks.c.title, type_=Text)
     .concat(literal_column("'X'"))
@@ -58,7 +62,7 @@ Index("tasks_by_created_at", tasks.c.user_id, tasks.c.created_at, tasks.c.id, po
 Index(
     "tasks_by_searched_text",
     tasks.c.user_id,
-    # Written as PostgreSQL repeats it, which is how `alembic check` compares it.
+    # In the form in which PostgreSQL reports it, because `alembic check` compares the text.
     literal_column("((lower(title) || 'X'::text) || lower(COALESCE(description, ''::text)))").label("text"),
     postgresql_using="gin",
     postgresql_ops={"text": "gin_trgm_ops"},

@@ -1,4 +1,4 @@
-"""Lists of a user's tasks: filtered, sorted, paged by keyset or by offset."""
+"""Pages of a user's tasks: filtered, sorted, and paginated by keyset or by offset."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,14 +35,17 @@ from sqlalchemy.types import TypeEngine
 
 from storage import accounts
 from storage.driver.connection import Connection
-from storage.driver.database import Query
+from storage.driver.query import Query
 from storage.schema import is_live, searched_text, tasks
 from storage.tasks import Task, columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """What a task must be to be listed; None and an empty list mean that it does not matter. Days are inclusive."""
+    """The conditions that a listed task meets. None and an empty list set no condition; dates are inclusive.
+
+    A task must have one of `tags`, or with `all_tags` every one of them.
+    """
 
     search: str | None = None
     completed: bool | None = None
@@ -54,21 +57,28 @@ class Filters:
 
 
 class Sort(NamedTuple):
-    """An order: `by` created_at, updated_at, due_date, priority or title; ties by id, in the same direction."""
+    """A sort order: `by` created_at, updated_at, due_date, priority or title, then by id in the same direction."""
 
     by: str
     descending: bool
 
 
 class Position(NamedTuple):
-    """A place between two tasks of a sorted list: the last one's sort key, as SQL returned it as text, and its id."""
+    """The last task of a page, after which the next page begins.
+
+    `key` is its sort key in PostgreSQL's text format.
+    """
 
     key: str
     id: UUID
 
 
 class Page(NamedTuple):
-    """Some tasks in order; `total` of all pages, when asked for; where the next page begins; the user's revision."""
+    """A page of tasks and the user's revision, from one snapshot.
+
+    `total` counts the tasks on all pages; it is None on a page that follows a position. `next` is the position that
+    the next page follows, None on the last page.
+    """
 
     revision: int
     total: int | None
@@ -127,14 +137,15 @@ def _cut(rows: Select[Any], *, after_position: bool) -> Select[Any]:
 
 
 def _page_and_total(filters: frozenset[str], sort: Sort, *, after_position: bool) -> tuple[CTE, ColumnElement[Any]]:
-    """Return the page and, unless it is after a position, how many match."""
+    """Return the CTE of the page, and the expression for the total, which is NULL on a page after a position."""
     matches = _matching(filters, sort, after_position=after_position)
     key = _sort_key(sort).label("sort_key")
     total: ColumnElement[Any] = null() if after_position else _count(tasks, *matches)
     if sort.by == "created_at" and (after_position or not filters):
         page = _ordered(select(*columns, key).where(*matches), key, tasks.c.id, sort)
         return _cut(page, after_position=after_position).cte("page"), total
-    # Off the index's own order all that match are looked at: once for both, and no more of them than their order needs.
+    # A total, or an order without an index, requires every matching task. The statement reads them once for both, and
+    # only their ids and sort keys.
     matched = select(tasks.c.id, key).where(*matches).cte("matched")
     first = _ordered(select(matched), matched.c.sort_key, matched.c.id, sort)
     picked = _cut(first, after_position=after_position).subquery("picked")
@@ -150,30 +161,40 @@ def _count(rows: FromClause, *matches: ColumnElement[bool]) -> ColumnElement[Any
 
 @lru_cache(maxsize=1024)
 def _query(filters: frozenset[str], sort: Sort, *, after_position: bool) -> Query:
-    """Return the statement of a shape: one row at least, which carries the revision and the total."""
+    """Return the statement for these filters and this order.
+
+    Every row begins with the user's revision and the total; an empty page is one row in which all else is NULL.
+    """
     page, total = _page_and_total(filters, sort, after_position=after_position)
     head = select(accounts.revision, total.label("total")).cte("head")
     shown = [page.c[column.name] for column in columns]
     rows = select(head.c.revision, head.c.total, cast(page.c.sort_key, Text), *shown)
     rows = _ordered(rows.select_from(head.outerjoin(page, true())), page.c.sort_key, page.c.id, sort)
-    # Of a term it depends whether the index helps, so that one plan for all terms takes seconds for some.
+    # Whether the index helps depends on the search term: a plan shared by all terms takes seconds for some.
     return Query(rows, prepare=False if "search" in filters else None)
 
 
 def compile_order(sort: Sort) -> None:
-    """Compile the statements of an order without filters; with them there are nearly two thousand more."""
+    """Compile the statements for an order without filters, so that no request waits for them.
+
+    Those with filters are compiled on first use: there are nearly two thousand more.
+    """
     for after_position in (False, True):
         _query(frozenset(), sort, after_position=after_position)
 
 
-# The default one, which no request is to wait for; the others follow soon after the start.
+# The default order, needed by the first request. The service compiles the others soon after startup.
 compile_order(Sort("created_at", descending=True))
 
 
 async def list_tasks(
     connection: Connection, user_id: str, filters: Filters, sort: Sort, *, limit: int, start: Position | int
 ) -> Page:
-    """Return up to `limit` tasks that match, from a position on or, with the total, after so many rows."""
+    """Return up to `limit` matching tasks.
+
+    `start` is the position that the page follows, or the number of tasks to skip. With a number, the page
+    has a total.
+    """
     shape, values = _shape(filters)
     query = _query(shape, sort, after_position=isinstance(start, Position))
     values |= start._asdict() if isinstance(start, Position) else {"offset": start}
@@ -185,7 +206,7 @@ async def list_tasks(
 
 
 def _shape(filters: Filters) -> tuple[frozenset[str], dict[str, Any]]:
-    """Return which conditions apply, and the values of their parameters."""
+    """Return the names of the conditions that apply, and their parameters."""
     tags = "all_tags" if filters.all_tags else "any_tags"
     given = {
         "search": f"%{_escaped(filters.search)}%" if filters.search else None,
@@ -200,5 +221,5 @@ def _shape(filters: Filters) -> tuple[frozenset[str], dict[str, Any]]:
 
 
 def _escaped(text: str) -> str:
-    """Make LIKE's special characters ordinary ones."""
+    """Escape the special characters of LIKE."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,4 +1,4 @@
-"""A user's tasks: one of them, made, read, changed, deleted. Lists are in `storage/task_pages.py`."""
+"""Tasks: create, read, update and delete a single task. `storage/task_pages.py` lists them."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -30,13 +30,13 @@ from uuid6 import uuid7
 
 from storage import accounts
 from storage.driver.connection import Connection, Row
-from storage.driver.database import Query
+from storage.driver.query import Query
 from storage.errors import NotFound, PreconditionFailed
 from storage.schema import is_live, tasks
 
 
 class Task(NamedTuple):
-    """A row of the table `tasks`, as far as callers see it. `priority` is 1 (low) to 3 (high); times are in UTC."""
+    """The columns of `tasks` that callers see. `priority` is 1 (low) to 3 (high); times are in UTC."""
 
     id: UUID
     user_id: str
@@ -88,7 +88,10 @@ def _get() -> Query:
 
 @lru_cache(maxsize=64)
 def _update(names: frozenset[str]) -> Query:
-    """Return the statement that changes just these columns; it returns the task, and whether its revision matched."""
+    """Return the statement that updates these columns.
+
+    It returns the task and whether its revision matched, or no row if there is no such task.
+    """
     new = {name: bindparam(name, type_=tasks.c[name].type) for name in sorted(names)}
     changed = or_(false(), *(_old.c[name].is_distinct_from(value) for name, value in new.items()))
     bump = accounts.bump_if(exists(select(literal_column("1")).where(and_(_matches, changed)).select_from(_old)))
@@ -114,12 +117,12 @@ _DELETE = _delete()
 
 
 def compile_update(name: str) -> None:
-    """Compile the statement that changes one column."""
+    """Compile the statement that updates this column alone, so that no request waits for it."""
     _update(frozenset({name}))
 
 
 async def create_task(connection: Connection, user_id: str, values: Mapping[str, Any]) -> Task:
-    """Store a new task with a value for each of CHANGEABLE, and return it."""
+    """Store a new task and return it. `values` has a value for each name in CHANGEABLE."""
     row: Any = await _CREATE.fetch_one(connection, user_id=user_id, id=_new_id(), **values)
     return Task._make(row)
 
@@ -139,9 +142,10 @@ async def update_task(
     values: Mapping[str, Any],
     revisions: Sequence[int] | None,
 ) -> Task:
-    """Give the task new values for some of CHANGEABLE, and return it; without a change it keeps its revision.
+    """Update the task and return it. If no value differs, the task keeps its revision.
 
-    `revisions` are those in which the task may be changed, None means any. Raises NotFound and PreconditionFailed.
+    `values` has new values for some of the names in CHANGEABLE. The task is updated only if its revision is in
+    `revisions`; None allows any. Raises NotFound and PreconditionFailed.
     """
     query = _update(frozenset(values))
     row = await query.fetch_one(connection, user_id=user_id, id=task_id, revisions=revisions, **values)
@@ -149,7 +153,7 @@ async def update_task(
 
 
 async def delete_task(connection: Connection, user_id: str, task_id: UUID, revisions: Sequence[int] | None) -> None:
-    """Delete the task. `revisions` and what is raised are as for `update_task`."""
+    """Delete the task. `revisions` and the errors raised are those of `update_task`."""
     _accepted(await _DELETE.fetch_one(connection, user_id=user_id, id=task_id, revisions=revisions))
 
 

@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create both tables, and the extensions that the index for search needs."""
+    """Create both tables, their indexes, and the extensions that the search index needs."""
     op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
     op.execute("CREATE EXTENSION IF NOT EXISTS btree_gin")
     op.create_table(
@@ -43,6 +43,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop both tables; the extensions may be somebody else's too."""
+    """Drop both tables. Keep the extensions, which other applications may use."""
     op.drop_table("tasks")
     op.drop_table("accounts")

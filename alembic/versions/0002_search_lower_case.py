@@ -1,4 +1,4 @@
-"""The index for search is of the text in lower case: pg_trgm, by itself, does not see some letters as ILIKE does."""
+"""Index the searched text in lower case, because pg_trgm folds the case of some letters differently from ILIKE."""
 
 from alembic import op
 
@@ -9,7 +9,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the index anew, of `lower(...)`."""
+    """Recreate the search index on `lower(...)`."""
     op.drop_index("tasks_by_text", "tasks")
     op.execute(
         "CREATE INDEX tasks_by_text ON tasks USING gin "
@@ -18,7 +18,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Make the index anew, of the text as it is."""
+    """Recreate the search index on the unchanged text."""
     op.drop_index("tasks_by_text", "tasks")
     op.execute(
         "CREATE INDEX tasks_by_text ON tasks USING gin "

@@ -1,4 +1,4 @@
-"""The index for search keeps title and description apart, so that what it finds needs no other condition."""
+"""Separate title and description in the search index, so that a search needs only one condition."""
 
 from alembic import op
 
@@ -9,9 +9,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the new index, and only then drop the old one: writes wait for the first, reads for the second.
+    """Create the new index before dropping the old one: creating blocks only writes, dropping also blocks reads.
 
-    The release before searches without the old one, too, if slowly: it reads all of a user's tasks.
+    During a rollout, the previous release searches without its index, which is slow: it reads all tasks of a user.
     """
     op.execute(
         "CREATE INDEX tasks_by_searched_text ON tasks USING gin "
@@ -21,7 +21,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Make the index of both as one text."""
+    """Recreate the index on title and description as one text."""
     op.execute(
         "CREATE INDEX tasks_by_text ON tasks USING gin "
         "(user_id, lower(title || ' ' || coalesce(description, '')) gin_trgm_ops) WHERE deleted_at IS NULL"

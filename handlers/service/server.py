@@ -17,7 +17,7 @@ from handlers.service.app import create_app
 from handlers.settings.settings import Settings
 from handlers.telemetry.logs import log_config
 from storage.administration.migrations import migrate
-from storage.driver.database import describe
+from storage.driver.database import describe_database
 
 _logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def _greet(settings: Settings) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{settings.port}"
     workers = "1 worker" if settings.workers == 1 else f"{settings.workers} workers"
-    _logger.info("Todo API %s on %s, %s, %s", __version__, url, describe(settings.database_url or ""), workers)
+    _logger.info("Todo API %s on %s, %s, %s", __version__, url, describe_database(settings.database_url or ""), workers)
     if not settings.production:
         header = f"Authorization: Bearer {mint(settings, 'demo', 86400)}"
         click.echo(f"\nTry it in a browser, {url}/docs, or as the user 'demo', for a day:\n")

@@ -5,7 +5,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from storage.administration.embedded import make_directory
+from storage.administration.embedded_files import make_directory
 
 SHORTEST_SECRET = 32
 

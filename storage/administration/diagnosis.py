@@ -1,4 +1,4 @@
-"""What is true of a database: facts, of which others judge whether they are faults."""
+"""Facts about a database. `todo-api doctor` decides which of them are problems."""
 
 import time
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ SELECT quote_ident(current_user) AS role,
        current_setting('default_transaction_read_only') = 'on' AS is_read_only,
        coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS can_create_tables,
        pg_backend_pid() AS backend_pid,
-       -- NULL where there is no limit of its own.
+       -- A limit of -1 means none; least() ignores NULL.
        (SELECT least(
             current_setting('max_connections')::int
             - current_setting('superuser_reserved_connections')::int
@@ -53,7 +53,12 @@ SELECT quote_ident(current_user) AS role,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """The facts of one connection and its database. Times are in seconds; a fault is a sentence, or None."""
+    """Facts about a connection and its database.
+
+    `seconds` is the time that connecting took. `address` is the socket's folder or the IP address connected to.
+    `encoding_fault` and `locale_fault` are sentences, or None if there is no fault. `clock_ahead` is the least
+    number of seconds that the database's clock can be ahead of ours; it is negative if that clock is behind.
+    """
 
     version: str
     seconds: float
@@ -77,11 +82,9 @@ class Diagnosis:
 
 
 def diagnose(url: str) -> Diagnosis:
-    """Return what is true of a database, and change nothing in it.
+    """Return facts about the database at `url`, without changing it.
 
-    `seconds` is what connecting took; `address` is where it led to, a socket's or an IP address; `clock_ahead` is by
-    how much the database's clock is ahead of ours at least, negative when it is behind.
-    Raises Unavailable when it does not answer, UnsuitableDatabase when it is too old to be asked or does not tell.
+    Raises Unavailable if it does not respond, and UnsuitableDatabase if it is too old or if a query fails.
     """
     started = time.monotonic()
     try:
@@ -96,14 +99,14 @@ def diagnose(url: str) -> Diagnosis:
             return _facts(connection, seconds)
     except psycopg.Error as error:
         words = str(error).partition("\n")[0]
-        raise UnsuitableDatabase(f"It answers, but a question about it failed: {words}.") from error
+        raise UnsuitableDatabase(f"It responds, but a query about it failed: {words}.") from error
 
 
 def _facts(connection: psycopg.Connection[Any], seconds: float) -> Diagnosis:
-    # A replica knows no stricter level.
+    # A replica does not support a stricter level.
     connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
     connection.read_only = True
-    # Of the transaction: behind a transaction-pooling PgBouncer, a setting of the session would outlive us.
+    # Not a session setting, which PgBouncer in transaction mode would pass on to its next client.
     connection.execute("SELECT set_config('statement_timeout', '10s', true)")
     clock_ahead = _clock_ahead(connection)
     parameters = {"tables": list(metadata.tables), "extensions": _EXTENSIONS, "reads_revision": _READS_REVISION}
@@ -116,7 +119,7 @@ def _facts(connection: psycopg.Connection[Any], seconds: float) -> Diagnosis:
         address=connection.info.hostaddr or connection.info.host,
         is_encrypted=connection.pgconn.ssl_in_use,
         is_verified=_is_verified(connection.info.get_parameters()),
-        # A pooler gives its clients process ids of its own.
+        # A connection pooler reports process ids of its own to its clients.
         is_pooled=facts.pop("backend_pid") != connection.info.backend_pid,
         encoding_fault=encoding_fault(connection),
         locale_fault=locale_fault(connection),
@@ -130,7 +133,7 @@ def _facts(connection: psycopg.Connection[Any], seconds: float) -> Diagnosis:
 
 
 def _is_verified(parameters: Mapping[str, str]) -> bool:
-    """Say whether nobody else could have answered: by the server's certificate, or by SCRAM bound to the channel."""
+    """Return whether the server has proved its identity, by its certificate or by SCRAM with channel binding."""
     return parameters.get("sslmode") == "verify-full" or parameters.get("channel_binding") == "require"
 
 
@@ -139,5 +142,5 @@ def _clock_ahead(connection: psycopg.Connection[Any]) -> float:
     row = connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
     after = time.time()
     theirs = float(row[0]) if row else before
-    # Somewhere between the two is where both could agree.
+    # The clocks count as equal if the database's reading lies between `before` and `after`.
     return max(theirs - after, 0.0) + min(theirs - before, 0.0)

@@ -1,4 +1,4 @@
-"""Migrations, and whether a database can serve at all."""
+"""Migrations, and checks whether the service can use a database."""
 
 import re
 from pathlib import Path
@@ -18,9 +18,9 @@ _LOCK = 7_261_042_001
 
 
 def migrate(url: str) -> None:
-    """Bring the database's tables up to date, once however many processes do so at the same time.
+    """Bring the database's tables up to date. Of several processes that do so at the same time, only one changes them.
 
-    Raises UnsuitableDatabase for a database that cannot serve, Unavailable when it does not answer.
+    Raises UnsuitableDatabase if the service cannot use the database, and Unavailable if the database does not respond.
     """
     try:
         with connect(url, autocommit=True) as connection:
@@ -37,32 +37,35 @@ def migrate(url: str) -> None:
 
 
 def connect(url: str, *, autocommit: bool) -> psycopg.Connection[Any]:
-    """Return a connection for a few statements. Raises psycopg.OperationalError, at the latest after ten seconds."""
+    """Return a connection for a few statements. Raises psycopg.OperationalError, after ten seconds at most."""
     return psycopg.connect(
         url, autocommit=autocommit, connect_timeout=10, client_encoding="utf8", prepare_threshold=None
     )
 
 
 def revisions() -> list[str]:
-    """Return all revisions, oldest first, as the names of their files tell them: Alembic takes 0.2 s to import."""
+    """Return the revisions of all migrations, oldest first.
+
+    They are read from file names, because importing Alembic takes 0.2 s.
+    """
     return sorted(file.name.partition("_")[0] for file in (_DIRECTORY / "versions").glob("*.py"))
 
 
 def head() -> str:
-    """Return the newest revision there is."""
+    """Return the revision of the newest migration."""
     return revisions()[-1]
 
 
 def is_applied(revision: str | None, newest: str) -> bool:
-    """Say whether a database in a revision has all that the newest one known here brings.
+    """Return whether a database at `revision` has all migrations up to `newest`.
 
-    It may be newer: a release must be able to serve what the next one has migrated, as both run during a rollout.
+    It may have later ones: during a rollout, a release must work on a database that the next release has migrated.
     """
     return revision is not None and re.fullmatch(r"\d{4}", revision) is not None and revision >= newest
 
 
 def alembic_config() -> "Config":
-    """Return Alembic's configuration; `alembic/env.py` finds its connection in `attributes["connection"]`."""
+    """Return Alembic's configuration. The caller sets `attributes["connection"]`, which `alembic/env.py` uses."""
     from alembic.config import Config
 
     config = Config()
@@ -71,31 +74,31 @@ def alembic_config() -> "Config":
 
 
 def version_fault(connection: psycopg.Connection[Any]) -> str | None:
-    """Return in a sentence why a database's version cannot serve, None when it can."""
+    """Return a sentence that says why the database's version is unsuitable, None if it is suitable."""
     if connection.info.server_version < 140000:
         return "The database is older than PostgreSQL 14: upgrade it."
     return None
 
 
 def encoding_fault(connection: psycopg.Connection[Any]) -> str | None:
-    """Return in a sentence why a database's encoding cannot serve, None when it can."""
+    """Return a sentence that says why the database's encoding is unsuitable, None if it is suitable."""
     if connection.info.parameter_status("server_encoding") != "UTF8":
-        return "The database's encoding is not UTF8: create it with ENCODING 'UTF8'."
+        return "The database's encoding is not UTF8: recreate the database with ENCODING 'UTF8'."
     return None
 
 
 def locale_fault(connection: psycopg.Connection[Any]) -> str | None:
-    """Return in a sentence why a database's locale cannot serve, None when it can."""
+    """Return a sentence that says why the database's locale is unsuitable, None if it is suitable."""
     if connection.execute("SELECT 'Ä' ILIKE 'ä'").fetchone() != (True,):
         return (
-            "The database's locale does not know that Ä is the upper case of ä, so that searches would miss tasks: "
-            "create it with a UTF-8 locale, such as LOCALE 'C.UTF-8' or 'en_US.UTF-8'."
+            "The database's locale does not know that Ä is the upper case of ä, so searches would miss tasks: "
+            "recreate the database with a UTF-8 locale, such as LOCALE 'C.UTF-8' or 'en_US.UTF-8'."
         )
     return None
 
 
 def revision_of(connection: psycopg.Connection[Any]) -> str | None:
-    """Return the revision that a database's tables are of, None when there are no tables yet."""
+    """Return the revision of the last migration applied to the database, None if there is none."""
     if connection.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,):
         return None
     row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -110,17 +113,17 @@ def _upgrade(url: str) -> None:
         "postgresql+psycopg://",
         creator=lambda: connect(url, autocommit=False),
         poolclass=NullPool,
-        # A stricter level would see the database as it was before it waited for the lock.
+        # Under a stricter level, the transaction would see the database as it was before the wait for the lock.
         isolation_level="READ COMMITTED",
     )
     config = alembic_config()
     try:
         with engine.begin() as connection:
-            # Of the transaction: behind a transaction-pooling PgBouncer, a lock of the session would outlive us.
+            # Not a session lock, which would remain on the server connection of a PgBouncer in transaction mode.
             connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except CommandError as error:
-        raise UnsuitableDatabase(f"The database is of another version: {error}.") from error
+        raise UnsuitableDatabase(f"The database has a migration that this release does not know: {error}.") from error
     except DBAPIError as error:
         raise error.orig or error from error

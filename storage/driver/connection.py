@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL, as psycopg has it, but for what each statement would do anew."""
+"""A psycopg connection with less overhead for each statement."""
 
 import asyncio
 import math
@@ -20,38 +20,41 @@ _WRITABLE = int(Wait.W)
 
 
 class Connection(AsyncConnection[Row]):
-    """A connection that keeps cursors, and whose socket the event loop goes on watching between statements.
+    """A connection that reuses cursors, and keeps its socket registered with the event loop between statements.
 
-    Of 115 µs for a row, a new cursor takes 27 to find out how to convert values, there and back; to have the socket
-    watched anew takes 20.
+    Of the 115 µs that psycopg takes to fetch one row, a new cursor spends 27 on choosing how to convert parameters and
+    results, and registering the socket again takes 20.
     """
 
     statement_timeout = math.inf
-    """How many seconds a statement may take."""
+    """The longest time that a statement may take, in seconds."""
 
     pass_on_until = 0.0
-    """Until when, by the event loop's clock, one request may give it to another."""
+    """The time, by the event loop's clock, until which a request may hand this connection directly to another."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Each keeps its last row, too.
+        # No more than eight, because each cursor also keeps the last row that it fetched.
         self.cursor_of = lru_cache(8)(lambda _: self.binary_cursor())
         self._watched: int | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     @property
     def is_idle(self) -> bool:
-        """Whether it is whole, and in no transaction."""
+        """Whether the connection is intact and not in a transaction."""
         return self.pgconn.transaction_status == TransactionStatus.IDLE
 
     def binary_cursor(self) -> AsyncRawCursor[Row]:
-        """Return a new cursor, for parameters as `$1` and rows in PostgreSQL's binary format."""
+        """Return a new cursor that takes parameters as `$1` and fetches rows in PostgreSQL's binary format."""
         cursor = AsyncRawCursor(self)
         cursor.format = Format.BINARY
         return cursor
 
     async def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None) -> Result:  # noqa: ASYNC109 - psycopg's
-        """Run what psycopg does with a statement. Raises psycopg.OperationalError when it takes longer than it may."""
+        """Run psycopg's generator `gen`, which executes a statement, and return its result.
+
+        Raises psycopg.OperationalError after `timeout` seconds, or after `statement_timeout` if no timeout is given.
+        """
         loop, seconds = asyncio.get_running_loop(), timeout or self.statement_timeout
         end = loop.time() + seconds
         try:
@@ -67,7 +70,7 @@ class Connection(AsyncConnection[Row]):
             raise
         finally:
             if self.pgconn.status != ConnStatus.OK:
-                # Libpq has closed the socket, and the next one may have its number.
+                # Libpq has closed the socket, and its descriptor may be reused for another one.
                 self._unwatch()
         await self._end(gen)
         raise psycopg.OperationalError(f"the statement took longer than {seconds:g} s")
@@ -78,9 +81,9 @@ class Connection(AsyncConnection[Row]):
         await super().close()
 
     async def _wait_for_socket(self, loop: asyncio.AbstractEventLoop, writable: int, interval: float) -> None:
-        """Wait until the socket can be read or, where that is wanted, written; or for so many seconds.
+        """Wait until the socket is readable or, if `writable` is set, writable, but no longer than `interval` seconds.
 
-        Raises psycopg.OperationalError where libpq has closed the socket, of which nothing would come.
+        Raises psycopg.OperationalError if libpq has closed the socket, which would never become ready.
         """
         descriptor = self.pgconn.socket
         if self._watched is None:
@@ -89,7 +92,7 @@ class Connection(AsyncConnection[Row]):
         if writable:
             loop.add_writer(descriptor, self._wake)
         self._waiter = loop.create_future()
-        # Then libpq looks by itself: of a socket with an error, uvloop tells only once.
+        # After the interval libpq checks the socket itself, because uvloop reports a socket's error only once.
         timer = loop.call_later(interval, self._wake)
         try:
             await self._waiter
@@ -101,7 +104,7 @@ class Connection(AsyncConnection[Row]):
 
     def _wake(self) -> None:
         if self._waiter is None:
-            # The server spoke unasked, as a rule to say that it closes: whoever takes this connection next will see.
+            # No statement is running: most likely the server is closing the connection, which the pool will notice.
             self._unwatch()
         elif not self._waiter.done():
             self._waiter.set_result(None)
@@ -112,10 +115,10 @@ class Connection(AsyncConnection[Row]):
             self._watched = None
 
     async def _end(self, gen: PQGen[Any]) -> None:
-        """Have the server end a statement that nobody waits for any more; unless it does, the pool drops us."""
+        """Cancel a running statement on the server. If that fails, the pool discards the connection."""
         self._unwatch()
         if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
             with suppress(psycopg.Error):
                 await self.cancel_safe(timeout=_CANCEL_SECONDS)
-                # Not psycopg's `wait`, which takes ten seconds more where it is cancelled itself.
+                # Not psycopg's own `wait`, which can take ten more seconds if it is cancelled in turn.
                 await wait_async(gen, self.pgconn.socket, timeout=_CANCEL_SECONDS)

@@ -1,26 +1,22 @@
-"""Statements compiled once, and a database that tells whether it answers."""
+"""The database: a pool of connections, and a check whether PostgreSQL responds."""
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy import ClauseElement
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.sql.compiler import SQLCompiler
 
-from storage.driver.connection import Connection, Row
+from storage.driver.connection import Connection
 from storage.driver.pool import Pool
 from storage.errors import Unavailable
 
-# `$1` and not `%(name)s`, which psycopg would take apart and number again at each execution.
-_DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-
 
 class Ping(NamedTuple):
-    """Whether the database answered, and the revision that its tables are in: None without tables."""
+    """The result of a check: whether the database responded, and the revision of its last migration.
+
+    `revision` is None if there is no migration, or if the role may not read it.
+    """
 
     up: bool
     revision: str | None
@@ -29,39 +25,8 @@ class Ping(NamedTuple):
 _DOWN = Ping(up=False, revision=None)
 
 
-class Query:
-    """A statement of SQLAlchemy Core, compiled once to the SQL that psycopg runs."""
-
-    def __init__(self, statement: ClauseElement, *, prepare: bool | None = None) -> None:
-        """`prepare=False` has it planned anew for the values of each execution; else it is prepared when used often."""
-        self._prepare = prepare
-        compiled = cast(SQLCompiler, statement.compile(dialect=_DIALECT))
-        self.sql = str(compiled).encode()
-        self._names = tuple(compiled.positiontup or ())
-        required = {name for name, bind in compiled.binds.items() if bind.required}
-        self._literals = {name: value for name, value in compiled.params.items() if name not in required}
-
-    def values(self, **parameters: Any) -> list[Any]:
-        """Return the values of `$1`, `$2` and so on."""
-        given = self._literals | parameters if self._literals else parameters
-        return [given[name] for name in self._names]
-
-    async def fetch_one(self, connection: Connection, **parameters: Any) -> Row | None:
-        """Return the first row, None when there is none. Raises psycopg.Error."""
-        cursor = connection.cursor_of(self.sql)
-        await cursor.execute(self.sql, self.values(**parameters), prepare=self._prepare)
-        return await cursor.fetchone()
-
-    async def fetch_all(self, connection: Connection, **parameters: Any) -> Sequence[Row]:
-        """Return every row. Raises psycopg.Error."""
-        # A new cursor: one that is kept keeps its rows, too, and a page may have some megabytes.
-        cursor = connection.binary_cursor()
-        await cursor.execute(self.sql, self.values(**parameters), prepare=self._prepare)
-        return await cursor.fetchall()
-
-
 class Database:
-    """A pool of connections, and one connection apart from it that tells whether the database answers."""
+    """A pool of connections, and a separate connection that checks whether the database responds."""
 
     def __init__(
         self,
@@ -73,14 +38,14 @@ class Database:
         statement_timeout: float,
         prepared_statements: bool,
     ) -> None:
-        """Nothing is connected before `open`. Timeouts are in seconds."""
+        """Connect to nothing until `open` is called. Timeouts are in seconds."""
         options: dict[str, Any] = {
             "timeout": pool_timeout,
             "statement_timeout": statement_timeout,
             "prepared_statements": prepared_statements,
         }
         self._pool = Pool(url, min_size=min_size, max_size=max_size, **options)
-        # Of its own: a pool that is all in use does not mean that the database is away.
+        # Separate, because a pool without a free connection does not mean that the database is down.
         self._ping_pool = Pool(url, min_size=0, max_size=1, **options)
         self._ping: asyncio.Task[Ping] | None = None
 
@@ -90,28 +55,31 @@ class Database:
         await self._ping_pool.open()
 
     async def close(self) -> None:
-        """Close every connection, after the statements that are under way."""
+        """Close idle connections now, and each lent one when it is given back."""
         if self._ping is not None:
             self._ping.cancel()
         await self._ping_pool.close()
         await self._pool.close()
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
-        """Lend a connection. Raises Unavailable when there is none, when it breaks, or when it takes too long."""
+        """Lend a connection for the duration of a `with` block.
+
+        Raises Unavailable if no connection becomes free in time, if it breaks, or if a statement takes too long.
+        """
         return self._pool.lend()
 
     def load(self) -> tuple[int, int]:
-        """Return how many connections are in use, and how many requests wait for one."""
+        """Return the number of connections in use, and the number of requests that wait for one."""
         return self._pool.load()
 
     async def ping(self, within: float) -> Ping:
-        """Ask the database whether it answers, for so many seconds at the most.
+        """Check whether the database responds, and wait at most `within` seconds.
 
-        A ping that hangs is left to end by itself and is not joined by another.
+        A check that hangs keeps running, and later calls wait for it instead of starting another.
         """
         if self._ping is None or self._ping.done():
             self._ping = asyncio.create_task(self._answers())
-        # Ours, whichever ping comes after it while we wait.
+        # A local variable, because a later call may replace `self._ping` during the wait.
         ping = self._ping
         await asyncio.wait({ping}, timeout=within)
         return ping.result() if ping.done() and not ping.cancelled() else _DOWN
@@ -124,8 +92,8 @@ class Database:
             return _DOWN
 
 
-def describe(url: str) -> str:
-    """Return which database a URL leads to, in words, without its password."""
+def describe_database(url: str) -> str:
+    """Describe the database of a URL for the log: its name, host, port and user, but not its password."""
     given = conninfo_to_dict(url)
     port = f":{given['port']}" if given.get("port") else ""
     user = f" as {given['user']}" if given.get("user") else ""

@@ -1,4 +1,4 @@
-"""A pool of connections: each is lent to one request at a time, and closed when it breaks."""
+"""A connection pool: it lends each connection to one request at a time, and closes connections that break."""
 
 import asyncio
 import select
@@ -13,7 +13,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from storage.driver.connection import Connection
 from storage.errors import Unavailable
 
-# Beside what is away: what has no tables yet, or not for us, and a pooler that mixes up prepared statements.
+# The database is unreachable or read-only, its tables do not exist yet or are closed to this role, or a connection
+# pooler in transaction mode has mixed up prepared statements.
 _AWAY = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -23,16 +24,17 @@ _AWAY = (
     psycopg.errors.InvalidSqlStatementName,
     psycopg.errors.DuplicatePreparedStatement,
 )
-# For so long a connection goes from request to request; then psycopg's pool sees it, and replaces it when it is old.
+# How long requests may hand a connection to each other. Then it returns to psycopg's pool, which replaces connections
+# that are too old.
 _PASS_ON_SECONDS = 1.0
-# Psycopg's pool gives up to connect after a second, and tries again when it is asked again.
+# Psycopg's pool stops trying to connect after a second, and tries again at the next request for a connection.
 _ASK_AGAIN_SECONDS = 1.0
-# For attempts to connect to a database that says nothing.
+# How long `close` waits for attempts to connect to a database that does not respond.
 _CLOSE_SECONDS = 1.0
 
 
 class Pool:
-    """A pool of autocommit connections, open between `open` and `close`. Times are in seconds."""
+    """A pool of autocommit connections: call `open` before use, and `close` afterwards. Times are in seconds."""
 
     def __init__(
         self,
@@ -45,8 +47,8 @@ class Pool:
         prepared_statements: bool,
     ) -> None:
         self._statement_timeout = statement_timeout
-        # Whoever waits for a connection waits here, not in psycopg's queue, which makes a task of each wait; and gets
-        # it from who had it. With 16 requests at once and 10 connections, that takes 15 µs of each, not 37.
+        # Requests wait here, and not in psycopg's queue, which creates a task for each wait. Each gets its connection
+        # directly from the request before it: 15 µs instead of 37, with 16 requests at once and 10 connections.
         self._turns = max_size
         self._waiters: deque[asyncio.Future[Connection | None]] = deque()
         self._pool = AsyncConnectionPool(
@@ -62,32 +64,35 @@ class Pool:
             max_size=max_size,
             timeout=timeout,
             configure=self._configure,
-            # By default it would double its pauses for five minutes, and be as late when the database is back.
+            # By default, pauses between attempts double for five minutes, and a recovery during a pause goes unnoticed.
             reconnect_timeout=_ASK_AGAIN_SECONDS,
             open=False,
             name="todo-api",
         )
 
     async def open(self) -> None:
-        """Begin to connect, without waiting for the database."""
+        """Start connecting, without waiting for the database."""
         await self._pool.open()
 
     async def close(self) -> None:
-        """Close every connection, after the statements that are under way."""
+        """Close idle connections now, and each lent one when it is given back."""
         await self._pool.close(timeout=_CLOSE_SECONDS)
 
     def lend(self) -> AbstractAsyncContextManager[Connection]:
-        """Lend a connection. Raises Unavailable when there is none, when it breaks, or when it takes too long."""
+        """Lend a connection for the duration of a `with` block.
+
+        Raises Unavailable if no connection becomes free in time, if it breaks, or if a statement takes too long.
+        """
         return _Loan(self)
 
     def load(self) -> tuple[int, int]:
-        """Return how many connections are in use, and how many requests wait for one."""
+        """Return the number of connections in use, and the number of requests that wait for one."""
         stats = self._pool.get_stats()
         waiting = sum(not waiter.done() for waiter in self._waiters)
         return stats["pool_size"] - stats["pool_available"], stats.get("requests_waiting", 0) + waiting
 
     async def take(self) -> Connection:
-        """Return a connection, to be given back. Raises psycopg.OperationalError."""
+        """Return a connection that the caller must give back. Raises psycopg.OperationalError."""
         deadline = asyncio.get_running_loop().time() + self._pool.timeout
         if self._turns:
             self._turns -= 1
@@ -100,7 +105,7 @@ class Pool:
             raise
 
     async def give_back(self, connection: Connection) -> None:
-        """Take back a connection, whatever state it is in."""
+        """Take back a connection in any state, even broken."""
         may_pass_on = connection.is_idle and asyncio.get_running_loop().time() < connection.pass_on_until
         if may_pass_on and (waiter := self._next_waiter()):
             waiter.set_result(connection)
@@ -112,7 +117,7 @@ class Pool:
 
     async def _take_from_pool(self, deadline: float) -> Connection:
         loop = asyncio.get_running_loop()
-        # The pool's own check pauses longer after each dead connection, and there may be as many as it has.
+        # The pool's own check pauses for longer after each dead connection, and all of them may be dead.
         while _has_something_to_read(connection := await self._getconn(deadline)):
             await connection.close()
             await self._pool.putconn(connection)
@@ -127,7 +132,11 @@ class Pool:
         raise self._none_was_free()
 
     async def _wait(self, deadline: float) -> Connection | None:
-        """Wait for another request's connection, or for its turn to take one from the pool: None."""
+        """Wait for a connection from another request, and return it.
+
+        Return None if it is the caller's turn to take a connection from psycopg's pool instead. Raises
+        psycopg.OperationalError at the deadline.
+        """
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Connection | None] = loop.create_future()
         self._waiters.append(waiter)
@@ -136,7 +145,7 @@ class Pool:
             return await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                # What came meanwhile is the next one's.
+                # A connection or a turn arrived before the cancellation: pass it on.
                 if connection := waiter.result():
                     await self.give_back(connection)
                 else:
@@ -151,7 +160,7 @@ class Pool:
             waiter.set_exception(self._none_was_free())
 
     def _none_was_free(self) -> psycopg.OperationalError:
-        return psycopg.OperationalError(f"no connection was free for {self._pool.timeout:g} s")
+        return psycopg.OperationalError(f"no connection became free within {self._pool.timeout:g} s")
 
     def _end_turn(self) -> None:
         if waiter := self._next_waiter():
@@ -160,7 +169,7 @@ class Pool:
             self._turns += 1
 
     def _next_waiter(self) -> "asyncio.Future[Connection | None] | None":
-        """Return who has waited longest, and waits still."""
+        """Return the request that has been waiting longest, None if no request is waiting."""
         while self._waiters:
             if not (waiter := self._waiters.popleft()).done():
                 return waiter
@@ -168,17 +177,18 @@ class Pool:
 
     async def _configure(self, connection: Connection) -> None:
         connection.statement_timeout = self._statement_timeout
-        # Psycopg counts from 0 on each connection. Behind a pooler of transactions, one's statement would be another's.
+        # Psycopg numbers prepared statements from 0 on each connection. Behind a connection pooler in transaction mode,
+        # two connections would use one name for different statements.
         connection._prepared._prepared_idx = randbits(64)
         await connection.execute(
             "SELECT set_config('TimeZone', 'UTC', false), "
-            # A stricter default of the database's would fail writes that ours, which lock, need not fail.
+            # The locks of our writes suffice: a stricter default would only make them fail with serialization errors.
             "set_config('default_transaction_isolation', 'read committed', false)"
         )
 
 
 class _Loan:
-    """A connection from a pool and back: in 9 µs, where a generator with asyncio.timeout took 17."""
+    """Lends a connection and takes it back in 9 µs; a generator with asyncio.timeout took 17."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -201,7 +211,7 @@ class _Loan:
 
 
 def _has_something_to_read(connection: Connection) -> bool:
-    """Say whether the server spoke unasked to an idle connection: as a rule, to say that it has closed it."""
+    """Return whether the server has sent something on an idle connection, usually that it has closed it."""
     if connection.closed:
         return True
     poll = select.poll()

@@ -176,8 +176,11 @@ def test_a_longer_hash_wants_a_longer_secret(tmp_path: Path, migrated: str) -> N
 @pytest.mark.parametrize(
     ("options", "faults"),
     [
-        ("LOCALE 'C'", {"locale": "create it with a UTF-8 locale"}),
-        ("ENCODING SQL_ASCII LOCALE 'C'", {"encoding": "create it with ENCODING 'UTF8'", "locale": "UTF-8 locale"}),
+        ("LOCALE 'C'", {"locale": "recreate the database with a UTF-8 locale"}),
+        (
+            "ENCODING SQL_ASCII LOCALE 'C'",
+            {"encoding": "recreate the database with ENCODING 'UTF8'", "locale": "UTF-8 locale"},
+        ),
     ],
 )
 def test_a_database_that_would_miss_tasks_in_searches_is_a_fault(
@@ -223,7 +226,7 @@ def test_tables_that_are_gone_are_a_fault_though_the_revision_is_there(tmp_path:
 
 def test_a_database_that_answers_but_cannot_be_asked_is_told_apart(tmp_path: Path, database: str) -> None:
     change(database, "ALTER TABLE alembic_version RENAME COLUMN version_num TO version")
-    assert "It answers, but a question about it failed: " in the_fault(examine(tmp_path, database), "database")
+    assert "It responds, but a query about it failed: " in the_fault(examine(tmp_path, database), "database")
 
 
 def test_tables_of_something_else_are_a_fault(tmp_path: Path, database: str) -> None:
@@ -340,4 +343,4 @@ def test_the_embedded_database_is_examined_whether_it_runs_or_not(tmp_path: Path
 def test_an_embedded_database_that_cannot_run_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     found = examine(tmp_path, DATA_DIR=str(tmp_path / "file"))
-    assert "Set DATA_DIR to another place" in the_fault(found, "database")
+    assert "Set DATA_DIR to another directory" in the_fault(found, "database")

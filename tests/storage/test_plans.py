@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Literal
 from storage import accounts, tags, tasks
 from storage.administration.migrations import migrate
 from storage.driver.connection import Connection
-from storage.driver.database import Query
+from storage.driver.query import Query
 from storage.task_pages import Filters, Position, Sort, _query, list_tasks
 from tests.support.postgres import new_database
 
