@@ -161,8 +161,6 @@ def _run(arguments: list[str], cwd: str, env: dict[str, str]) -> None:
 
 
 def _main() -> None:
-    # As in each program; and each decides for itself what PyJWT is to bring.
-    runpy.run_path(str(Path(__file__).parents[2] / "handlers" / "service" / "imports.py"))["put_off"]()
     with warnings.catch_warnings(action="ignore"):
         for library in LIBRARIES:
             importlib.import_module(library)
