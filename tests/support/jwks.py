@@ -1,5 +1,6 @@
 """A host that publishes a JWK set as a test wants it, the keys to sign with, and a service that takes them."""
 
+import hmac
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from jwt import PyJWS
 from jwt.algorithms import get_default_algorithms
 
 from tests.support.client import claims_of
+from tests.support.jws import base64url
 from tests.support.server import ROOT, free_port, start
 
 Jwk = dict[str, Any]
@@ -58,6 +60,12 @@ def signing_key(kid: str, algorithm: str = "EdDSA", bits: int = 2048) -> Signing
     if algorithm == "ES256":
         return SigningKey(kid, algorithm, generate_ec(SECP256R1()))
     return SigningKey(kid, algorithm, generate_rsa(public_exponent=65537, key_size=bits))
+
+
+def forged(header: dict[str, Any], claims: dict[str, Any], key: bytes) -> str:
+    """Return a token with an HMAC in place of its signature."""
+    message = ".".join(base64url(json.dumps(part).encode()) for part in (header, claims))
+    return f"{message}.{base64url(hmac.digest(key, message.encode(), 'sha256'))}"
 
 
 class JwksHost:
