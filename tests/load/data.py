@@ -45,7 +45,7 @@ _SETTINGS = {
     "shared_buffers": "'512MB'",
     "max_wal_size": "'8GB'",
     "checkpoint_timeout": "'1h'",
-    # It could run during any server's round. The bench vacuums the tables before each operation instead.
+    # It could slow down the server whose round it falls into. Tables are vacuumed before each operation instead.
     "autovacuum": "off",
 }
 _COLUMNS = "user_id, id, revision, title, description, completed, completed_at, priority, due_date, tags, "
@@ -55,7 +55,7 @@ _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """Run a PostgreSQL with the settings of a production server, and yield the URL of a database with empty tables."""
+    """Run a PostgreSQL configured for benchmarks, and yield the URL of a database with empty tables."""
     with reachable_directory() as directory:
         with run_postgres(directory / "postgresql") as url, psycopg.connect(url, autocommit=True) as connection:
             for name, value in _SETTINGS.items():
@@ -66,7 +66,7 @@ def postgres() -> Iterator[str]:
 
 
 def task_id(user: int, number: int) -> UUID:
-    """Return the id of a user's nth task: UUIDs of version 7 (RFC 9562) that sort in order of creation."""
+    """Return the UUID (version 7, RFC 9562) of a user's task, both given by number. Ids sort in order of creation."""
     return UUID(f"019b0000-{number >> 16:04x}-7{number >> 4 & 0xFFF:03x}-8{number & 0xF:x}00-{user:012x}")
 
 

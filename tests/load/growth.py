@@ -146,7 +146,7 @@ class Times(NamedTuple):
 def _measure(operation: Operation, clients: list[Client]) -> dict[int, Times]:
     requests = [(client.size, operation.prepare(client)) for client in clients]
     taken: dict[int, list[float]] = {client.size: [] for client in clients}
-    # Warm-up, not counted: after ten executions, statements are prepared and PostgreSQL has chosen its plans.
+    # Warm-up, not counted: three requests by four users, since plans settle after ten executions of a statement.
     for _ in range(3):
         for _, request in requests:
             request()

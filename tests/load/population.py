@@ -137,7 +137,7 @@ def _copy(connection: psycopg.Connection, population: Sequence[tuple[str, int]],
 
 
 def _revisions(size: int) -> int:
-    """Return how many tasks a user has created: one for every hundred that exist has been deleted."""
+    """Return how many tasks a user has created: those that exist, and one deleted task for every hundred of them."""
     return size + size // 100
 
 

@@ -43,7 +43,7 @@ def servers(url: str) -> Iterator[list[Server]]:
 
 
 def comparable(content: Any) -> Any:
-    """Replace a page's cursor, which only this service signs, by whether there is one."""
+    """Replace the cursor of a page by a boolean, since only this service signs its cursors."""
     if isinstance(content, Mapping) and "tasks" in content:
         return {**content, "next_cursor": bool(content["next_cursor"])}
     return content

@@ -35,10 +35,10 @@ PRODUCED: set[Pair] = set()
 
 
 class NotInContract(Exception):
-    """A response violates the contract. Not an AssertionError, since a test might expect one of those."""
+    """A response violates the contract. It is not an AssertionError, which a test may catch."""
 
 
-class Answer:
+class DeclaredResponse:
     """A Response Object (OpenAPI 3.0.3, section 4.7.17) with its schemas compiled."""
 
     def __init__(self, declared: Mapping[str, Any]) -> None:
@@ -94,10 +94,13 @@ def _content_violations(response: httpx.Response) -> Iterator[str]:
         yield "a 204 has a Content-Length"
 
 
-def _operations(item: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, Answer]]]:
+def _operations(item: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, DeclaredResponse]]]:
     """Return, by method, each operation's id and its declared responses by status."""
     return {
-        method.upper(): (operation["operationId"], {code: Answer(one) for code, one in operation["responses"].items()})
+        method.upper(): (
+            operation["operationId"],
+            {code: DeclaredResponse(one) for code, one in operation["responses"].items()},
+        )
         for method, operation in item.items()
         if method != "parameters"
     }
@@ -118,11 +121,11 @@ class PathItem:
         problem = {"application/problem+json": {"schema": components["schemas"]["Problem"]}}
         # The HTTP parser rejects unknown methods with 400 before routing can reject them with 405.
         rejections = {
-            "400": Answer(components["responses"]["BadRequest"]),
-            "405": Answer({"headers": headers, "content": problem}),
+            "400": DeclaredResponse(components["responses"]["BadRequest"]),
+            "405": DeclaredResponse({"headers": headers, "content": problem}),
         }
         self._others = f"a method that {path} does not take", rejections
-        self._operations["OPTIONS"] = f"OPTIONS of {path}", {"204": Answer({"headers": headers})}
+        self._operations["OPTIONS"] = f"OPTIONS of {path}", {"204": DeclaredResponse({"headers": headers})}
 
     def has(self, path: str) -> bool:
         """Return whether a path matches this template."""
@@ -153,7 +156,7 @@ DECLARED: set[Pair] = {
 def check(response: httpx.Response) -> None:
     """Raise NotInContract if a response to a request for one of the contract's paths violates the contract."""
     request = response.request
-    # A preflight (Fetch standard, section 3.2) is not a request for an operation: the browser sends it first.
+    # A preflight (Fetch standard, section 3.2) is not a call of an operation: the browser sends it before the call.
     if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
         return
     target: bytes = request.extensions.get("target", request.url.raw_path)

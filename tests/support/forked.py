@@ -150,7 +150,7 @@ def _run(arguments: list[str], cwd: str, env: dict[str, str]) -> None:
     option, program, *rest = arguments
     sys.path[:0] = [cwd, *env.get("PYTHONPATH", "").split(os.pathsep)]
     sys.argv = [option, *rest]
-    # An interpreter imports sitecustomize at startup. The one imported here so far may be the distribution's.
+    # An interpreter imports sitecustomize at startup. This process may have imported the distribution's, so drop that.
     sys.modules.pop("sitecustomize", None)
     with suppress(ImportError):
         importlib.import_module("sitecustomize")

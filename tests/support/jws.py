@@ -1,4 +1,4 @@
-"""Tokens that no library creates: signatures over any payload and header (RFC 7515)."""
+"""Correctly signed tokens that no library creates, with any header and payload (RFC 7515)."""
 
 import hmac
 from base64 import urlsafe_b64encode

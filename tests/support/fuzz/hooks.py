@@ -11,7 +11,7 @@ from schemathesis.openapi.checks import RejectedPositiveData
 
 @schemathesis.hook
 def filter_failure(_: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
-    """Keep a failure, unless the server rejected input that is valid by its schema but not for the stored data."""
+    """Ignore a failure if the input satisfied its schema, but the stored data made it invalid; keep all others."""
     if not isinstance(failure, RejectedPositiveData):
         return True
     if response.status_code == 412:

@@ -2,15 +2,15 @@
 
 import psycopg
 
-# PostgreSQL checks every row when a constraint is added, so add each again. A table cannot have a second primary key or
-# NOT NULL: add UNIQUE and CHECK instead.
+# Adds each constraint a second time, for which PostgreSQL checks every row: a primary key as UNIQUE and NOT NULL as
+# CHECK, because neither can be added twice.
 CONSTRAINTS = r"""
 SELECT format('ALTER TABLE %s ADD %s', conrelid::regclass, regexp_replace(
     replace(pg_get_constraintdef(oid), 'PRIMARY KEY', 'UNIQUE'), '^NOT NULL (.*)$', 'CHECK (\1 IS NOT NULL)'))
 FROM pg_constraint WHERE connamespace = 'public'::regnamespace
 """
 
-# amcheck raises an error where an index disagrees with its table.
+# amcheck raises an error if an index disagrees with its table.
 INDEXES = """
 SELECT CASE amname
     WHEN 'btree' THEN format('SELECT bt_index_check(%s, heapallindexed => true, checkunique => true)', class.oid)

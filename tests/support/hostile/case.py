@@ -33,11 +33,11 @@ def head(line: str | bytes, *fields: bytes) -> bytes:
 
 
 def get(target: str | bytes, *fields: bytes) -> bytes:
-    """Return a GET request, with a token, for a target sent without any encoding."""
+    """Return a GET request with a token. The target is not encoded."""
     line = b"GET %s HTTP/1.1" % (target.encode() if isinstance(target, str) else target)
     return head(line, HOST, AUTHORIZATION, *fields)
 
 
 def post(content: bytes, *fields: bytes, line: str = f"POST {TASKS} HTTP/1.1") -> bytes:
-    """Return a request to create a task, or with another request line, with a token and a correct Content-Length."""
+    """Return a request with content, a token and a correct Content-Length; by default, it creates a task."""
     return head(line, HOST, AUTHORIZATION, *fields, b"Content-Length: %d" % len(content)) + content

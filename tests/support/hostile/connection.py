@@ -12,7 +12,7 @@ from tests.support.hostile.case import HOST, LIVE, Case, head
 
 # Seconds of silence after which the server counts as hanging. Most responses take a millisecond.
 SILENCE = 1
-# Sent after each case. If the server finds the case's end correctly, the response to this request comes next.
+# Follows each case. Its response comes next only if the server found the end of the case in the right place.
 _LAST = head(f"GET {LIVE} HTTP/1.1", HOST, b"X-Request-ID: last")
 
 

@@ -33,7 +33,7 @@ HOSTS: dict[str, tuple[tuple[bytes, ...], int]] = {
     "an unclosed bracket": ((b"Host: [::1",), 400),
 }
 
-# Fields that RFC 9112 does not allow; the server closes the connection after each.
+# Fields that RFC 9112 forbids or that exceed the server's limits; the server closes the connection after each.
 MALFORMED: dict[str, bytes] = {
     "no colon": b"X-A",
     "no name": b": a",

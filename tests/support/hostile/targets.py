@@ -1,4 +1,4 @@
-"""Request targets: deceptive paths, and queries that no client can mean."""
+"""Request targets: deceptive paths and nonsensical queries."""
 
 from tests.support.hostile.case import AUTHORIZATION, HOST, LIVE, TASKS, USER, Case, get, head
 
@@ -82,11 +82,11 @@ PATHS: dict[str, int] = {
     f"https://todo.example.com{LIVE}": 200,
     f"http://user:password@todo.example.com{LIVE}": 200,
     "http://todo.example.com/nothing": 404,
-    # RFC 9112, section 3.2.4: the server as a whole, which is not in the contract.
+    # RFC 9112, section 3.2.4: `*` means the server as a whole, for which the contract declares nothing.
     "*": 404,
 }
 
-# Invalid targets; the server closes the connection after each.
+# Invalid or overlong targets; the server closes the connection after each.
 MALFORMED: dict[str, bytes] = {
     "fragment": b"/health#fragment",
     "authority": b"todo.example.com:443",

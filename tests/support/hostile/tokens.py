@@ -19,7 +19,7 @@ def claiming(name: str, value: str) -> str:
 
 
 def headed(**parameters: Any) -> str:
-    """Return a correctly signed token with these parameters added to its header, or replaced in it."""
+    """Return a correctly signed token with these parameters in its header, some in place of its own."""
     return sign(_CLAIMS, json.dumps({"alg": "HS256", "typ": "JWT"} | parameters))
 
 

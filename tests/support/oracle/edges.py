@@ -1,4 +1,4 @@
-"""Requests derived from the contract: one for each limit and each unusual value, with nothing left to chance."""
+"""Requests derived from the contract: one for each limit and each unusual value, none of them random."""
 
 import json
 from collections.abc import Iterator
