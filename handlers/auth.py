@@ -1,10 +1,10 @@
-"""The tag `auth`: who a token speaks for."""
+"""The tag `auth`: whom a token speaks for."""
 
-from handlers.authentication.bearer import Principal
-from handlers.contract.operation import Answer
-from handlers.resources.tasks import PRIVATE
+from handlers.authentication.principal import Principal
+from handlers.resources.revisions import PRIVATE
+from handlers.responses.response import JSON, Response
 
 
-async def verify_token(principal: Principal) -> Answer:
-    """Answer with what the verified token says."""
-    return {"valid": True, **principal}, 200, PRIVATE
+async def verify_token(principal: Principal) -> Response:
+    """Return what the verified token says."""
+    return JSON({"valid": True, **principal}, headers=PRIVATE)

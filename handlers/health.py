@@ -2,35 +2,35 @@
 
 from typing import Any
 
-from handlers.contract.operation import Answer
 from handlers.responses.problems import RETRY_AFTER
+from handlers.responses.response import JSON, Response
 from storage.administration.migrations import is_applied
 from storage.driver.database import Database
 
-_PATIENCE_SECONDS = 1.0
+_TIMEOUT_SECONDS = 1.0
 
 
-async def get_health(database: Database, version: str) -> Answer:
-    """Answer 200 or 503, within about a second either way."""
-    ping = await database.ping(within=_PATIENCE_SECONDS)
-    body = {"version": version, "database": "up" if ping.up else "down"}
-    return _answer({"status": "healthy" if ping.up else "unhealthy", **body}, good=ping.up)
+async def get_health(database: Database, version: str) -> Response:
+    """Return 200 or 503, in either case within about a second."""
+    ping = await database.ping(within=_TIMEOUT_SECONDS)
+    content = {"version": version, "database": "up" if ping.up else "down"}
+    return _response({"status": "healthy" if ping.up else "unhealthy", **content}, good=ping.up)
 
 
-async def get_liveness(version: str) -> Answer:
-    """Answer 200, whatever the database does."""
-    return _answer({"status": "alive", "version": version}, good=True)
+async def get_liveness(version: str) -> Response:
+    """Return 200, whatever the state of the database."""
+    return _response({"status": "alive", "version": version}, good=True)
 
 
-async def get_readiness(database: Database, version: str, newest_revision: str) -> Answer:
-    """Answer 200 or 503, within about a second either way."""
-    ping = await database.ping(within=_PATIENCE_SECONDS)
+async def get_readiness(database: Database, version: str, newest_revision: str) -> Response:
+    """Return 200 or 503, in either case within about a second."""
+    ping = await database.ping(within=_TIMEOUT_SECONDS)
     applied = is_applied(ping.revision, newest_revision)
     migrations = ("applied" if applied else "pending") if ping.up else "unknown"
-    body = {"version": version, "database": "up" if ping.up else "down", "migrations": migrations}
-    return _answer({"status": "ready" if applied else "not_ready", **body}, good=applied)
+    content = {"version": version, "database": "up" if ping.up else "down", "migrations": migrations}
+    return _response({"status": "ready" if applied else "not_ready", **content}, good=applied)
 
 
-def _answer(body: dict[str, Any], *, good: bool) -> Answer:
+def _response(content: dict[str, Any], *, good: bool) -> Response:
     headers = {"Cache-Control": "no-store"}
-    return (body, 200, headers) if good else (body, 503, headers | RETRY_AFTER)
+    return JSON(content, headers=headers) if good else JSON(content, 503, headers | RETRY_AFTER)

@@ -1,26 +1,31 @@
-"""What storage can refuse. None of these knows HTTP; `handlers/middleware/errors.py` translates them."""
+"""What storage can refuse. None of these errors knows HTTP; `handlers/middleware/errors.py` translates them."""
 
 from typing import Any
 
 
 class NotFound(Exception):
-    """The user has no such row."""
+    """The user has no such row. `resource` says of what, such as "task"."""
+
+    def __init__(self, resource: str) -> None:
+        super().__init__(resource)
+        self.resource = resource
 
 
 class PreconditionFailed(Exception):
-    """The row is in another revision than the caller requires.
+    """The row has a revision that the caller does not accept.
 
-    `current` is the row as it is now.
+    `resource` says of what, such as "task"; `current` is the row as it is now, which has a `revision`.
     """
 
-    def __init__(self, current: Any) -> None:
-        super().__init__()
+    def __init__(self, resource: str, current: Any) -> None:
+        super().__init__(resource)
+        self.resource = resource
         self.current = current
 
 
 class Unavailable(Exception):
-    """The database does not answer, or not in time. Whether a write was made is not known."""
+    """The database does not respond, or not in time. Whether a write was made is unknown."""
 
 
 class UnsuitableDatabase(Exception):
-    """The database is there but cannot serve. The message is a sentence for the operator."""
+    """The database responds but cannot serve. The message is a sentence for the operator."""

@@ -128,7 +128,7 @@ async def get_task(connection: Connection, user_id: str, task_id: UUID) -> Task:
     """Return the user's task. Raises NotFound."""
     row = await _GET.fetch_one(connection, user_id=user_id, id=task_id)
     if row is None:
-        raise NotFound
+        raise NotFound("task")
     return Task._make(row)
 
 
@@ -155,10 +155,10 @@ async def delete_task(connection: Connection, user_id: str, task_id: UUID, revis
 
 def _accepted(row: Row | None) -> Task:
     if row is None:
-        raise NotFound
+        raise NotFound("task")
     *task, accepted = row
     if not accepted:
-        raise PreconditionFailed(Task._make(task))
+        raise PreconditionFailed("task", Task._make(task))
     return Task._make(task)
 
 

@@ -2,15 +2,16 @@
 
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jwt
 from jwt.algorithms import HMACAlgorithm
 
-from handlers.contract.schemas import Validator
+from handlers.authentication.principal import Principal
+from handlers.contract.validator import Validator
 from handlers.responses.problems import Problem, invalid_input, unauthorized
 from handlers.settings.settings import LEEWAY_SECONDS, Settings
 from handlers.settings.web_url import origin_of
@@ -28,16 +29,6 @@ _HASHES = {"HS256": HMACAlgorithm.SHA256, "HS384": HMACAlgorithm.SHA384, "HS512"
 _FAULTS = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
 
-class Principal(TypedDict):
-    """Whom a valid token speaks for, and for how long."""
-
-    user_id: str
-    email: str | None
-    name: str | None
-    issued_at: datetime | None
-    expires_at: datetime
-
-
 class _Expected(NamedTuple):
     """What `iss` and `aud` must be; None where they may be anything."""
 
@@ -51,8 +42,8 @@ class BearerSecurity:
     Every key is bound to one algorithm, so that none is ever used by another family's (RFC 8725, section 3.1).
     """
 
-    def __init__(self, settings: Settings, user_id_schema: Mapping[str, Any], key_set: "KeySet | None") -> None:
-        """`user_id_schema` is what the contract says of `{user_id}`; a `sub` must be so, too.
+    def __init__(self, settings: Settings, user_id: Validator, key_set: "KeySet | None") -> None:
+        """`user_id` is what the contract says of `{user_id}`; a `sub` must be so, too.
 
         `key_set` has the public keys of those tokens that the secret has not signed.
         """
@@ -62,7 +53,7 @@ class BearerSecurity:
         # Better Auth's jwt() plugin names its own origin as both.
         origin = origin_of(settings.jwks_url or "")
         self._expected_by_default = _Expected(settings.jwt_issuer or origin, settings.jwt_audience or origin)
-        self._is_user_id = Validator(user_id_schema).is_valid
+        self._is_user_id = user_id.is_valid
         # What the secret has signed cannot be revoked: verified once, it is valid until its `exp`, whoever sends it. To
         # verify it anew took 76 of a request's 241 µs. Nothing is kept of a token that is refused, or signed with a key
         # that may be withdrawn.

@@ -6,43 +6,71 @@ from typing import Any
 import orjson
 from starlette.types import Receive, Scope
 
-from handlers.contract.schemas import ContractError, Place, TooDeep, Validator, draft4
+from handlers.contract.conversion import Convert, converter
+from handlers.contract.errors import ContractError
+from handlers.contract.messages import REQUIRED
+from handlers.contract.schemas import Schema, draft4
+from handlers.contract.validator import Place, TooDeep, Validator
 from handlers.responses.problems import MOST_ERRORS, InputError, Problem
 
 _LONGEST_POINTER = 500
 
 
 class ClientDisconnected(Exception):
-    """The client went away before it had sent the whole body: nobody is left to answer."""
+    """The client disconnected before it had sent the whole body: nobody waits for a response."""
+
+
+class _Content:
+    """What a body may be in one media type: a schema, compiled."""
+
+    def __init__(self, schema: Schema) -> None:
+        translated = draft4(schema)
+        self._validator = Validator(translated)
+        self._convert: Convert = converter(translated) or _unchanged
+
+    def parse(self, content: bytes) -> tuple[Any, list[InputError]]:
+        """Return the body as handlers take it, and all errors; with an error, the body must not be used."""
+        if not content:
+            return None, [_error((), REQUIRED)]
+        try:
+            body = orjson.loads(content)
+        except orjson.JSONDecodeError as error:
+            return None, [_error((), f"is not JSON in UTF-8: {error}"[:500])]
+        if self._validator.is_valid(body):
+            return self._convert(body), []
+        try:
+            return None, [_error(place, words) for place, words in self._validator.errors(body, MOST_ERRORS + 1)]
+        except TooDeep:
+            return None, [_error((), "is nested too deeply")]
 
 
 class RequestBody:
-    """A Request Body Object (OpenAPI 3.0.3, section 4.7.13), compiled: one validator per media type."""
+    """A Request Body Object (OpenAPI 3.0.3, section 4.7.13), compiled: one schema for each media type."""
 
     def __init__(self, declared: Mapping[str, Any], limit: int) -> None:
         """Compile what the contract declares; `limit` is in bytes. Raises ContractError for what is not supported."""
         if not declared.get("required", False):
             raise ContractError("an optional request body is not supported")
         self._limit = limit
-        self._validators = {
-            media_type: Validator(draft4(content["schema"])) for media_type, content in declared["content"].items()
+        self._contents = {
+            media_type: _Content(content["schema"]) for media_type, content in declared["content"].items()
         }
 
     async def read(self, scope: Scope, receive: Receive) -> tuple[Any, list[InputError]]:
-        """Return the parsed body and all its faults.
+        """Return the parsed body and all its errors.
 
         Raises Problem 415 and 413, and ClientDisconnected.
         """
         media_type = self._media_type(scope["headers"])
         content = await _read(receive, self._limit)
-        if media_type is None:
-            if not content:
-                return None, [_error((), "is required")]
+        if media_type is not None:
+            return self._contents[media_type].parse(content)
+        if content:
             raise self._unsupported()
-        return self._parse(content, self._validators[media_type])
+        return None, [_error((), REQUIRED)]
 
     def _media_type(self, headers: Sequence[tuple[bytes, bytes]]) -> str | None:
-        """Return the declared media type that the body comes in, None when none is said. Raises Problem 413, 415."""
+        """Return the media type of the body, None without a Content-Type. Raises Problem 413 and 415."""
         content_type = None
         for name, value in headers:
             if name == b"content-type":
@@ -57,27 +85,16 @@ class RequestBody:
             return None
         media_type, *parameters = content_type.lower().split(";")
         media_type = media_type.strip()
-        if media_type not in self._validators or not all(map(_is_harmless, parameters)):
+        if media_type not in self._contents or not all(map(_is_harmless, parameters)):
             raise self._unsupported()
         return media_type
 
     def _unsupported(self) -> Problem:
-        return Problem(415, f"The body must be sent as {' or '.join(self._validators)}, in UTF-8.")
+        return Problem(415, f"The body must be sent as {' or '.join(self._contents)}, in UTF-8.")
 
-    @staticmethod
-    def _parse(content: bytes, validator: Validator) -> tuple[Any, list[InputError]]:
-        if not content:
-            return None, [_error((), "is required")]
-        try:
-            body = orjson.loads(content)
-        except orjson.JSONDecodeError as error:
-            return None, [_error((), f"is not JSON in UTF-8: {error}"[:500])]
-        if validator.is_valid(body):
-            return body, []
-        try:
-            return body, [_error(place, words) for place, words in validator.errors(body, MOST_ERRORS + 1)]
-        except TooDeep:
-            return body, [_error((), "is nested too deeply")]
+
+def _unchanged(body: Any) -> Any:
+    return body
 
 
 async def _read(receive: Receive, limit: int) -> bytes:
@@ -97,12 +114,12 @@ async def _read(receive: Receive, limit: int) -> bytes:
 
 
 def _number(digits: bytes) -> int:
-    """Return what digits say; the parser lets no more than 2^64 - 1 pass, but any zeros before it."""
+    """Return the number that digits write; the parser accepts at most 2^64 - 1, with any number of leading zeros."""
     return int(digits.lstrip(b"0") or b"0")
 
 
 def _is_harmless(parameter: str) -> bool:
-    """Say whether a parameter of the media type can be ignored: JSON has none (RFC 8259), and is always UTF-8."""
+    """Return whether a parameter of the media type can be ignored: JSON has none (RFC 8259) and is always UTF-8."""
     name, _, value = parameter.partition("=")
     return name.strip() != "charset" or value.strip().strip('"') in ("utf-8", "utf8")
 

@@ -8,11 +8,16 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import Scope
 
-from handlers.contract.schemas import CONVERTERS, ContractError, Place, Schema, Validator, draft4
+from handlers.contract.conversion import Convert, converter
+from handlers.contract.errors import ContractError
+from handlers.contract.messages import UNRECOGNISED
+from handlers.contract.schemas import Schema, draft4
+from handlers.contract.validator import Place, Validator
 from handlers.responses.problems import MOST_ERRORS, InputError
 
 _LONGEST_NAME = 120
-# Python's int() takes underscores, blanks and every script's digits, and fails above 4,300 of them.
+_SUPPORTED = {"name", "in", "required", "description", "schema", "example", "style", "explode"}
+# Python's int() also takes underscores, blanks and every script's digits, and fails above 4,300 of them.
 _INTEGER = re.compile(r"-?[0-9]{1,4000}")
 
 
@@ -24,7 +29,7 @@ def _boolean(text: str) -> bool | str:
     return {"true": True, "false": False}.get(text, text)
 
 
-# What is not of the type stays text, and the validator then says so with all other faults.
+# A value of another type stays text, so that the validator reports it together with all other errors.
 _FROM_TEXT: dict[str, Callable[[str], Any]] = {"string": str, "integer": _integer, "boolean": _boolean}
 
 
@@ -32,7 +37,7 @@ _FROM_TEXT: dict[str, Callable[[str], Any]] = {"string": str, "integer": _intege
 class Parameter:
     """A Parameter Object (OpenAPI 3.0.3, section 4.7.12), compiled.
 
-    `name` is the wire's, `argument` the handler's; `from_text` makes a JSON value of one occurrence, `convert`, where
+    `name` is the client's, `argument` the handler's. `from_text` makes a JSON value of one occurrence; `convert`, where
     there is one, makes the handler's type of a valid JSON value.
     """
 
@@ -43,31 +48,15 @@ class Parameter:
     schema: Schema
     repeatable: bool
     from_text: Callable[[str], Any]
-    convert: Callable[[Any], Any] | None
+    convert: Convert | None
 
     @classmethod
     def compile(cls, declared: Mapping[str, Any]) -> "Parameter":
         """Compile what the contract declares. Raises ContractError for what is not supported."""
         name, location, schema = declared["name"], declared["in"], draft4(declared["schema"])
-        repeatable = schema["type"] == "array"
+        repeatable = schema.get("type") == "array"
         single = schema["items"] if repeatable else schema
-        if unsupported := declared.keys() - {
-            "name",
-            "in",
-            "required",
-            "description",
-            "schema",
-            "example",
-            "style",
-            "explode",
-        }:
-            raise ContractError(f"parameter '{name}': {sorted(unsupported)} is not supported")
-        if location not in ("query", "path", "header") or (repeatable and location != "query"):
-            raise ContractError(f"parameter '{name}': such a schema in {location} is not supported")
-        if declared.get("style", "form") != "form" or declared.get("explode", True) is not True:
-            raise ContractError(f"parameter '{name}': only style form with explode is supported")
-        if single.get("type", "string") not in _FROM_TEXT:
-            raise ContractError(f"parameter '{name}': the type '{single['type']}' is not supported")
+        _check(declared, single.get("type", "string"), repeatable=repeatable)
         return cls(
             name=name,
             location=location,
@@ -76,8 +65,21 @@ class Parameter:
             schema=schema,
             repeatable=repeatable,
             from_text=_FROM_TEXT[single.get("type", "string")],
-            convert=CONVERTERS.get(schema.get("format", "")),
+            convert=converter(schema),
         )
+
+
+def _check(declared: Mapping[str, Any], single_type: Any, *, repeatable: bool) -> None:
+    """Raise ContractError for a parameter that is not supported."""
+    name, location = declared["name"], declared["in"]
+    if unsupported := declared.keys() - _SUPPORTED:
+        raise ContractError(f"parameter '{name}': {sorted(unsupported)} is not supported")
+    if location not in ("query", "path", "header") or (repeatable and location != "query"):
+        raise ContractError(f"parameter '{name}': such a schema in {location} is not supported")
+    if declared.get("style", "form") != "form" or declared.get("explode", True) is not True:
+        raise ContractError(f"parameter '{name}': only style form with explode is supported")
+    if not isinstance(single_type, str) or single_type not in _FROM_TEXT:
+        raise ContractError(f"parameter '{name}': the type '{single_type}' is not supported")
 
 
 class Parameters:
@@ -101,9 +103,12 @@ class Parameters:
         """The names under which a handler takes the parameters."""
         return set(self._by_argument)
 
-    def read(self, scope: Scope) -> tuple[dict[str, Any], list[InputError]]:
-        """Return the handler's arguments, defaults filled in, and all faults; with one, the arguments are of no use."""
-        given: dict[str, Any] = {p.argument: p.from_text(scope["path_params"][p.name]) for p in self._path}
+    def read(self, scope: Scope, path_parameters: Mapping[str, str]) -> tuple[dict[str, Any], list[InputError]]:
+        """Return the handler's arguments, defaults filled in, and all errors.
+
+        Where there is an error, the arguments must not be used.
+        """
+        given: dict[str, Any] = {p.argument: p.from_text(path_parameters[p.name]) for p in self._path}
         errors: list[InputError] = []
         if self._header:
             self._read_header(scope["headers"], given)
@@ -137,7 +142,7 @@ class Parameters:
             parameter = self._query.get(name) if name is not None else None
             if parameter is None:
                 shown = name if name is not None else encoded_name.decode("latin-1")
-                errors.append({"in": "query", "name": _shorten(shown), "detail": "is not known here"})
+                errors.append({"in": "query", "name": _shorten(shown), "detail": UNRECOGNISED})
             elif value is None:
                 errors.append({"in": "query", "name": parameter.name, "detail": "must be UTF-8, percent-encoded"})
             elif parameter.repeatable:
@@ -161,7 +166,7 @@ def _object_schema(parameters: Iterable[Parameter]) -> dict[str, Any]:
 
 
 def _decode(encoded: bytes) -> str | None:
-    """Undo application/x-www-form-urlencoded (WHATWG URL, section 5.1); None when the bytes are not UTF-8."""
+    """Decode application/x-www-form-urlencoded (WHATWG URL, section 5.1); return None when the bytes are not UTF-8."""
     try:
         return unquote_to_bytes(encoded.replace(b"+", b" ")).decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""The contract, as written and as JSON, and its pages: from memory, and with nothing from another host."""
+"""The contract, as written and as JSON, and its pages: served from memory, with nothing loaded from another host."""
 
 from hashlib import sha256
 from importlib.util import find_spec
@@ -8,13 +8,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from handlers.contract.operation import Contract
-from handlers.responses.entity_tags import names
+from handlers.contract.document import Contract
+from handlers.responses.entity_tags import is_listed
 
 _PAGES = Path(__file__).with_name("pages")
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}
 _REVALIDATED = {"Cache-Control": "no-cache"}
-# RFC 8246. Whoever changes a file changes its URL.
+# RFC 8246, section 2. The URL of a file contains its hash, so that a changed file has another URL.
 _IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
 _POLICY = "; ".join(
     [
@@ -24,21 +24,21 @@ _POLICY = "; ".join(
         "img-src data:",
         "base-uri 'none'",
         "form-action 'none'",
-        # Hugging Face shows the service in a frame of its own.
+        # Hugging Face shows a Space in a frame.
         "frame-ancestors 'self' https://huggingface.co https://*.hf.space",
         "style-src 'self'",
     ]
 )
 _POLICIES = {
     "docs": _POLICY,
-    # ReDoc adds its rules, from its script, to style elements that are empty: this is the hash of nothing. The icons
-    # in its text are a font, which is in its script too.
+    # ReDoc creates empty style elements, which this hash of the empty string allows, and adds rules to them by script.
+    # Its icons are a font in a data URL.
     "redoc": f"{_POLICY} 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; font-src data:",
 }
 
 
 def contract_routes(contract: Contract) -> list[Route]:
-    """Return the routes of `/openapi.yaml`, byte for byte, and of `/openapi.json`, its references kept."""
+    """Return the routes of `/openapi.yaml`, byte for byte, and of `/openapi.json`, with its references unresolved."""
     return [
         _route("/openapi.yaml", contract.yaml, "application/yaml", _REVALIDATED),
         _route("/openapi.json", contract.json, "application/json", _REVALIDATED),
@@ -46,12 +46,12 @@ def contract_routes(contract: Contract) -> list[Route]:
 
 
 def page_routes() -> list[Route]:
-    """Return the routes of `/docs`, of `/redoc`, of the files that these load, and of `/`, which leads to `/docs`.
+    """Return the routes of `/docs`, `/redoc`, the files that these pages load, and `/`, which redirects to `/docs`.
 
-    Raises ModuleNotFoundError without the package `offapi`, which brings Swagger UI and ReDoc.
+    Raises ModuleNotFoundError if the package `offapi`, which contains Swagger UI and ReDoc, is not installed.
     """
     files = {file.name: file.read_bytes() for file in _files()}
-    # ReDoc has no option for its makers' logo, which is on a host of theirs; redoc.css says their name instead.
+    # ReDoc has no option to omit its vendor's logo, which loads from another host. redoc.css shows the name instead.
     files["redoc.js"] = files["redoc.js"].replace(b"https://cdn.redoc.ly/redoc/", b"data:,")
     digests = {name: _digest(content) for name, content in files.items()}
     urls = {name: f"assets/{digest}/{name}" for name, digest in digests.items()}
@@ -69,7 +69,7 @@ def page_routes() -> list[Route]:
 
 
 def _files() -> list[Path]:
-    # The package is found and not imported: an import would format 10 MB of pages that we do not serve.
+    # The package is located without being imported: an import would format 10 MB of pages that are not served here.
     spec = find_spec("offapi")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("The package offapi is not installed.", name="offapi")
@@ -81,7 +81,7 @@ def _files() -> list[Path]:
 
 
 def _page(name: str, urls: dict[str, str]) -> bytes:
-    """Return a page of ours, in which each file that it loads is named by its URL."""
+    """Return one of our pages, with the name of each file that it loads replaced by its URL."""
     page = (_PAGES / f"{name}.html").read_text(encoding="utf-8")
     for file, url in urls.items():
         page = page.replace(f'"{file}"', f'"{url}"')
@@ -93,12 +93,12 @@ async def _to_docs(_: Request) -> Response:
 
 
 def _route(path: str, content: bytes, media_type: str, headers: dict[str, str], digest: str | None = None) -> Route:
-    """Return the route of a document, which is a 304 for whoever holds it (RFC 9110, section 15.4.5)."""
+    """Return the route of a document, which sends a 304 to a client that has it already (RFC 9110, section 15.4.5)."""
     digest = digest or _digest(content)
     headers = {"ETag": f'"{digest}"', **headers}
 
     async def answer(request: Request) -> Response:
-        if names(", ".join(request.headers.getlist("if-none-match")), digest):
+        if is_listed(digest, ", ".join(request.headers.getlist("if-none-match"))):
             return Response(status_code=304, headers=headers)
         return Response(content, media_type=media_type, headers=headers)
 

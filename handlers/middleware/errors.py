@@ -1,26 +1,30 @@
-"""Exceptions become answers, whatever raised them."""
+"""Errors become problem documents, whichever part of the stack raised them."""
+
+import logging
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from handlers.middleware.methods import Methods
-from handlers.responses.problems import MEDIA_TYPE, Problem, logger, problem_of
-from handlers.responses.response import respond
-from storage.errors import Unavailable
+from handlers.resources import SERIALISERS
+from handlers.responses.entity_tags import strong
+from handlers.responses.problems import MEDIA_TYPE, RETRY_AFTER, Problem
+from handlers.responses.response import send_whole
+from handlers.responses.state import request_state
+from storage.errors import NotFound, PreconditionFailed, Unavailable
+
+_logger = logging.getLogger(__name__)
 
 
-class ExceptionMiddleware:
-    """Answers with a problem document for every exception.
-
-    Connexion's would make wrappers for each request that needs none: with its routing and its security, 23 µs.
-    """
+class ErrorMiddleware:
+    """Sends a problem document for every error that is raised before a response has begun."""
 
     def __init__(self, app: ASGIApp, methods: Methods) -> None:
         self._app = app
         self._methods = methods
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and answer for it if that fails. Raises what comes after an answer has begun."""
+        """Serve one request. Raises what was raised after the response had begun."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -31,26 +35,56 @@ class ExceptionMiddleware:
             has_begun = True
             await send(message)
 
+        # With an application in the scope, Starlette's routers raise HTTPException instead of sending plain text.
+        scope["app"] = self
         try:
             await self._app(scope, receive, send_noted)
         except Exception as error:
             if has_begun:
                 raise
-            await self._answer(scope, send, error)
+            await self._send_error(scope, send, error)
 
-    async def _answer(self, scope: Scope, send: Send, error: Exception) -> None:
+    async def _send_error(self, scope: Scope, send: Send, error: Exception) -> None:
         if isinstance(error, HTTPException) and error.status_code == 405:
             allow = {"Allow": self._methods.allow(scope["path"])}
             if scope["method"] == "OPTIONS":
-                await respond(send, 204, allow, b"")
+                await send_whole(send, 204, allow, b"")
                 return
-            error = Problem(405, f"This path takes {allow['Allow']}.", headers=allow)
+            error = Problem(405, f"This path supports {allow['Allow']}.", headers=allow)
         problem = problem_of(error)
-        request_id = scope["state"]["request_id"]
-        if problem.status == 500:
-            logger.error("request %s failed", request_id, exc_info=error, extra={"request_id": request_id})
-        elif isinstance(error, Unavailable):
-            logger.warning("request %s found no database: %s", request_id, error, extra={"request_id": request_id})
+        request_id = request_state(scope).request_id
+        _log(error, problem, request_id)
         content = problem.document(request_id)
         headers = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(content))}
-        await respond(send, problem.status, problem.headers | headers, content)
+        await send_whole(send, problem.status, problem.headers | headers, content)
+
+
+def _log(error: Exception, problem: Problem, request_id: str) -> None:
+    """Log an error that is not the client's."""
+    extra = {"request_id": request_id}
+    if problem.status == 500:
+        _logger.error("request %s failed", request_id, exc_info=error, extra=extra)
+    elif isinstance(error, Unavailable):
+        _logger.warning("request %s could not reach the database: %s", request_id, error, extra=extra)
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return what a client sees of an error, whichever layer raised it."""
+    match error:
+        case Problem():
+            return error
+        case NotFound(resource=resource):
+            return Problem(404, f"There is no such {resource}.")
+        case PreconditionFailed(resource=resource, current=current):
+            return Problem(
+                412,
+                f"The {resource} has changed.",
+                headers={"ETag": strong(current.revision)},
+                extensions={resource: SERIALISERS[resource](current)},
+            )
+        case Unavailable():
+            return Problem(503, "The database is not responding.", headers=RETRY_AFTER)
+        case HTTPException(status_code=404):
+            return Problem(404, "There is nothing at this path.")
+        case _:
+            return Problem(500, "The server failed. This is not your fault, and the error has been logged.")

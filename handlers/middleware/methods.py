@@ -1,14 +1,14 @@
-"""Allow and OPTIONS, from a table of all paths: a router knows only the first route that fits."""
+"""Allow and OPTIONS, from a table of all paths: a router knows only the first route that matches."""
 
 import re
 from collections.abc import Iterable, Mapping
 
 
 class Methods:
-    """Which methods each path takes."""
+    """Which methods each path supports."""
 
     def __init__(self, paths: Mapping[str, Iterable[str]]) -> None:
-        """`paths` are path templates (OpenAPI 3.0.3, section 4.7.8.1) and their methods."""
+        """`paths` maps path templates (OpenAPI 3.0.3, section 4.7.8.1) to their methods."""
         self._allow = [(_pattern(template), _allow(methods)) for template, methods in paths.items()]
 
     def allow(self, path: str) -> str:

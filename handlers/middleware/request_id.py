@@ -1,32 +1,26 @@
-"""X-Request-ID: every request has one, and every answer carries it."""
+"""X-Request-ID: every request has one, and every response carries it."""
 
 import re
+import time
 from secrets import token_hex
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Scope
 
-_SANE = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+from handlers.middleware.response_middleware import ResponseMiddleware
+from handlers.responses.state import RequestState, begin_request, request_state
+
+_ACCEPTED = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
 
-class RequestIdMiddleware:
-    """Takes over a sane X-Request-ID, makes one otherwise, and puts it in the scope's state as `request_id`."""
+class RequestIdMiddleware(ResponseMiddleware):
+    """Begins each request's state. It must be the outermost middleware."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and mark its answer."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+    def on_request(self, scope: Scope, /) -> None:
+        """Accept the client's X-Request-ID if it is harmless in logs, or make one."""
         request_id = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        if not _SANE.fullmatch(request_id):
-            request_id = token_hex(16).encode()
-        scope.setdefault("state", {})["request_id"] = request_id.decode()
+        text = request_id.decode() if _ACCEPTED.fullmatch(request_id) else token_hex(16)
+        begin_request(scope, RequestState(text, time.perf_counter()))
 
-        async def send_marked(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
-            await send(message)
-
-        await self._app(scope, receive, send_marked)
+    def on_response(self, scope: Scope, start: Message, /) -> None:
+        """Add the header."""
+        start["headers"] = [*start["headers"], (b"x-request-id", request_state(scope).request_id.encode())]

@@ -1,32 +1,35 @@
-"""Security headers, on every answer (OWASP's REST security cheat sheet)."""
+"""Security headers, on every response (OWASP's REST security cheat sheet)."""
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Scope
 
-SECURITY_HEADERS = [
+from handlers.middleware.response_middleware import ResponseMiddleware
+from handlers.responses.state import RawHeaders
+
+_ALWAYS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
-# For what is no page: should a browser show it all the same, it runs nothing and nobody frames it.
-POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
-# RFC 6797. Not for subdomains: they may be somebody else's.
+# RFC 6797. Not for subdomains, which may belong to somebody else.
 _STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
+# For responses that are not pages: should a browser show one all the same, it runs nothing, and no site frames it.
+_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 
 
-class SecurityHeadersMiddleware:
-    """Adds the headers; a page that brings its own Content-Security-Policy keeps it."""
+def security_headers(*, production: bool) -> RawHeaders:
+    """Return the headers of a response that is not a page; in production they demand TLS."""
+    return [*_ALWAYS, *([_STRICT_TRANSPORT] if production else []), _POLICY]
 
-    def __init__(self, app: ASGIApp, *, production: bool) -> None:
-        self._app = app
-        self._headers = SECURITY_HEADERS + ([_STRICT_TRANSPORT] if production else [])
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and mark its answer."""
+class SecurityHeadersMiddleware(ResponseMiddleware):
+    """Adds the headers; a page keeps its own Content-Security-Policy."""
 
-        async def send_secured(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = message["headers"]
-                policy = [] if any(name == POLICY[0] for name, _ in headers) else [POLICY]
-                message["headers"] = [*headers, *self._headers, *policy]
-            await send(message)
+    def __init__(self, app: ASGIApp, headers: RawHeaders) -> None:
+        """`headers` are those that `security_headers` returns."""
+        super().__init__(app)
+        self._headers = headers
+        self._without_policy = [header for header in headers if header != _POLICY]
 
-        await self._app(scope, receive, send_secured if scope["type"] == "http" else send)
+    def on_response(self, _scope: Scope, start: Message, /) -> None:
+        """Add the headers."""
+        has_policy = any(name == _POLICY[0] for name, _ in start["headers"])
+        start["headers"] = [*start["headers"], *(self._without_policy if has_policy else self._headers)]

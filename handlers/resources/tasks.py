@@ -1,23 +1,14 @@
-"""Rows as the contract writes them: one serialiser per resource, and the headers that go with it."""
+"""Tasks: from rows of storage to the contract's `Task`, and from its `TaskCreate` and `TaskUpdate` to values."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from storage.tags import Tag
 from storage.tasks import Task
 
 PRIORITIES = {"Low": 1, "Medium": 2, "High": 3}
 _PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
-PRIVATE = {"Cache-Control": "private, no-cache"}
-
-
-def entity_tag(revision: int) -> str:
-    """Return a task's revision as a strong entity tag (RFC 9110, section 8.8.3), as If-Match needs it."""
-    return f'"{revision}"'
-
-
-def list_tag(revision: int) -> str:
-    """Return a user's revision as a weak entity tag: it says that the data is the same, not that every byte is."""
-    return f'W/"{revision}"'
+# The members that have no default in the contract, which fills in its own.
+_ABSENT: Mapping[str, Any] = {"description": None, "due_date": None, "tags": []}
 
 
 def task_resource(task: Task) -> dict[str, Any]:
@@ -39,6 +30,11 @@ def task_resource(task: Task) -> dict[str, Any]:
     }
 
 
-def tag_resource(tag: Tag) -> dict[str, Any]:
-    """Return a row as the contract's `Tag`."""
-    return tag._asdict()
+def new_values(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a `TaskCreate` as storage takes it: a value for each column that a client may set."""
+    return {**_ABSENT, **changed_values(body)}
+
+
+def changed_values(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a `TaskUpdate` as storage takes it: values for the columns that change."""
+    return {**body, "priority": PRIORITIES[body["priority"]]} if "priority" in body else dict(body)

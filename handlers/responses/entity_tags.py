@@ -1,33 +1,28 @@
-"""Conditional requests (RFC 9110, section 13): entity tags that stand for revisions."""
+"""Entity tags (RFC 9110, sections 8.8.3 and 13.1) that stand for revisions: written, and read from conditions."""
 
 import re
-
-from handlers.contract.operation import Answer
-from handlers.resources.tasks import PRIVATE, list_tag
-from storage import accounts
-from storage.driver.connection import Connection
 
 _ENTITY_TAG = re.compile(r'(W/)?"([^"]*)"')
 _REVISION = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
-def revisions_of(if_match: str | None) -> list[int] | None:
-    """Return the revisions that an If-Match names by strong comparison; None when any will do."""
+def strong(revision: int) -> str:
+    """Return a revision as a strong entity tag, as If-Match needs it."""
+    return f'"{revision}"'
+
+
+def weak(revision: int) -> str:
+    """Return a revision as a weak entity tag, which says that the data is the same, not that every byte is."""
+    return f'W/"{revision}"'
+
+
+def required_revisions(if_match: str | None) -> list[int] | None:
+    """Return the revisions that an If-Match lists, by strong comparison; None when any revision will do."""
     if if_match is None or if_match == "*":
         return None
-    return [int(tag) for weak, tag in _ENTITY_TAG.findall(if_match) if not weak and _REVISION.fullmatch(tag)]
+    return [int(tag) for is_weak, tag in _ENTITY_TAG.findall(if_match) if not is_weak and _REVISION.fullmatch(tag)]
 
 
-def names(if_none_match: str, tag: str) -> bool:
-    """Say whether an If-None-Match names an opaque tag by weak comparison."""
-    return if_none_match == "*" or any(named == tag for _, named in _ENTITY_TAG.findall(if_none_match))
-
-
-async def list_not_modified(connection: Connection, user_id: str, if_none_match: str | None) -> Answer | None:
-    """Return the 304 for a list that the client still holds, at the cost of one primary-key look-up, else None."""
-    if if_none_match is None:
-        return None
-    revision = await accounts.get_revision(connection, user_id)
-    if not names(if_none_match, str(revision)):
-        return None
-    return None, 304, {"ETag": list_tag(revision), **PRIVATE}
+def is_listed(tag: str, if_none_match: str) -> bool:
+    """Return whether an If-None-Match lists an opaque tag, by weak comparison."""
+    return if_none_match == "*" or any(listed == tag for _, listed in _ENTITY_TAG.findall(if_none_match))

@@ -1,17 +1,10 @@
-"""Every error there is, as application/problem+json (RFC 9457)."""
+"""Problem documents: errors as application/problem+json (RFC 9457)."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NotRequired, TypedDict
 
 import orjson
-from starlette.exceptions import HTTPException
-
-from handlers.resources.tasks import entity_tag, task_resource
-from storage.errors import NotFound, PreconditionFailed, Unavailable
-
-logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = {"Retry-After": "2"}
@@ -29,18 +22,18 @@ _SLUGS = {
     500: "internal-error",
     503: "service-unavailable",
 }
-# RFC 9110 renamed 413; Python's HTTPStatus follows from 3.13.
+# RFC 9110 renamed 413; Python's HTTPStatus has the new name since 3.13.
 _TITLES = {status: HTTPStatus(status).phrase for status in _SLUGS} | {413: "Content Too Large"}
 
 InputError = TypedDict("InputError", {"in": str, "name": NotRequired[str], "pointer": NotRequired[str], "detail": str})
-"""One fault of the input: `in` query, path, header or body; a parameter's `name` or a place in the body as a JSON
-`pointer` (RFC 6901); and what is wrong, in words that a frontend can show."""
+"""One error in the input: `in` is query, path, header or body; `name` is a parameter's, `pointer` a JSON pointer (RFC
+6901) into the body; `detail` is for a frontend to show."""
 
 
 class Problem(Exception):
-    """An error with all that its document and its headers say.
+    """An error as its client sees it.
 
-    `status` is one of the contract's, `detail` is for people, `extensions` are members beside RFC 9457's own.
+    `status` is one of the contract's, `detail` is for people, `extensions` are members in addition to RFC 9457's own.
     """
 
     def __init__(
@@ -70,7 +63,7 @@ class Problem(Exception):
 
 
 def invalid_input(errors: Sequence[InputError]) -> Problem:
-    """Return the 400 that lists every fault of the input, or the first MOST_ERRORS where there are more."""
+    """Return the 400 that lists every error in the input, or the first MOST_ERRORS where there are more."""
     number = len(errors)
     if number > MOST_ERRORS:
         detail = f"The request has more than {MOST_ERRORS:,} errors."
@@ -80,28 +73,9 @@ def invalid_input(errors: Sequence[InputError]) -> Problem:
 
 
 def unauthorized(detail: str, *, error: str | None = None) -> Problem:
-    """Return a 401. `error` is RFC 6750's code (section 3.1), given where a token was sent; `detail` has no quotes."""
+    """Return a 401.
+
+    `error` is RFC 6750's code (section 3.1), for a request that had a token; `detail` must not contain quotes.
+    """
     challenge = "Bearer" if error is None else f'Bearer error="{error}", error_description="{detail}"'
     return Problem(401, detail, headers={"WWW-Authenticate": challenge})
-
-
-def problem_of(error: Exception) -> Problem:
-    """Return what a client is told of an exception, whatever layer raised it."""
-    match error:
-        case Problem():
-            return error
-        case NotFound():
-            return Problem(404, "There is no such task.")
-        case PreconditionFailed(current=task):
-            return Problem(
-                412,
-                "The task has changed since.",
-                headers={"ETag": entity_tag(task.revision)},
-                extensions={"task": task_resource(task)},
-            )
-        case Unavailable():
-            return Problem(503, "The database does not answer.", headers=RETRY_AFTER)
-        case HTTPException(status_code=404):
-            return Problem(404, "There is nothing at this path.")
-        case _:
-            return Problem(500, "The server failed. It is not your fault, and it has been logged.")

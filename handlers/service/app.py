@@ -1,40 +1,80 @@
-"""The ASGI application: Connexion's middleware around the compiled contract, and its lifespan."""
+"""The ASGI application: a stack of middleware around the compiled contract."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from connexion.middleware.lifespan import LifespanMiddleware
-from connexion.spec import Specification
-from starlette.exceptions import HTTPException
 from starlette.routing import Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from handlers import __version__
 from handlers.authentication.bearer import BearerSecurity
-from handlers.contract.operation import CONTRACT_FILE, Contract, ContractMiddleware, TagResolver
+from handlers.contract.document import CONTRACT_FILE, Contract
 from handlers.contract.routing import Routing
-from handlers.contract.schemas import ContractError, draft4
-from handlers.contract.security import BearerMiddleware
+from handlers.contract.schemas import draft4
+from handlers.contract.validator import Validator
 from handlers.documentation.routes import contract_routes, page_routes
-from handlers.middleware.cors import with_cors
-from handlers.middleware.errors import ExceptionMiddleware
+from handlers.middleware.access_log import AccessLogMiddleware
+from handlers.middleware.cors import CorsMiddleware
+from handlers.middleware.errors import ErrorMiddleware
 from handlers.middleware.methods import Methods
+from handlers.middleware.paths import PathMiddleware
 from handlers.middleware.request_id import RequestIdMiddleware
-from handlers.middleware.security_headers import SecurityHeadersMiddleware
+from handlers.middleware.security_headers import SecurityHeadersMiddleware, security_headers
+from handlers.resources.cursors import Cursors
+from handlers.responses.state import ServiceState
 from handlers.service.lifespan import lifespan
 from handlers.settings.settings import Settings
-from handlers.telemetry.logs import RequestLogMiddleware
 from storage.administration.migrations import head
 from storage.driver.database import Database
 
 if TYPE_CHECKING:
     from handlers.authentication.jwks import KeySet
 
+Middleware = Callable[[ASGIApp], ASGIApp]
+
 
 def create_app(settings: Settings) -> ASGIApp:
-    """Return the application. Raises ContractError when contract and handlers disagree; nothing is left for later."""
+    """Return the application. Raises ContractError when contract and handlers disagree.
+
+    Nothing is compiled later: what starts without an error has all its operations.
+    """
     contract = Contract(CONTRACT_FILE.read_bytes())
-    specification = contract.specification
-    database = Database(
+    database = _database(settings)
+    key_set = _key_set(settings.jwks_url) if settings.jwks_url else None
+    state = ServiceState(security_headers(production=settings.production))
+    documents = [*contract_routes(contract), *page_routes()]
+    document_methods = {route.path: route.methods or set() for route in documents}
+    stack: list[Middleware] = [
+        RequestIdMiddleware,
+        AccessLogMiddleware,
+        *_metrics(settings),
+        partial(SecurityHeadersMiddleware, headers=state.headers),
+        partial(CorsMiddleware, origins=settings.allowed_origins, **contract.vocabulary()._asdict()),
+        partial(ErrorMiddleware, methods=Methods(contract.paths() | document_methods)),
+        PathMiddleware,
+        partial(
+            Routing,
+            specification=contract.specification,
+            documents=document_methods,
+            authenticate=_authenticate(settings, contract, key_set),
+            resources=_resources(settings, database),
+            body_limit=settings.body_limit,
+        ),
+    ]
+    running = lifespan(database, key_set, state, metrics=settings.metrics_port is not None)
+    return _stacked(stack, Router(documents, redirect_slashes=False, lifespan=running))
+
+
+def _stacked(stack: Iterable[Middleware], app: ASGIApp) -> ASGIApp:
+    """Return the innermost application inside a stack of middleware, whose first one is the outermost."""
+    for wrap in reversed([*stack]):
+        app = wrap(app)
+    return app
+
+
+def _database(settings: Settings) -> Database:
+    return Database(
         settings.database_url or "",
         min_size=settings.pool_min_size,
         max_size=settings.pool_max_size,
@@ -42,49 +82,21 @@ def create_app(settings: Settings) -> ASGIApp:
         statement_timeout=settings.statement_timeout,
         prepared_statements=settings.prepared_statements,
     )
-    key_set = _key_set(settings.jwks_url) if settings.jwks_url else None
-    documents = [*contract_routes(contract), *page_routes()]
-    app: ASGIApp = Router(routes=documents, redirect_slashes=False)
-    bearer = BearerSecurity(settings, draft4(specification["components"]["schemas"]["UserId"]), key_set)
-    app = _operations(app, specification, settings, database, bearer, {route.path for route in documents})
-    methods = Methods(
-        {route.path: route.methods or () for route in documents}
-        | {path: item.keys() - {"parameters"} for path, item in specification["paths"].items()}
-    )
-    app = ExceptionMiddleware(_exact(app), methods)
-    app = with_cors(app, settings.allowed_origins, specification)
-    app = SecurityHeadersMiddleware(app, production=settings.production)
-    if settings.metrics_port is not None:
-        app = _with_metrics(app)
-    app = _named(RequestIdMiddleware(RequestLogMiddleware(app)))
-    return LifespanMiddleware(app, lifespan=lifespan(database, key_set, metrics=settings.metrics_port is not None))  # type: ignore[no-any-return]
 
 
-def _operations(
-    app: ASGIApp,
-    specification: Specification,
-    settings: Settings,
-    database: Database,
-    bearer: BearerSecurity,
-    documents: set[str],
-) -> ASGIApp:
-    """Wrap `app`, which answers what is not in the contract, in Connexion's middleware."""
-    resolver = TagResolver()
-    resources = {
+def _resources(settings: Settings, database: Database) -> dict[str, Any]:
+    """Return what handlers can take by name."""
+    return {
         "database": database,
-        "settings": settings,
+        "cursors": Cursors(settings.secret),
         "version": __version__,
         "newest_revision": head(),
     }
-    contract = ContractMiddleware(app)
-    contract.add_api(specification, resolver=resolver, resources=resources, body_limit=settings.body_limit)
-    if specification["components"]["securitySchemes"].keys() != {"bearerAuth"}:
-        raise ContractError("the only security scheme must be bearerAuth")
-    security = BearerMiddleware(contract)
-    security.add_api(specification, resolver=resolver, bearer=bearer)
-    routing = Routing(security, documents)
-    routing.add_api(specification, resolver=resolver)
-    return routing
+
+
+def _authenticate(settings: Settings, contract: Contract, key_set: "KeySet | None") -> Any:
+    user_id = Validator(draft4(contract.specification["components"]["schemas"]["UserId"]))
+    return BearerSecurity(settings, user_id, key_set).principal_of
 
 
 def _key_set(url: str) -> "KeySet":
@@ -93,27 +105,9 @@ def _key_set(url: str) -> "KeySet":
     return KeySet(url)
 
 
-def _with_metrics(app: ASGIApp) -> ASGIApp:
-    from handlers.telemetry.metrics import MetricsMiddleware
+def _metrics(settings: Settings) -> list[Middleware]:
+    if settings.metrics_port is None:
+        return []
+    from handlers.middleware.metrics import MetricsMiddleware
 
-    return MetricsMiddleware(app)
-
-
-def _exact(app: ASGIApp) -> ASGIApp:
-    async def exact(scope: Scope, receive: Receive, send: Send) -> None:
-        # Starlette's patterns end in `$`, which lets a line feed pass, and are for a decoded path, in which an encoded
-        # slash would separate (RFC 3986, section 2.2, says that it does not).
-        if scope["type"] == "http" and ("\n" in scope["path"] or b"%2f" in scope["raw_path"].lower()):
-            raise HTTPException(404)
-        await app(scope, receive, send)
-
-    return exact
-
-
-def _named(app: ASGIApp) -> ASGIApp:
-    async def named(scope: Scope, receive: Receive, send: Send) -> None:
-        # Starlette's routers raise, instead of answering in plain text, when the scope names an application.
-        scope["app"] = named
-        await app(scope, receive, send)
-
-    return named
+    return [MetricsMiddleware]

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from handlers import __version__
-from handlers.service.imports import uncollected
+from handlers.service.worker import without_garbage_collection
 from handlers.settings.settings import ConfigurationError, Settings
 from storage.administration.embedded import EmbeddedError, reach_postgres, run_postgres
 
@@ -33,8 +33,9 @@ class _UserId(click.ParamType[str]):
     name = "user"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from handlers.contract.operation import CONTRACT_FILE, Contract
-        from handlers.contract.schemas import Validator, draft4
+        from handlers.contract.document import CONTRACT_FILE, Contract
+        from handlers.contract.schemas import draft4
+        from handlers.contract.validator import Validator
 
         user = str(value)
         # An argument that is not UTF-8 comes with surrogates in place of its bytes.
@@ -66,7 +67,7 @@ def serve() -> None:
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with _refusals():
-        with uncollected():
+        with without_garbage_collection():
             from handlers.service import server
 
         server.check_addresses(settings)
@@ -126,7 +127,7 @@ def _load() -> Settings:
 @contextmanager
 def _refusals() -> Iterator[None]:
     """Tell what keeps the service from starting in a sentence, not in a traceback."""
-    from handlers.contract.schemas import ContractError
+    from handlers.contract.errors import ContractError
     from storage.errors import Unavailable, UnsuitableDatabase
 
     try:

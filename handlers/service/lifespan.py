@@ -1,4 +1,4 @@
-"""What a process does beside answering requests, from its start to its end."""
+"""What a process does in addition to serving requests, from its start to its end."""
 
 import asyncio
 import gc
@@ -7,10 +7,10 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from storage import task_pages as lists
-from storage import tasks
+from handlers.responses.state import ServiceState
+from storage import task_pages, tasks
 from storage.driver.database import Database
 
 if TYPE_CHECKING:
@@ -20,15 +20,15 @@ _SETTLE_AFTER_SECONDS = 0.5
 
 
 def lifespan(
-    database: Database, key_set: "KeySet | None", *, metrics: bool
-) -> Callable[[object], AbstractAsyncContextManager[None]]:
-    """Return the lifespan of an application: its database is open in it, and measured where metrics are wanted.
+    database: Database, key_set: "KeySet | None", state: ServiceState, *, metrics: bool
+) -> Callable[[object], AbstractAsyncContextManager[dict[str, Any]]]:
+    """Return the lifespan of an application: its database is open meanwhile, and sampled where metrics are enabled.
 
-    It begins whether or not the keys of `key_set` can be had.
+    It begins even if the keys of `key_set` cannot be fetched. It yields `state` for the scope of each request.
     """
 
     @asynccontextmanager
-    async def opened(_: object) -> AsyncIterator[None]:
+    async def opened(_: object) -> AsyncIterator[dict[str, Any]]:
         _end_with_parent()
         settling = asyncio.create_task(_settle())
         await database.open()
@@ -38,10 +38,10 @@ def lifespan(
         # A second Ctrl-C cancels the wait for the end, and the closing of connections with it.
         with suppress(asyncio.CancelledError):
             try:
-                yield
+                yield state.as_lifespan_state()
             finally:
                 settling.cancel()
-                await _cancelled_answers()
+                await _cancelled_requests()
                 if sampling is not None:
                     sampling.cancel()
                 await database.close()
@@ -50,23 +50,23 @@ def lifespan(
 
 
 async def _settle() -> None:
-    """Compile what no first answer need wait for, a few ms in each turn of the event loop, and keep all that is there.
+    """Compile the statements that the first requests do not need, a few ms in each turn of the event loop.
 
-    At the start it would take 70 ms.
+    At startup that would take 70 ms.
     """
     await asyncio.sleep(_SETTLE_AFTER_SECONDS)
-    for sort in lists.ORDERS:
-        lists.compile_order(sort)
+    for sort in task_pages.ORDERS:
+        task_pages.compile_order(sort)
         await asyncio.sleep(0)
     for name in tasks.CHANGEABLE:
         tasks.compile_update(name)
         await asyncio.sleep(0)
-    # To look for garbage in what stays would stop all requests for 31 ms, at every full collection.
+    # Otherwise every full garbage collection would stop all requests for 31 ms to look through what stays anyway.
     gc.freeze()
 
 
-async def _cancelled_answers() -> None:
-    """Wait for the answers to requests that uvicorn has cancelled: a worker ends with its lifespan."""
+async def _cancelled_requests() -> None:
+    """Wait for the requests that uvicorn has cancelled: their responses end with the lifespan."""
     ours = asyncio.current_task()
     if cancelled := [task for task in asyncio.all_tasks() if task is not ours and task.cancelling()]:
         await asyncio.wait(cancelled, timeout=1)
@@ -79,7 +79,7 @@ def _start_sampling(database: Database) -> asyncio.Task[None]:
 
 
 def _end_with_parent() -> None:
-    """Have a worker end when its parent does, however that ended: an orphan would keep the port."""
+    """Have a worker stop when its parent ends, however that happened: an orphan would keep the port."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         asyncio.get_running_loop().add_reader(parent.sentinel, os.kill, os.getpid(), signal.SIGTERM)

@@ -1,28 +1,36 @@
-"""Uvicorn's HTTP/1.1 protocol, stricter and more lenient where RFC 9110 and 9112 are."""
+"""Uvicorn's HTTP/1.1 protocol, stricter and more lenient where RFC 9110 and RFC 9112 are.
+
+Uvicorn's other implementation, on h11, takes 84 µs for an empty request, this one 26. What each override prevents, and
+the test that fails without it, is said beside it.
+"""
 
 from secrets import token_hex
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from handlers.middleware.security_headers import POLICY, SECURITY_HEADERS
 from handlers.responses.problems import MEDIA_TYPE, invalid_input
+from handlers.responses.state import service_state
 from handlers.service.request_head import TOO_LARGE, HeadError, check_head, is_too_large
 from handlers.telemetry.logs import log_request
 
-# For a client in the same network; whoever only opened a connection keeps nobody for longer.
+# Enough for a client in the same network, and short enough for a client that only opens a connection.
 _ARRIVAL_SECONDS = 0.2
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Bounds and checks a request's head, ignores Upgrade, and answers what is no request with a problem document."""
+    """Limits and checks a request's head, ignores Upgrade, and sends problem documents for what is not a request."""
 
     _head_size = 0
     _in_head = False
     _refusal: str | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came. Uvicorn's own has no bound, and takes what follows an Upgrade for another request."""
+        """Parse the data.
+
+        Prevents a head without a limit, and that the bytes after an Upgrade are read as another request:
+        `tests/contract/test_hostile_corpus.py`, cases of `framing`.
+        """
         if self._refusal is not None:
             return
         self._unset_keepalive_if_required()
@@ -38,7 +46,7 @@ class HttpProtocol(HttpToolsProtocol):
                 self._refuse(TOO_LARGE)
 
     def _parse(self, data: bytes) -> bytes:
-        """Parse bytes, and return what is to be parsed next: nothing, but after an Upgrade."""
+        """Parse bytes, and return those to be parsed next: none, except after an Upgrade."""
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -46,21 +54,25 @@ class HttpProtocol(HttpToolsProtocol):
         return b""
 
     def on_message_begin(self) -> None:
-        """Begin a request."""
+        """Begin a request; `on_header` needs to know."""
         super().on_message_begin()
         self._in_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Note a header; blanks after its value are not part of it (RFC 9112, section 5.1).
+        """Note a header.
 
-        Trailers are dropped: what a request says after its body must not become part of its head (RFC 9110, section
-        6.5.1).
+        Prevents that blanks after a value become part of it (RFC 9112, section 5.1), and that trailers count as headers
+        (RFC 9110, section 6.5.1): `tests/contract/test_hostile_corpus.py`, cases of `framing`.
         """
         if self._in_head:
             super().on_header(name, value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
-        """Start the request, unless it asks to upgrade: that one is parsed again. Raises HeadError."""
+        """Start the request, unless it asks to upgrade: then it is parsed again. Raises HeadError.
+
+        Prevents requests that RFC 9112 lets a server reject: `tests/contract/test_hostile_corpus.py`, cases of
+        `framing` and `targets`.
+        """
         self._head_size = 0
         self._in_head = False
         if not self.parser.should_upgrade():
@@ -68,31 +80,42 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Hand over a part of the body."""
+        """Hand over a part of the body, which does not count as head."""
         self._head_size = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """End the request."""
+        """End the request, unless it is one that is parsed again."""
         self._head_size = 0
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Go on with the next request, or with the refusal that follows the last."""
+        """Go on with the next request, or reject what followed the last one.
+
+        Prevents that a rejection overtakes the responses to earlier requests: `tests/contract/test_hostile_corpus.py`.
+        """
         super().on_response_complete()
         if self._refusal is not None and self.cycle.response_complete and not self.transport.is_closing():
             self.send_400_response(self._refusal)
 
     def shutdown(self) -> None:
-        """Close the connection after the request under way, or after a first one that may be on its way."""
+        """Close the connection after the current request, or after a first one that may be on its way.
+
+        Prevents a reset for a client whose first request arrives while the process stops:
+        `tests/service/test_processes.py`. Ends streams as well: `tests/service/test_streams.py`.
+        """
+        service_state(self.app_state).stopping.set()
         if self.cycle is None:
             self.loop.call_later(_ARRIVAL_SECONDS, super().shutdown)
         else:
             super().shutdown()
 
     def _without_upgrade(self, rest: bytes) -> bytes:
-        """Return the request as an ordinary one, for another parser: Upgrade may be ignored (RFC 9110, section 7.8)."""
+        """Return the request as an ordinary one, for a new parser.
+
+        A server may ignore Upgrade (RFC 9110, section 7.8).
+        """
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         if method == b"CONNECT":
             self._refuse("is for a proxy")
@@ -104,14 +127,18 @@ class HttpProtocol(HttpToolsProtocol):
         return b"\r\n".join([*lines, b"", rest])
 
     def _refuse(self, msg: str) -> None:
-        """Refuse what cannot be parsed, after the answers to what came before it (RFC 9112, section 9.3.2)."""
+        """Reject what cannot be parsed, after the responses to what came before it (RFC 9112, section 9.3.2)."""
         if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
             self.send_400_response(msg)
         else:
             self._refusal = msg
 
     def send_400_response(self, msg: str) -> None:
-        """Send a 400 and close the connection: the application never sees the request. `msg` says what its head is."""
+        """Send a 400 and close the connection: the application never sees the request.
+
+        `msg` is the end of a sentence about the head. Prevents a response in plain text without an id and without
+        security headers: `tests/contract/test_hostile_corpus.py` and `tests/middleware/test_security_headers.py`.
+        """
         request_id = token_hex(16)
         content = invalid_input([{"in": "header", "detail": msg}]).document(request_id)
         head = [
@@ -119,9 +146,17 @@ class HttpProtocol(HttpToolsProtocol):
             b"content-type: " + MEDIA_TYPE.encode(),
             b"content-length: " + str(len(content)).encode(),
             b"x-request-id: " + request_id.encode(),
-            *(b"%s: %s" % header for header in (*SECURITY_HEADERS, POLICY)),
+            *(b"%s: %s" % header for header in service_state(self.app_state).headers),
             b"connection: close",
         ]
         self.transport.write(b"\r\n".join(head) + b"\r\n\r\n" + content)
         self.transport.close()
-        log_request({"method": None, "client": self.client, "state": {"request_id": request_id}}, 400, 0.0)
+        log_request(
+            method=None,
+            route=None,
+            status=400,
+            seconds=0.0,
+            request_id=request_id,
+            user_id=None,
+            client=self.client,
+        )

@@ -1,28 +1,28 @@
-"""What HTTP asks of the head of a request, beyond what the parser looks at."""
+"""What HTTP demands of the head of a request, beyond what the parser checks."""
 
 import re
 from collections.abc import Iterable
 
-_LARGEST = 65_536
+_MAX_BYTES = 65_536
 # uri-host [ ":" port ] (RFC 3986, section 3.2.2); it may be empty.
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:[0-9]*)?")
 
-TOO_LARGE = f"must have at most {_LARGEST:,} bytes, with the method and the path"
+TOO_LARGE = f"must have at most {_MAX_BYTES:,} bytes, with the method and the path"
 
 
 class HeadError(Exception):
-    """A head that must be refused. The message says what it must be."""
+    """A head that must be rejected. The message is the end of a sentence about the head."""
 
 
 def is_too_large(size: int) -> bool:
-    """Tell whether so many bytes are too many for a head."""
-    return size > _LARGEST
+    """Return whether a head has too many bytes."""
+    return size > _MAX_BYTES
 
 
 def check_head(version: str, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> None:
-    """Raise HeadError for a head that RFC 9112 lets a server refuse; names of headers are in lower case.
+    """Raise HeadError for a head that RFC 9112 lets a server reject; names of headers are in lower case.
 
-    Its sections: 2.3 (the version), 3.2 (the target and Host), 6.1 (Transfer-Encoding).
+    The sections are 2.3 (the version), 3.2 (the target and Host) and 6.1 (Transfer-Encoding).
     """
     size, hosts, codings = len(target), [], []
     for name, value in headers:
@@ -36,8 +36,8 @@ def check_head(version: str, target: bytes, headers: Iterable[tuple[bytes, bytes
     if version not in ("1.1", "1.0"):
         raise HeadError("must be HTTP/1.1 or HTTP/1.0")
     if b"#" in target:
-        raise HeadError("must have no fragment in its target")
+        raise HeadError("must not have a fragment in its target")
     if not all(map(_HOST.fullmatch, hosts)) or len(hosts) > 1 or (not hosts and version == "1.1"):
-        raise HeadError("must have one Host, with the name of a host")
+        raise HeadError("must have one Host header, with a valid host name")
     if codings and (codings != [b"chunked"] or version == "1.0"):
         raise HeadError("must have no Transfer-Encoding but chunked, and that only in HTTP/1.1")

@@ -1,4 +1,4 @@
-"""What DATABASE_URL says, in libpq's sense: is it clear, and can nobody on the way read along?"""
+"""How libpq reads DATABASE_URL: whether the URL is unambiguous, and whether others can read the connection."""
 
 import re
 from collections.abc import Mapping
@@ -7,9 +7,9 @@ from itertools import zip_longest
 
 
 def is_unambiguous(url: str, parameters: Mapping[str, object]) -> bool:
-    """Say whether nothing of a password is in a URL where libpq would take it for a host or a port, and then print it.
+    """Return whether libpq cannot mistake a part of the password for a host or a port, which its messages would show.
 
-    `parameters` are the URL's, as libpq reads them.
+    `parameters` are those that libpq reads from the URL.
     """
     scheme, _, rest = url.partition("://")
     authority, _, path = rest.partition("/")
@@ -21,10 +21,10 @@ def is_unambiguous(url: str, parameters: Mapping[str, object]) -> bool:
     )
 
 
-def is_private(parameters: Mapping[str, object], environ: Mapping[str, str]) -> bool:
-    """Say whether nobody on the way can read along: TLS is required, or the way does not leave this machine.
+def is_encrypted_or_local(parameters: Mapping[str, object], environ: Mapping[str, str]) -> bool:
+    """Return whether a connection requires TLS or stays on this machine, so that nobody else can read it.
 
-    What the URL leaves open, libpq takes from the environment.
+    `parameters` are those that libpq reads from the URL; it looks up missing ones in the environment.
     """
     if (parameters.get("sslmode") or environ.get("PGSSLMODE")) in ("require", "verify-ca", "verify-full"):
         return True
@@ -36,7 +36,7 @@ def is_private(parameters: Mapping[str, object], environ: Mapping[str, str]) -> 
 
 
 def is_local(host: str) -> bool:
-    """Say whether the way to a host, in libpq's sense, does not leave this machine: a socket or a loopback address."""
+    """Return whether a host, as libpq understands it, is this machine: a socket or a loopback address."""
     if host in ("", "localhost") or host.startswith(("/", "@")):
         return True
     try:

@@ -1,4 +1,4 @@
-"""URLs of the web, as far as settings have them."""
+"""Web URLs and their origins, as settings use them."""
 
 import re
 from urllib.parse import urlsplit
@@ -7,7 +7,7 @@ from handlers.settings.database_url import is_local
 
 
 def origin(text: str) -> str | None:
-    """Return an origin as browsers send it (RFC 6454, section 6.2), without its default port; None for no origin."""
+    """Return an origin as browsers send it (RFC 6454, section 6.2), without a default port; None for any other text."""
     try:
         parts = urlsplit(text)
         port = "" if parts.port is None else f":{parts.port}"
@@ -20,12 +20,12 @@ def origin(text: str) -> str | None:
 
 
 def origin_of(url: str) -> str | None:
-    """Return the origin of an absolute URL without a user, a password or a fragment; None for anything else."""
+    """Return the origin of an absolute URL that has no user name, password or fragment; None for any other text."""
     found = re.fullmatch(r"(https?://[\w.:\[\]-]+)(?:[/?][!-\"$-~]*)?", url, flags=re.ASCII | re.IGNORECASE)
     return origin(found[1].lower()) if found else None
 
 
-def is_private(url: str) -> bool:
-    """Say whether nobody on the way can change what a URL answers: it has TLS, or does not leave this machine."""
+def is_https_or_local(url: str) -> bool:
+    """Return whether a URL has TLS or points to this machine, so that nobody else can change the response."""
     parts = urlsplit(url)
     return parts.scheme == "https" or is_local(parts.hostname or "")

@@ -1,4 +1,4 @@
-"""Metrics of all processes, on a port of their own, in Prometheus' exposition format."""
+"""The metrics of all processes, served on a separate port in Prometheus' exposition format."""
 
 import os
 import socket
@@ -14,7 +14,10 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 @contextmanager
 def exposed(directory: str, host: str, port: int) -> Iterator[None]:
-    """Serve what all processes write into a directory. Raises OSError when it cannot listen."""
+    """Serve, until the context ends, the metrics that all processes write to a directory.
+
+    Raises OSError if the address cannot be listened on.
+    """
     registry = CollectorRegistry()
     _LiveProcesses(registry, directory)
     server_class = _IPv6Server if ":" in host else WSGIServer
@@ -31,15 +34,16 @@ class _IPv6Server(WSGIServer):
 
 
 class _Handler(WSGIRequestHandler):
-    # One is served at a time, so that nobody can use up the threads and descriptors that the API needs.
+    # Requests are served one at a time, so that they cannot use up the threads and descriptors that the API needs. A
+    # client that sends nothing blocks the others for this many seconds.
     timeout = 2
 
     def log_message(self, *_: object) -> None:
-        """Leave scrapes out of the logs."""
+        """Keep scrapes out of the logs."""
 
 
 class _LiveProcesses(MultiProcessCollector):
-    """Prometheus' own collector, which is to be told of processes that have ended."""
+    """A collector that drops the gauges of processes that have ended; Prometheus' collector keeps them."""
 
     def __init__(self, registry: CollectorRegistry, directory: str) -> None:
         super().__init__(registry, directory)  # type: ignore[no-untyped-call]
@@ -56,6 +60,6 @@ def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, PermissionError):
-        # Or, by now, it is the number of another user's process.
+        # PermissionError: the process has ended, and its id now belongs to another user's process.
         return False
     return True

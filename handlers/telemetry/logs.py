@@ -1,6 +1,7 @@
-"""Logs: one line for each request; JSON in production, readable and coloured in development.
+"""Logs: one line for each request, as JSON in production and as coloured text in development.
 
-Uvicorn's records and psycopg's come in the same form. No record has a token, or a text of a user's or of a query.
+Records of uvicorn and psycopg have the same format. No record contains a token, text written by a user, or a query
+string.
 """
 
 import asyncio
@@ -16,60 +17,59 @@ from traceback import TracebackException
 from typing import Any, TextIO
 
 import orjson
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.logging import ColourizedFormatter
 
 _LONGEST_ADDRESS = 64
-# What is written at once to a pipe is not torn by what other workers write, up to 4,096 bytes.
+# Linux writes up to 4,096 bytes (PIPE_BUF) to a pipe in one piece, so that workers never write into each other's lines.
 _MOST_BYTES = 4096
 _logger = logging.getLogger(__name__)
-# What every record has; uvicorn's messages come a second time with colours.
+# The attributes that logging sets itself. `color_message` is uvicorn's second copy of its message, with colours.
 _OWN_ATTRIBUTES = {*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName", "color_message"}
 
 
 def log_config(level: str, *, production: bool) -> dict[str, Any]:
-    """Return what `logging.config.dictConfig` takes, for this process and for uvicorn's workers."""
+    """Return the configuration that `logging.config.dictConfig` takes, in this process and in uvicorn's workers."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"default": {"()": JsonFormatter if production else TextFormatter}},
         "handlers": {"stdout": {"()": JsonHandler if production else StdoutHandler, "formatter": "default"}},
-        # They name each of their own parts, each request without a token, and each request of ours.
+        # At INFO, Alembic logs all its plugins, Connexion every request without a token, httpx every request it sends.
         "loggers": {name: {"level": "WARNING"} for name in ("alembic.runtime.plugins", "connexion", "httpx")},
         "root": {"level": level.upper(), "handlers": ["stdout"]},
     }
 
 
 class StdoutHandler(logging.StreamHandler[TextIO]):
-    """Writes to standard output, for as long as somebody takes it."""
+    """Writes to standard output, and silently drops what cannot be written."""
 
     def __init__(self) -> None:
         super().__init__(sys.stdout)
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's names
-        """Do nothing: logging's own would tell standard error of each record that is lost, with a traceback."""
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Do nothing: the inherited method prints a traceback to standard error for each record that is lost."""
 
 
 class JsonHandler(StdoutHandler):
-    """Takes lines of JSON, too: those of one turn of the event loop are written at once."""
+    """Also accepts finished lines of JSON, and writes those of one iteration of the event loop together."""
 
     def __init__(self) -> None:
         super().__init__()
         if isinstance(self.stream, TextIOWrapper):
-            # JSON is UTF-8 (RFC 8259, section 8.1), whatever the locale's encoding is. What was written before, and
-            # that nobody takes, is an OSError.
+            # JSON is UTF-8 (RFC 8259, section 8.1), whatever the locale's encoding. The change flushes the stream,
+            # which raises OSError if earlier output cannot be written.
             with suppress(OSError):
                 self.stream.reconfigure(encoding="utf-8")
         self._lines: list[bytes] = []
         self._size = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record, after the lines that came before it."""
+        """Write a record, after the lines that are still queued."""
         self._write_lines()
         super().emit(record)
 
     def write_soon(self, line: bytes) -> None:
-        """Write a line before the event loop waits again."""
+        """Queue a line, to be written before the event loop next waits for events."""
         if self._size + len(line) >= _MOST_BYTES:
             self._write_lines()
         if not self._lines:
@@ -82,17 +82,17 @@ class JsonHandler(StdoutHandler):
             text = b"\n".join([*self._lines, b""]).decode()
             self._lines.clear()
             self._size = 0
-            # It is a ValueError when standard output is closed.
+            # Writing to a closed standard output raises ValueError.
             with suppress(OSError, ValueError):
                 self.stream.write(text)
                 self.stream.flush()
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object on one line: `time` (RFC 3339, UTC), `level`, `logger`, `message`, and what the record adds."""
+    """One line of JSON: `time` (RFC 3339, UTC), `level`, `logger`, `message`, and the record's extra attributes."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return a record as a line."""
+        """Return a record as a line of JSON."""
         added = {name: value for name, value in record.__dict__.items() if name not in _OWN_ATTRIBUTES}
         if record.exc_info:
             added["exception"] = _traceback(record.exc_info)
@@ -111,28 +111,36 @@ def _line(level: str, logger: str, message: str, added: dict[str, Any], created:
 
 
 class TextFormatter(ColourizedFormatter):
-    """A line for people: the time, the level in colour where it is a terminal, and the message."""
+    """A line for people: the time, the level (coloured in a terminal) and the message."""
 
     def __init__(self) -> None:
         super().__init__("{asctime} {levelprefix} {message}", "%H:%M:%S", style="{")
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
-        """Return a traceback."""
+        """Return the traceback of an exception."""
         return _traceback(ei)
 
 
 def _traceback(error: Any) -> str:
-    """Return a traceback with one line for each error: from the second on, PostgreSQL's tell what is in a row."""
+    """Return a traceback with the first line of each error message only: PostgreSQL's other lines quote the row."""
     parts = TracebackException(*error).format()
     return "".join(part if part.startswith((" ", "\n", "Traceback")) else part.splitlines()[0] + "\n" for part in parts)
 
 
-def log_request(scope: Scope, status: int | None, seconds: float) -> None:
-    """Log a request that has ended: its `status`, None for one without an answer, and how long it took."""
+def log_request(
+    *,
+    method: str | None,
+    route: str | None,
+    status: int | None,
+    seconds: float,
+    request_id: str,
+    user_id: str | None,
+    client: tuple[str, int] | None,
+) -> None:
+    """Log a request that has ended. `status` is None for one without a response, `method` for one that is not HTTP."""
     if not _logger.isEnabledFor(logging.INFO):
         return
-    state = scope["state"]
-    method, route, duration_ms = scope["method"], state.get("route"), round(seconds * 1000, 3)
+    duration_ms = round(seconds * 1000, 3)
     message = f"{method or '-'} {route or '-'} {status or '-'} {duration_ms} ms"
     handler = next(iter(logging.getLogger().handlers), None)
     if not isinstance(handler, JsonHandler):
@@ -143,43 +151,17 @@ def log_request(scope: Scope, status: int | None, seconds: float) -> None:
         "route": route,
         "status": status,
         "duration_ms": duration_ms,
-        "request_id": state["request_id"],
-        "user_id": state.get("user_id"),
-        "client": _address(scope["client"][0][:_LONGEST_ADDRESS]) if scope["client"] else None,
+        "request_id": request_id,
+        "user_id": user_id,
+        "client": _address(client[0][:_LONGEST_ADDRESS]) if client else None,
     }
-    # The same by `_logger.info`, with a record that is made, handed on and written by itself, would take 42 µs, not 8.
+    # `_logger.info` does the same in 42 µs instead of 8.
     handler.write_soon(_line("INFO", _logger.name, message, fields, time.time()))
 
 
 @lru_cache(1024)
 def _address(client: str) -> str | None:
-    """Return a client's address, if it is one: behind a proxy, it comes from a header that may have any text."""
+    """Return a client's address, or None for any other text, which a header of a proxy may contain."""
     with suppress(ValueError):
         return str(ip_address(client))
     return None
-
-
-class RequestLogMiddleware:
-    """Logs each request when its answer is complete, whoever gave it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and log it."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started = time.perf_counter()
-        status = None
-
-        async def send_noted(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_noted)
-        finally:
-            log_request(scope, status, time.perf_counter() - started)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from handlers.contract.schemas import Validator, draft4
+from handlers.contract.schemas import draft4
+from handlers.contract.validator import Validator
 from tests.support import forked
 from tests.support.server import ROOT, environment
 

@@ -25,9 +25,9 @@ Findings = set[tuple[str, str]]
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """Return a folder with the contract and the linters."""
-    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "checks").mkdir(parents=True)
     (tmp_path / "tests" / "node_modules").symlink_to(NODE_MODULES)
-    shutil.copy(ROOT / "tests" / "checks" / "spectral.yaml", tmp_path / "tests")
+    shutil.copy(ROOT / "tests" / "checks" / "spectral.yaml", tmp_path / "tests" / "checks")
     shutil.copy(ROOT / "openapi.yaml", tmp_path)
     return tmp_path
 
@@ -49,7 +49,7 @@ def run(copy: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 def spectral(copy: Path) -> tuple[int, Findings]:
     """Return Spectral's exit status and what it finds."""
-    words = ["--ruleset", "tests/spectral.yaml", "--fail-severity", "warn", "--format", "json", "--quiet"]
+    words = ["--ruleset", "tests/checks/spectral.yaml", "--fail-severity", "warn", "--format", "json", "--quiet"]
     done = run(copy, "spectral", "lint", *words)
     return done.returncode, {(one["code"], pointer(one["path"])) for one in json.loads(done.stdout)}
 
@@ -116,7 +116,9 @@ def test_each_waiver_is_for_what_is_there_and_reaches_no_further(copy: Path) -> 
         for file in override["files"]
     }
     kept = {rule: own for rule, own in RULES["rules"].items() if rule not in whole}
-    (copy / "tests" / "spectral.yaml").write_text(yaml.safe_dump({"extends": RULES["extends"], "rules": kept}))
+    (copy / "tests" / "checks" / "spectral.yaml").write_text(
+        yaml.safe_dump({"extends": RULES["extends"], "rules": kept})
+    )
     _, found = spectral(copy)
     assert {rule for rule, _ in found} == whole | {rule for rule, _ in places}
     assert {(rule, place) for rule, place in found if rule not in whole} == places

@@ -110,10 +110,10 @@ def test_at_most_a_thousand_faults_are_told(ada: User, body: Any) -> None:
         ({"title": "t", "due_date": "2026-02-30"}, "/due_date", A_DAY),
         ({"title": "t", "due_date": "2026-01-01T00:00:00Z"}, "/due_date", A_DAY),
         ({"title": "t", "tags": "a"}, "/tags", "must be a list"),
-        ({"title": "t", "tags": ["a", "a"]}, "/tags", "must not have the same item twice"),
+        ({"title": "t", "tags": ["a", "a"]}, "/tags", "must not contain the same item twice"),
         ({"title": "t", "tags": [str(n) for n in range(21)]}, "/tags", "must have at most 20 items"),
         ({"title": "t", "tags": [""]}, "/tags/0", "must not be empty"),
-        ({"title": "t", "nope": 1}, "/nope", "is not known here"),
+        ({"title": "t", "nope": 1}, "/nope", "is not a recognised name"),
         ([], "", "must be an object"),
     ],
 )
@@ -136,7 +136,7 @@ def test_a_fault_of_the_body_is_told_once_in_words_for_people(ada: User, body: A
         ("cursor=abcd", "cursor", "is damaged, or was made for other filters or another order"),
         ("limit=1&limit=1", "limit", "must not be given more than once"),
         ("search=%FF", "search", "must be UTF-8, percent-encoded"),
-        ("nope=1", "nope", "is not known here"),
+        ("nope=1", "nope", "is not a recognised name"),
     ],
     ids=lambda value: value[:20],
 )

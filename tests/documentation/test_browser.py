@@ -1,4 +1,4 @@
-"""A real browser: the pages work, and its rules let the frontend in and keep other websites out."""
+"""In a real browser, the pages work, the frontend can call the API, and other websites cannot."""
 
 import json
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ Headers = dict[str, str]
 
 
 class Operation(NamedTuple):
-    """An operation of the contract, as the pages name it."""
+    """An operation of the contract, as the pages show it."""
 
     tag: str
     id: str
@@ -54,7 +54,7 @@ class Operation(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a page's script sees of a response."""
+    """What a script in a page sees of a response."""
 
     status: int
     headers: Headers
@@ -62,9 +62,9 @@ class Answer(NamedTuple):
 
 
 class Script:
-    """The script of a website's page, which calls the API for a user."""
+    """A script in a page of the website. It calls the API for a user."""
 
-    # The page has no routes (Page.route): with one, Playwright answers preflights itself, and grants them.
+    # The page must have no routes (Page.route): with one, Playwright answers preflight requests itself and grants them.
     def __init__(self, page: Page, user: User) -> None:
         self._page = page
         self._server = str(user.http.base_url)
@@ -72,14 +72,14 @@ class Script:
         self._authorization = {"Authorization": f"Bearer {mint(user.id)}"}
 
     def fetch(self, method: str, path: str = "", body: Json = None, headers: Headers | None = None) -> Answer:
-        """Call an operation below the user's tasks. Raises playwright's Error where the browser forbids that."""
+        """Call an operation on the user's tasks. Raises Playwright's Error if the browser forbids it."""
         sent = self._authorization | {"Content-Type": "application/json"} | (headers or {})
         content = None if body is None else json.dumps(body)
         request = {"method": method, "headers": sent, "body": content}
         return Answer(**self._page.evaluate(FETCH, [self._tasks + path, request]))
 
     def get(self, path: str) -> Answer:
-        """GET a path of the server without a token, for which no browser asks first."""
+        """GET a path of the server without a token, for which the browser sends no preflight request."""
         return Answer(**self._page.evaluate(FETCH, [self._server + path, {}]))
 
 
@@ -92,7 +92,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """Yield a page of a browser that remembers nothing."""
+    """Yield a page of a browser without stored state."""
     with browser.new_context() as context:
         yield context.new_page()
 
@@ -112,15 +112,15 @@ def database(postgres: str) -> str:
 
 @pytest.fixture(scope="module")
 def server(database: str, port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the base URL of a service that takes the website for its frontend, at one of its two origins."""
+    """Yield the base URL of a service that allows one of the website's two origins."""
     directory: Path = tmp_path_factory.mktemp("server")
     with serve(directory, DATABASE_URL=database, ALLOWED_ORIGINS=f"http://localhost:{port}") as url:
         yield url
 
 
 @pytest.fixture
-def _no_tasks_table(server: str, database: str) -> Iterator[None]:  # noqa: ARG001 - it has made the table
-    """Take a table away for the length of a test."""
+def _no_tasks_table(server: str, database: str) -> Iterator[None]:  # noqa: ARG001 - it creates the table
+    """Rename the table of tasks for the duration of a test."""
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("ALTER TABLE tasks RENAME TO taken")
         yield
@@ -129,21 +129,21 @@ def _no_tasks_table(server: str, database: str) -> Iterator[None]:  # noqa: ARG0
 
 @pytest.fixture
 def frontend(page: Page, port: int, ada: User) -> Script:
-    """Return the script of a page whose origin may call."""
+    """Return the script of a page whose origin may call the API."""
     page.goto(f"http://localhost:{port}")
     return Script(page, ada)
 
 
 @pytest.fixture
 def stranger(page: Page, port: int, ada: User) -> Script:
-    """Return the script of a page whose origin may not call, although it has a valid token."""
+    """Return the script of a page whose origin may not call the API, although the script has a valid token."""
     page.goto(f"http://127.0.0.1:{port}")
     return Script(page, ada)
 
 
 @pytest.fixture
 def operations(server: str) -> list[Operation]:
-    """Return all operations, by tag."""
+    """Return all operations, sorted by tag."""
     paths = httpx.get(f"{server}/openapi.json").json()["paths"].values()
     declared = [item[method] for item in paths for method in item.keys() - {"parameters"}]
     return sorted(Operation(one["tags"][0], one["operationId"], one["summary"]) for one in declared)
@@ -158,7 +158,7 @@ def authorize(page: Page, user: User) -> None:
 
 
 def try_out(page: Page, operation: str, **parameters: str) -> Answer:
-    """Execute an operation with these parameters, the rest as they stand, and return the answer that is shown."""
+    """Execute an operation with these parameters and the prefilled ones, and return the response that is shown."""
     block = page.locator(f"#operations-tasks-{operation}")
     block.get_by_role("button").first.click()
     for name, value in parameters.items():
@@ -189,7 +189,7 @@ def test_swagger_ui_shows_every_operation_and_runs_it_with_a_token(
     assert faults == []
 
 
-def test_redoc_shows_every_operation_without_a_fault(page: Page, server: str, operations: list[Operation]) -> None:
+def test_redoc_shows_every_operation_without_an_error(page: Page, server: str, operations: list[Operation]) -> None:
     faults = faults_of(page, server)
     page.goto(f"{server}/redoc")
     menu = page.get_by_role("list").first
@@ -203,15 +203,15 @@ def test_redoc_shows_every_operation_without_a_fault(page: Page, server: str, op
     assert faults == []
 
 
-def test_a_script_that_got_into_a_page_does_not_run(page: Page, server: str) -> None:
-    # Without the page's own scripts, which only take time.
+def test_an_injected_script_does_not_run(page: Page, server: str) -> None:
+    # The page's own scripts are not needed and take time to load.
     page.route("**/assets/**", lambda route: route.abort())
     for path in ("/docs", "/redoc"):
         page.goto(server + path)
         assert page.evaluate(INJECT) is False
 
 
-def test_another_website_cannot_show_an_answer_in_a_frame(page: Page, server: str, port: int) -> None:
+def test_another_website_cannot_show_a_response_in_a_frame(page: Page, server: str, port: int) -> None:
     page.goto(f"http://localhost:{port}")
     for path in ("/docs", "/redoc", "/openapi.json", "/api/ada/tasks"):
         with page.expect_console_message(lambda message: "frame-ancestors" in message.text):
@@ -219,7 +219,7 @@ def test_another_website_cannot_show_an_answer_in_a_frame(page: Page, server: st
         page.frames[-1].wait_for_url("chrome-error://chromewebdata/", wait_until="commit")
 
 
-def test_the_frontend_uses_every_method_and_reads_what_comes_with_the_answers(frontend: Script) -> None:
+def test_the_frontend_can_use_every_method_and_read_the_response_headers(frontend: Script) -> None:
     created = frontend.fetch("POST", body={"title": "A task"}, headers={"X-Request-ID": "of-the-page"})
     task = json.loads(created.text)
     assert (created.status, created.headers["etag"]) == (201, '"1"')
@@ -237,7 +237,7 @@ def test_the_frontend_uses_every_method_and_reads_what_comes_with_the_answers(fr
     assert frontend.get("/health").status == 200
 
 
-def test_the_frontend_reads_why_it_is_refused(frontend: Script, ada: User) -> None:
+def test_the_frontend_can_read_why_a_request_was_rejected(frontend: Script, ada: User) -> None:
     task = ada.create()
     overwriting = frontend.fetch("PATCH", f"/{task['id']}", {"title": "Mine"}, {"If-Match": '"7"'})
     other = {"Authorization": f"Bearer {mint('grace')}"}
@@ -257,7 +257,7 @@ def test_the_frontend_reads_why_it_is_refused(frontend: Script, ada: User) -> No
 
 
 @pytest.mark.usefixtures("_no_tasks_table")
-def test_the_frontend_reads_when_to_come_again(frontend: Script) -> None:
+def test_the_frontend_can_read_when_to_retry(frontend: Script) -> None:
     answer = frontend.fetch("GET")
     assert answer.status == json.loads(answer.text)["status"] == 503
     assert int(answer.headers["retry-after"]) > 0
@@ -276,6 +276,6 @@ def test_another_website_can_neither_read_nor_write_even_with_a_token(stranger: 
     assert ada.titles() == ["Mine"]
 
 
-def test_another_website_cannot_read_what_needs_no_token_either(stranger: Script) -> None:
+def test_another_website_cannot_read_what_needs_no_token(stranger: Script) -> None:
     with pytest.raises(Error, match="Failed to fetch"):
         stranger.get("/health")

@@ -1,4 +1,4 @@
-"""The contract that the server serves is the contract that it is built from."""
+"""The server serves the same contract that it is built from."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,7 @@ DOCUMENTS = ["/openapi.yaml", "/openapi.json"]
 
 
 def keys(document: Any) -> Iterator[str]:
-    """Yield every key of a document, however deep."""
+    """Yield every key of a document, at any depth."""
     if isinstance(document, dict):
         for key, value in document.items():
             yield key
@@ -38,7 +38,7 @@ def test_the_yaml_is_the_file_byte_for_byte(nobody: httpx.Client) -> None:
     assert response.content == CONTRACT.read_bytes()
 
 
-def test_the_json_is_the_same_document_and_keeps_its_references(nobody: httpx.Client) -> None:
+def test_the_json_is_the_same_document_with_its_references_unresolved(nobody: httpx.Client) -> None:
     response = nobody.get("/openapi.json")
     assert response.status_code == 200
     assert response.headers["Content-Type"].split(";")[0] == "application/json"
@@ -51,7 +51,7 @@ def test_the_contract_has_no_extensions(nobody: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)
-def test_a_document_that_has_not_changed_costs_a_304(nobody: httpx.Client, path: str) -> None:
+def test_an_unchanged_document_is_a_304(nobody: httpx.Client, path: str) -> None:
     first = nobody.get(path)
     tag = first.headers["ETag"]
     for held in (tag, f'"other", {tag}', f"W/{tag}", "*"):
@@ -61,10 +61,10 @@ def test_a_document_that_has_not_changed_costs_a_304(nobody: httpx.Client, path:
         assert nobody.get(path, headers={"If-None-Match": held}).content == first.content
 
 
-def test_each_document_has_a_tag_of_its_own(nobody: httpx.Client) -> None:
+def test_each_document_has_a_different_entity_tag(nobody: httpx.Client) -> None:
     assert len({nobody.get(path).headers["ETag"] for path in DOCUMENTS}) == len(DOCUMENTS)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)
-def test_a_document_needs_no_token_and_minds_none(nobody: httpx.Client, path: str) -> None:
+def test_a_document_needs_no_token_and_ignores_an_invalid_one(nobody: httpx.Client, path: str) -> None:
     assert nobody.get(path, headers={"Authorization": "Bearer nonsense"}).status_code == 200

@@ -1,4 +1,4 @@
-"""The documentation pages: Swagger UI at `/docs`, ReDoc at `/redoc`, and nothing from another host."""
+"""The documentation pages: Swagger UI at `/docs` and ReDoc at `/redoc`, with nothing loaded from another host."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 PAGES = ["/docs", "/redoc"]
-# Of nothing: an empty style element, which a script then fills.
+# The hash of an empty style element, to which a script adds rules.
 EMPTY = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
 POLICY = {
     "default-src": "'none'",
@@ -36,7 +36,7 @@ class Element(NamedTuple):
 
 
 class Elements(HTMLParser):
-    """Notes every start tag of a page."""
+    """Collects every start tag of a page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Elements(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note one."""
+        """Add a start tag."""
         self.all.append(Element(tag, dict(attrs)))
 
 
@@ -61,7 +61,7 @@ def elements(nobody: httpx.Client, page: str) -> list[Element]:
 
 
 def references(nobody: httpx.Client, page: str) -> list[str]:
-    """Return the URLs that a page names, as it names them, but for its icon, which is none."""
+    """Return the URLs in a page as they are written there, except for that of the empty icon."""
     attributes = [element.attributes for element in elements(nobody, page)]
     named = [item.get(name) for item in attributes for name in ("href", "src", "spec-url")]
     return [url for url in named if url and url != "data:,"]
@@ -73,14 +73,14 @@ def files(nobody: httpx.Client) -> list[str]:
     return [f"/{url}" for page in PAGES for url in references(nobody, page) if url.startswith("assets/")]
 
 
-def test_the_root_sends_a_browser_to_the_docs_wherever_it_is_mounted(nobody: httpx.Client) -> None:
+def test_the_root_redirects_to_the_docs_wherever_the_service_is_mounted(nobody: httpx.Client) -> None:
     response = nobody.get("/")
     assert (response.status_code, response.headers["Location"], response.content) == (307, "docs", b"")
     assert nobody.get("/", follow_redirects=True).url.path == "/docs"
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_is_html_that_is_asked_for_again(nobody: httpx.Client, page: str) -> None:
+def test_a_page_is_html_that_browsers_revalidate(nobody: httpx.Client, page: str) -> None:
     response = nobody.get(page)
     assert response.status_code == 200
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -88,14 +88,14 @@ def test_a_page_is_html_that_is_asked_for_again(nobody: httpx.Client, page: str)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_may_load_from_here_only_and_run_nothing_that_is_inline(nobody: httpx.Client, page: str) -> None:
+def test_a_page_may_load_only_from_this_host_and_run_nothing_inline(nobody: httpx.Client, page: str) -> None:
     directives = nobody.get(page).headers["Content-Security-Policy"].split("; ")
     assert dict(directive.split(" ", 1) for directive in directives) == POLICIES[page]
     assert len(directives) == len(POLICIES[page])
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_has_no_script_and_no_style_of_its_own(nobody: httpx.Client, page: str) -> None:
+def test_a_page_has_no_inline_script_or_style(nobody: httpx.Client, page: str) -> None:
     for name, attributes in elements(nobody, page):
         assert name != "style"
         assert name != "script" or "src" in attributes
@@ -103,16 +103,16 @@ def test_a_page_has_no_script_and_no_style_of_its_own(nobody: httpx.Client, page
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_whatever_a_page_names_is_here(nobody: httpx.Client, page: str) -> None:
+def test_every_url_in_a_page_is_served_here(nobody: httpx.Client, page: str) -> None:
     urls = references(nobody, page)
     assert len(urls) >= 3
     for url in urls:
-        assert not url.startswith("/"), f"{url} is lost where the service is mounted below a path"
+        assert not url.startswith("/"), f"{url} is wrong where the service is mounted below a path"
         assert ":" not in url
         assert nobody.get(f"/{url}").status_code == 200, url
 
 
-def test_the_files_are_swagger_ui_and_redoc_and_what_sets_them_up(files: list[str]) -> None:
+def test_the_files_are_swagger_ui_redoc_and_their_setup(files: list[str]) -> None:
     assert sorted(path.split("/")[-1] for path in files) == [
         "docs.css",
         "docs.js",
@@ -124,7 +124,7 @@ def test_the_files_are_swagger_ui_and_redoc_and_what_sets_them_up(files: list[st
     ]
 
 
-def test_a_file_is_kept_for_a_year_under_a_url_that_changes_with_it(nobody: httpx.Client, files: list[str]) -> None:
+def test_a_file_is_cached_for_a_year_under_a_url_that_changes_with_it(nobody: httpx.Client, files: list[str]) -> None:
     for path in files:
         response = nobody.get(path)
         digest = sha256(response.content).hexdigest()
@@ -135,18 +135,18 @@ def test_a_file_is_kept_for_a_year_under_a_url_that_changes_with_it(nobody: http
         assert nobody.get(path.replace(digest, "0" * 64)).status_code == 404
 
 
-def test_what_has_not_changed_costs_a_304_that_keeps_its_policy(nobody: httpx.Client, files: list[str]) -> None:
+def test_an_unchanged_page_or_file_is_a_304_that_keeps_its_policy(nobody: httpx.Client, files: list[str]) -> None:
     for path in [*PAGES, *files]:
         first = nobody.get(path)
         again = nobody.get(path, headers={"If-None-Match": first.headers["ETag"]})
         assert (again.status_code, again.content) == (304, b"")
-        # A cache takes over the headers of a 304 (RFC 9111, section 3.2).
+        # A cache updates its stored headers with those of a 304 (RFC 9111, section 3.2).
         for name in ("ETag", "Cache-Control", "Content-Security-Policy"):
             assert again.headers.get(name) == first.headers.get(name), path
         assert nobody.get(path, headers={"If-None-Match": '"other"'}).content == first.content
 
 
-def test_a_file_takes_the_methods_that_a_page_takes(nobody: httpx.Client, files: list[str]) -> None:
+def test_a_file_accepts_get_head_and_options_only(nobody: httpx.Client, files: list[str]) -> None:
     for path in files:
         allow = "GET, HEAD, OPTIONS"
         assert int(nobody.head(path).headers["Content-Length"]) == len(nobody.get(path).content)
@@ -154,7 +154,7 @@ def test_a_file_takes_the_methods_that_a_page_takes(nobody: httpx.Client, files:
         assert (nobody.post(path).status_code, nobody.post(path).headers["Allow"]) == (405, allow)
 
 
-def test_redoc_tells_its_makers_nothing(nobody: httpx.Client, files: list[str]) -> None:
+def test_redoc_sends_nothing_to_its_vendor(nobody: httpx.Client, files: list[str]) -> None:
     (redoc,) = (element for element in elements(nobody, "/redoc") if element.name == "redoc")
     assert redoc.attributes == {"spec-url": "openapi.json", "disable-telemetry": "true"}
     (script,) = (path for path in files if path.endswith("/redoc.js"))
@@ -162,7 +162,7 @@ def test_redoc_tells_its_makers_nothing(nobody: httpx.Client, files: list[str]) 
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js on this machine")
-def test_the_docs_start_swagger_ui_on_this_contract_ready_to_be_tried(nobody: httpx.Client, files: list[str]) -> None:
+def test_the_docs_start_swagger_ui_with_this_contract_and_open_forms(nobody: httpx.Client, files: list[str]) -> None:
     (script,) = (path for path in files if path.endswith("/docs.js"))
     stub = """
         globalThis.SwaggerUIBundle = (options) => {
@@ -172,14 +172,14 @@ def test_the_docs_start_swagger_ui_on_this_contract_ready_to_be_tried(nobody: ht
           console.log(JSON.stringify({...options, parameters: JSON.parse(text)}));
         };"""
     node = ["node", "-e", stub + nobody.get(script).text]
-    told = json.loads(subprocess.run(node, capture_output=True, text=True, check=True).stdout)
-    assert (told["url"], told["dom_id"]) == ("openapi.json", "#swagger-ui")
-    assert (told["tryItOutEnabled"], told["validatorUrl"]) == (True, None)
-    # An example that is filled in would narrow a list, or have a change refused.
-    assert told["parameters"] == [{"in": "query"}, {"in": "path", "required": True, "example": 2}]
+    options = json.loads(subprocess.run(node, capture_output=True, text=True, check=True).stdout)
+    assert (options["url"], options["dom_id"]) == ("openapi.json", "#swagger-ui")
+    assert (options["tryItOutEnabled"], options["validatorUrl"]) == (True, None)
+    # A prefilled example would filter the list, or have an update rejected.
+    assert options["parameters"] == [{"in": "query"}, {"in": "path", "required": True, "example": 2}]
 
 
-def test_the_docs_say_how_to_get_in(nobody: httpx.Client) -> None:
+def test_the_docs_say_how_to_sign_in(nobody: httpx.Client) -> None:
     page = nobody.get("/docs").text
     for words in (
         "Get a token for the user <code>demo</code>",
@@ -191,5 +191,5 @@ def test_the_docs_say_how_to_get_in(nobody: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("page", ["/", *PAGES])
-def test_a_page_needs_no_token_and_minds_none(nobody: httpx.Client, page: str) -> None:
+def test_a_page_needs_no_token_and_ignores_an_invalid_one(nobody: httpx.Client, page: str) -> None:
     assert nobody.get(page, headers={"Authorization": "Bearer nonsense"}).status_code in (200, 307)

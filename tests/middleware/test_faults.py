@@ -23,7 +23,7 @@ def test_a_fault_is_told_without_its_cause_and_logged_whole_with_the_requests_id
         "type": "urn:problem-type:todo-api:internal-error",
         "title": "Internal Server Error",
         "status": 500,
-        "detail": "The server failed. It is not your fault, and it has been logged.",
+        "detail": "The server failed. This is not your fault, and the error has been logged.",
         "instance": f"urn:request:{response.headers['X-Request-ID']}",
     }
     assert log.count(f"request {response.headers['X-Request-ID']} failed") == log.count("Traceback") == 1

@@ -51,7 +51,7 @@ def test_any_other_method_is_refused_with_those_that_are_taken(nobody: httpx.Cli
             "type": "urn:problem-type:todo-api:method-not-allowed",
             "title": "Method Not Allowed",
             "status": 405,
-            "detail": f"This path takes {ALLOW[path]}.",
+            "detail": f"This path supports {ALLOW[path]}.",
             "instance": f"urn:request:{response.headers['X-Request-ID']}",
         }
 

@@ -238,7 +238,7 @@ def test_while_the_database_is_away_every_answer_is_a_503_that_says_when_to_try_
             assert response.status_code == 503, response.text
             assert response.headers["Content-Type"] == "application/problem+json"
             assert int(response.headers["Retry-After"]) > 0
-            assert response.json()["detail"] == "The database does not answer."
+            assert response.json()["detail"] == "The database is not responding."
         assert httpx.get(f"{server}/health", timeout=10).status_code == 503
         assert readiness(server) == (503, "not_ready", "down", "unknown")
         assert httpx.get(f"{server}/health/live", timeout=10).status_code == 200

@@ -1,4 +1,4 @@
-"""Settings: from the environment and `.env`, every fault told at once, and never a secret or a password."""
+"""Settings from the environment and `.env`: all errors are reported together, and none shows a secret or a password."""
 
 from collections.abc import Mapping
 from dataclasses import FrozenInstanceError
@@ -19,12 +19,12 @@ REMOTE = "postgresql://ada:hunter2hunter2@db.example.com/todo"
 
 
 def load(variables: Mapping[str, str], env_file: Path = NO_FILE) -> Settings:
-    """Read settings from these variables and a database and a secret that are fine."""
+    """Load settings from these variables; the database and the secret are valid unless overridden."""
     return Settings.load({"DATABASE_URL": LOCAL, "BETTER_AUTH_SECRET": SECRET, **variables}, env_file)
 
 
 def faults(**variables: str) -> tuple[str, ...]:
-    """Return the faults of settings with these variables; none where they are accepted."""
+    """Return the errors of settings with these variables; an empty tuple if they are accepted."""
     try:
         load(variables)
     except ConfigurationError as error:
@@ -32,7 +32,7 @@ def faults(**variables: str) -> tuple[str, ...]:
     return ()
 
 
-def test_the_defaults_are_those_of_the_readme() -> None:
+def test_the_defaults_match_the_readme() -> None:
     found = load({})
     assert (found.environment, found.host, found.port) == ("development", "127.0.0.1", 7860)
     assert (found.jwt_algorithm, found.jwt_issuer, found.jwt_audience) == ("HS256", None, None)
@@ -92,24 +92,26 @@ def test_a_variable_becomes_a_setting(variable: str, value: str, setting: str, e
 @pytest.mark.parametrize(
     ("variable", "value", "words"),
     [
-        ("METRICS_PORT", "7860", "METRICS_PORT must be another port than PORT."),
+        ("METRICS_PORT", "7860", "METRICS_PORT must not be the same port as PORT."),
         ("METRICS_PORT", "65536", "METRICS_PORT must be a whole number from 0 to 65535."),
-        ("FORWARDED_ALLOW_IPS", "proxy", "FORWARDED_ALLOW_IPS must be * or addresses and networks"),
-        ("FORWARDED_ALLOW_IPS", "*,10.0.0.1", "FORWARDED_ALLOW_IPS must be * or addresses and networks"),
-        ("FORWARDED_ALLOW_IPS", "10.0.0.1/8", "FORWARDED_ALLOW_IPS must be * or addresses and networks"),
+        ("FORWARDED_ALLOW_IPS", "proxy", "must be * or a comma-separated list of IP addresses and networks"),
+        ("FORWARDED_ALLOW_IPS", "*,10.0.0.1", "must be * or a comma-separated list of IP addresses and networks"),
+        ("FORWARDED_ALLOW_IPS", "10.0.0.1/8", "must be * or a comma-separated list of IP addresses and networks"),
         ("DATABASE_URL", "postgresql://ada:hunter2hunter2/todo", "must look like postgresql://"),
         ("DATABASE_URL", "mysql://ada@localhost/todo", "must look like postgresql://"),
-        ("DATABASE_URL", "postgresql+psycopg://ada@localhost/todo", "without the name of a driver"),
+        ("DATABASE_URL", "postgresql+psycopg://ada@localhost/todo", "without a driver such as +psycopg"),
         ("DATABASE_URL", f"psql '{NEON}'", "without the word psql"),
         ("DATABASE_URL", f"'{NEON}'", "without quotes"),
-        ("DATABASE_URL", "postgresql://ada:50%@localhost/todo", "percent-encoded"),
+        ("DATABASE_URL", "postgresql://ada:50%@localhost/todo", "Percent-encode"),
         ("DATABASE_URL", "postgresql://localhost/todo?no_such_option=1", "must look like"),
         ("DATABASE_URL", "localhost", "must look like"),
-        ("DATABASE_URL", "postgresql://ada:hunter@2hunter2@localhost/todo", "percent-encoded"),
-        ("DATABASE_URL", "postgresql://ada:hunter/2hunter2@localhost/todo", "percent-encoded"),
-        ("DATABASE_URL", "postgresql://ada:12/2hunter2@localhost/todo", "percent-encoded"),
-        ("DATABASE_URL", "postgresql://ada:\udcff@localhost/todo", "percent-encoded"),
+        ("DATABASE_URL", "postgresql://ada:hunter@2hunter2@localhost/todo", "Percent-encode"),
+        ("DATABASE_URL", "postgresql://ada:hunter/2hunter2@localhost/todo", "Percent-encode"),
+        ("DATABASE_URL", "postgresql://ada:12/2hunter2@localhost/todo", "Percent-encode"),
+        ("DATABASE_URL", "postgresql://ada:\udcff@localhost/todo", "Percent-encode"),
         ("BETTER_AUTH_SECRET", "x" * 31, "at least 32 characters"),
+        ("BETTER_AUTH_SECRET", f"-----BEGIN PUBLIC KEY-----\n{'x' * 32}\n-----END PUBLIC KEY-----", "not a public key"),
+        ("BETTER_AUTH_SECRET", "\udcff" * 32, "must be UTF-8 text"),
         ("JWT_ALGORITHM", "none", "HS256, HS384, HS512"),
         ("JWT_ALGORITHM", "RS256", "HS256, HS384, HS512"),
         ("JWKS_URL", "app.example.com/api/auth/jwks", "must look like https://"),
@@ -122,10 +124,10 @@ def test_a_variable_becomes_a_setting(variable: str, value: str, setting: str, e
         ("JWKS_URL", "https://app.example.com:99999/jwks", "must look like https://"),
         ("JWKS_URL", "https://app example.com/jwks", "must look like https://"),
         ("JWKS_URL", "https://[::1/jwks", "must look like https://"),
-        ("ALLOWED_ORIGINS", "app.example.com", "number 1 is not an origin"),
-        ("ALLOWED_ORIGINS", "https://a.example, https://ada:pw@b.example", "number 2 is not an origin"),
-        ("ALLOWED_ORIGINS", "https://a.example/path", "is not an origin"),
-        ("ALLOWED_ORIGINS", "https://a.example,*", "by itself"),
+        ("ALLOWED_ORIGINS", "app.example.com", "entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "https://a.example, https://ada:pw@b.example", "entry 2 is not an origin"),
+        ("ALLOWED_ORIGINS", "https://a.example/path", "without a path"),
+        ("ALLOWED_ORIGINS", "https://a.example,*", "cannot be combined with other entries"),
         ("PORT", "65536", "1 to 65535"),
         ("PORT", "0", "1 to 65535"),
         ("PORT", "-1", "1 to 65535"),
@@ -145,13 +147,13 @@ def test_a_variable_becomes_a_setting(variable: str, value: str, setting: str, e
         ("LOG_LEVEL", "loud", "debug, info, warning, error"),
     ],
 )
-def test_a_fault_names_its_variable_and_what_it_takes(variable: str, value: str, words: str) -> None:
+def test_an_error_names_the_variable_and_what_it_must_be(variable: str, value: str, words: str) -> None:
     (fault,) = faults(**{variable: value})
     assert fault.startswith(variable)
     assert words in fault
 
 
-def test_all_faults_are_told_at_once_without_a_traceback(tmp_path: Path) -> None:
+def test_all_errors_are_reported_together_without_a_traceback(tmp_path: Path) -> None:
     wrong = {
         "DATABASE_URL": "mysql://ada:hunter2hunter2@localhost/todo",
         "BETTER_AUTH_SECRET": "short-and-secret",
@@ -165,7 +167,7 @@ def test_all_faults_are_told_at_once_without_a_traceback(tmp_path: Path) -> None
         refused = run(*arguments, directory=tmp_path, settings=wrong)
         assert (refused.returncode, refused.stdout) == (1, "")
         lines = refused.stderr.splitlines()
-        assert lines[0] == "Error: The configuration has faults:"
+        assert lines[0].startswith("Error: The configuration has ")
         assert {line.split()[0].rstrip(":") for line in lines[1:]} == set(wrong)
         assert "hunter2" not in refused.stderr
         assert "short-and-secret" not in refused.stderr
@@ -177,9 +179,9 @@ def test_all_faults_are_told_at_once_without_a_traceback(tmp_path: Path) -> None
         ({"DATABASE_URL": ""}, "DATABASE_URL is required in production"),
         ({"BETTER_AUTH_SECRET": ""}, "BETTER_AUTH_SECRET is required in production"),
         ({"BETTER_AUTH_SECRET": "x" * 31}, "at least 32 characters"),
-        ({"ALLOWED_ORIGINS": "*"}, "must name each origin"),
-        ({"JWKS_URL": "http://app.example.com/jwks"}, "JWKS_URL leads to another host without TLS"),
-        ({"JWKS_URL": "http://10.0.0.5/jwks"}, "JWKS_URL leads to another host without TLS"),
+        ({"ALLOWED_ORIGINS": "*"}, "must list every origin"),
+        ({"JWKS_URL": "http://app.example.com/jwks"}, "JWKS_URL must begin with https:// in production"),
+        ({"JWKS_URL": "http://10.0.0.5/jwks"}, "JWKS_URL must begin with https:// in production"),
         ({"DATABASE_URL": REMOTE}, "sslmode=require"),
         ({"DATABASE_URL": f"{REMOTE}?sslmode=disable"}, "sslmode=require"),
         ({"DATABASE_URL": f"{REMOTE}?sslmode=allow"}, "sslmode=require"),
@@ -189,13 +191,13 @@ def test_all_faults_are_told_at_once_without_a_traceback(tmp_path: Path) -> None
         ({"DATABASE_URL": "postgresql://localhost/todo?hostaddr=192.0.2.1"}, "sslmode=require"),
     ],
 )
-def test_production_stops_at_what_is_not_safe(variables: dict[str, str], words: str) -> None:
+def test_production_rejects_unsafe_settings(variables: dict[str, str], words: str) -> None:
     (fault,) = faults(ENVIRONMENT="production", **variables)
     assert words in fault
 
 
 @pytest.mark.parametrize(
-    ("url", "environment", "is_private"),
+    ("url", "environment", "is_accepted"),
     [
         ("postgresql:///todo", {"PGHOST": "db.example.com"}, False),
         ("postgresql:///todo", {"PGHOSTADDR": "192.0.2.1"}, False),
@@ -210,14 +212,14 @@ def test_production_stops_at_what_is_not_safe(variables: dict[str, str], words: 
         (REMOTE, {"PGSSLMODE": "prefer"}, False),
     ],
 )
-def test_what_a_url_leaves_open_is_as_libpq_takes_it_from_the_environment(
-    url: str, environment: dict[str, str], is_private: bool
+def test_what_a_url_does_not_specify_is_read_from_the_environment_as_libpq_does(
+    url: str, environment: dict[str, str], is_accepted: bool
 ) -> None:
-    told = faults(ENVIRONMENT="production", DATABASE_URL=url, **environment)
-    assert (told == ()) == is_private
+    found = faults(ENVIRONMENT="production", DATABASE_URL=url, **environment)
+    assert (found == ()) == is_accepted
 
 
-def test_what_libpq_does_not_read_from_a_file_makes_nothing_private(tmp_path: Path) -> None:
+def test_a_variable_for_libpq_has_no_effect_in_the_file(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("PGSSLMODE=require\n")
     with pytest.raises(ConfigurationError, match="sslmode=require"):
@@ -237,21 +239,21 @@ def test_what_libpq_does_not_read_from_a_file_makes_nothing_private(tmp_path: Pa
         "postgresql:///todo",
     ],
 )
-def test_production_takes_tls_or_a_database_on_the_same_machine(url: str) -> None:
+def test_production_accepts_a_database_with_tls_or_on_the_same_machine(url: str) -> None:
     found = load({"ENVIRONMENT": "production", "DATABASE_URL": url})
     assert (found.database_url, found.host, found.allowed_origins) == (url, "0.0.0.0", ())  # noqa: S104
 
 
 @pytest.mark.parametrize("url", ["https://app.example.com/jwks", "http://localhost:3000/jwks", "http://[::1]/jwks"])
-def test_production_takes_keys_by_tls_or_from_the_same_machine(url: str) -> None:
+def test_production_accepts_keys_over_tls_or_from_the_same_machine(url: str) -> None:
     assert load({"ENVIRONMENT": "production", "JWKS_URL": url}).jwks_url == url
 
 
-def test_all_that_production_lacks_is_told_at_once() -> None:
+def test_everything_that_production_lacks_is_reported_together() -> None:
     assert len(faults(ENVIRONMENT="production", DATABASE_URL="", BETTER_AUTH_SECRET="", ALLOWED_ORIGINS="*")) == 3
 
 
-def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
+def test_the_environment_takes_precedence_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("# a comment\nPORT=1111\nHOST='::1'\nexport LOG_LEVEL=debug\nJWT_ISSUER=${HOME}\nJWT_AUDIENCE=\n")
     found = load({"PORT": "2222"}, file)
@@ -259,12 +261,12 @@ def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
     assert (found.jwt_issuer, found.jwt_audience) == ("${HOME}", None)
 
 
-def test_the_file_is_looked_for_where_the_command_runs(tmp_path: Path) -> None:
+def test_the_file_is_read_from_the_working_directory(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("LOG_LEVEL=x\n")
     assert "LOG_LEVEL must be" in run("serve", directory=tmp_path, settings={}).stderr
 
 
-def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_an_error_that_names_it(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_bytes(b"PORT=\xff")
     with pytest.raises(ConfigurationError, match=r"\.env cannot be read as UTF-8 text"):
@@ -274,26 +276,27 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line", ['JWT_AUDIENCE="todo', "JWT_ISSUER todo", "PORT: 7860", "JWT_ISSUER='a' b", "HOST=a\0b"]
 )
-def test_a_line_of_the_file_that_sets_nothing_is_a_fault(tmp_path: Path, line: str) -> None:
+def test_a_malformed_line_of_the_file_is_an_error(tmp_path: Path, line: str) -> None:
     file = tmp_path / ".env"
     file.write_text(f"\ufeffHOST=::1\n{line}\nPORT=x\n", encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=r"\.env must have NAME=value in line 2, .*\nPORT must be"):
+    with pytest.raises(ConfigurationError, match=r"Line 2 of the file .*\.env must be NAME=value, .*\nPORT must be"):
         load({}, file)
 
 
-def test_a_place_that_can_keep_no_secret_is_named_beside_all_other_faults(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_store_a_secret_is_reported_with_all_other_errors(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    told = faults(BETTER_AUTH_SECRET="", DATA_DIR=str(tmp_path / "file"), PORT="x")
-    assert [fault.split()[0] for fault in told] == ["PORT", "BETTER_AUTH_SECRET"]
-    assert f"{tmp_path / 'file' / 'secret'}: File exists. Set DATA_DIR to another place." in told[1]
+    port, secret = faults(BETTER_AUTH_SECRET="", DATA_DIR=str(tmp_path / "file"), PORT="x")
+    assert (port.split()[0], secret.split()[0]) == ("PORT", "BETTER_AUTH_SECRET")
+    assert f"no secret can be stored in {tmp_path / 'file' / 'secret'}: File exists." in secret
+    assert secret.endswith("or set DATA_DIR to another directory.")
 
 
-def test_a_home_that_does_not_exist_is_a_fault_only_where_it_is_needed() -> None:
+def test_a_missing_home_directory_is_an_error_only_if_it_is_needed() -> None:
     assert not faults(DATA_DIR="~no-such-user/data")
     assert faults(DATA_DIR="~no-such-user/data", DATABASE_URL="")[0].startswith("DATA_DIR must be set")
 
 
-def test_a_missing_secret_is_made_once_and_kept_for_the_owner_only(tmp_path: Path) -> None:
+def test_a_missing_secret_is_generated_once_and_readable_by_the_owner_only(tmp_path: Path) -> None:
     variables = {"BETTER_AUTH_SECRET": "", "DATA_DIR": str(tmp_path / "new" / "data")}
     first = load(variables).secret
     assert len(first) >= 32
@@ -301,6 +304,18 @@ def test_a_missing_secret_is_made_once_and_kept_for_the_owner_only(tmp_path: Pat
     (file,) = (tmp_path / "new" / "data").iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
     assert load(variables | {"DATA_DIR": str(tmp_path / "other")}).secret != first
+
+
+def test_a_stored_secret_that_is_too_short_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x" * 31)
+    (fault,) = faults(BETTER_AUTH_SECRET="", DATA_DIR=str(tmp_path))
+    assert fault.startswith(f"The secret stored in {tmp_path / 'secret'} has fewer than 32 characters. Delete the file")
+
+
+def test_a_stored_secret_that_is_not_text_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"\xff" * 32)
+    (fault,) = faults(BETTER_AUTH_SECRET="", DATA_DIR=str(tmp_path))
+    assert f"no secret can be stored in {tmp_path / 'secret'}: the file is not text." in fault
 
 
 def test_settings_are_frozen_and_show_no_secret() -> None:
@@ -342,7 +357,7 @@ URLS = st.builds(
     secret=st.builds("{}hunter2{}".format, TEXT, TEXT),
 )
 @settings(max_examples=300, deadline=None)
-def test_no_secret_and_no_password_is_ever_told(misplaced: dict[str, str], url: str, secret: str) -> None:
-    """Not even one that was put into the wrong variable."""
+def test_no_error_shows_a_secret_or_a_password(misplaced: dict[str, str], url: str, secret: str) -> None:
+    """Not even one that is set in the wrong variable."""
     for fault in faults(**misplaced | {"DATABASE_URL": url, "BETTER_AUTH_SECRET": secret}):
         assert "hunter2" not in fault

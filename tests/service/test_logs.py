@@ -1,4 +1,4 @@
-"""Logs: JSON in production, a line for each request, and nothing in them that is a user's."""
+"""Logs: JSON in production, one line for each request, and no text written by a user."""
 
 import json
 import os
@@ -31,7 +31,7 @@ FOREIGN = {"Origin": "https://x.example", "Access-Control-Request-Method": "GET"
 
 
 def records(service: Service) -> list[Json]:
-    """Return what a service has logged; every line is an object."""
+    """Return the records that a service has logged, a JSON object on each line."""
     return [json.loads(line) for line in service.log.read_text().splitlines()]
 
 
@@ -41,7 +41,7 @@ def record_of(service: Service, response: httpx.Response) -> Json:
 
 
 def request_record(service: Service, request_id: str) -> Json:
-    """Return the one record of the request with this id; it is written after the answer is sent."""
+    """Return the one record of the request with this id. It is written after the response has been sent."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         found = [one for one in records(service) if one.get("request_id") == request_id and "duration_ms" in one]
@@ -54,7 +54,7 @@ def request_record(service: Service, request_id: str) -> Json:
 
 @pytest.fixture(scope="module")
 def service(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Yield a service in production, behind a proxy on 127.0.0.2."""
+    """Yield a service in production that trusts a proxy on 127.0.0.2."""
     settings = {"DATABASE_URL": database, "FORWARDED_ALLOW_IPS": "127.0.0.2,10.0.0.0/8", **PRODUCTION}
     with start(tmp_path_factory.mktemp("logs"), **settings) as service:
         yield service
@@ -62,12 +62,12 @@ def service(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def ada(service: Service) -> Iterator[User]:
-    """Yield a user of that service."""
+    """Yield a user of the service."""
     with User(service.url, "ada") as ada:
         yield ada
 
 
-def test_a_request_is_a_line_of_json(service: Service, ada: User) -> None:
+def test_a_request_is_logged_as_a_line_of_json(service: Service, ada: User) -> None:
     record = record_of(service, ada.get("/tasks", headers={"X-Request-ID": "from-the-client"}))
     assert record.keys() == REQUEST
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", record.pop("time"))
@@ -96,7 +96,7 @@ def test_a_request_is_a_line_of_json(service: Service, ada: User) -> None:
         ("OPTIONS", "/api/ada/tasks", FOREIGN, (None, 400, None)),
     ],
 )
-def test_so_is_one_that_is_refused(
+def test_a_rejected_request_is_logged(
     service: Service, method: str, path: str, headers: dict[str, str], expected: tuple[str | None, int, None]
 ) -> None:
     record = record_of(service, httpx.request(method, service.url + path, headers=headers))
@@ -104,12 +104,12 @@ def test_so_is_one_that_is_refused(
     assert record["method"] == method
 
 
-def test_so_is_one_for_another_user(service: Service, ada: User) -> None:
+def test_a_request_for_another_user_is_logged(service: Service, ada: User) -> None:
     record = record_of(service, ada.http.get("/api/grace/tasks"))
     assert (record["route"], record["status"], record["user_id"]) == (TASKS, 403, "ada")
 
 
-def test_so_is_one_that_is_not_http(service: Service) -> None:
+def test_a_request_that_is_not_http_is_logged(service: Service) -> None:
     request_id = re.search(rb"x-request-id: (\w+)", send_raw(service.url, b"NONSENSE\r\n\r\n"))
     assert request_id is not None
     record = request_record(service, request_id[1].decode())
@@ -119,7 +119,7 @@ def test_so_is_one_that_is_not_http(service: Service) -> None:
 
 
 @pytest.mark.parametrize(("proxy", "client"), [("127.0.0.2", "203.0.113.9"), ("127.0.0.1", "127.0.0.1")])
-def test_only_a_proxy_that_is_trusted_tells_who_the_client_is(service: Service, proxy: str, client: str) -> None:
+def test_the_client_is_taken_only_from_a_trusted_proxy(service: Service, proxy: str, client: str) -> None:
     transport = httpx.HTTPTransport(local_address=proxy)
     with httpx.Client(transport=transport, base_url=service.url) as http:
         response = http.get("/health", headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.9, 10.1.2.3"})
@@ -127,14 +127,14 @@ def test_only_a_proxy_that_is_trusted_tells_who_the_client_is(service: Service, 
 
 
 @pytest.mark.parametrize("text", ["ada@example.com", "unknown", "x" * 50_000, ""])
-def test_what_is_no_address_is_not_logged_as_one(service: Service, text: str) -> None:
+def test_text_that_is_not_an_address_is_not_logged_as_the_client(service: Service, text: str) -> None:
     transport = httpx.HTTPTransport(local_address="127.0.0.2")
     with httpx.Client(transport=transport, base_url=service.url) as http:
         response = http.get("/health", headers={"X-Forwarded-For": text})
     assert record_of(service, response)["client"] in (None, "127.0.0.2")
 
 
-def test_the_start_is_told_in_one_line_without_the_password(database: str, tmp_path: Path) -> None:
+def test_startup_is_logged_in_one_line_without_the_password(database: str, tmp_path: Path) -> None:
     url = database.replace("postgres@", "postgres:hunter2hunter2@")
     assert url != database
     with start(tmp_path, DATABASE_URL=url, WEB_CONCURRENCY="2", **PRODUCTION) as service:
@@ -148,18 +148,18 @@ def test_the_start_is_told_in_one_line_without_the_password(database: str, tmp_p
     assert "hunter2" not in service.log.read_text()
 
 
-def test_the_records_of_uvicorn_and_psycopg_come_in_the_same_form(tmp_path: Path) -> None:
+def test_records_of_uvicorn_and_psycopg_have_the_same_format(tmp_path: Path) -> None:
     with private_postgres() as url, start(tmp_path, DATABASE_URL=url, **PRODUCTION) as service:
         httpx.get(f"{service.url}/health")
         os.kill(postmaster(url), signal.SIGINT)
         time.sleep(0.5)
         httpx.get(f"{service.url}/health", timeout=10)
         service.stop()
-        told = {one["logger"].partition(".")[0] for one in records(service)}
-    assert told >= {"uvicorn", "psycopg", "alembic", "handlers"}
+        loggers = {one["logger"].partition(".")[0] for one in records(service)}
+    assert loggers >= {"uvicorn", "psycopg", "alembic", "handlers"}
 
 
-def test_a_record_has_no_token_and_no_text_of_a_users(database: str, tmp_path: Path) -> None:
+def test_no_record_contains_a_token_or_text_written_by_a_user(database: str, tmp_path: Path) -> None:
     private = "privatissimum"
     settings = {"DATABASE_URL": database, "LOG_LEVEL": "debug", **PRODUCTION}
     with start(tmp_path, **settings) as service, User(service.url, "discreet") as user:
@@ -176,12 +176,12 @@ def test_a_record_has_no_token_and_no_text_of_a_users(database: str, tmp_path: P
     assert "eyJ" not in log
 
 
-def test_a_fault_is_logged_once_and_whole_without_the_row_that_it_is_about(postgres: str, tmp_path: Path) -> None:
+def test_an_unexpected_error_is_logged_once_with_a_traceback_and_without_the_row(postgres: str, tmp_path: Path) -> None:
     url = new_database(postgres)
     with start(tmp_path, DATABASE_URL=url, **PRODUCTION) as service, User(service.url, "ada") as ada:
         with psycopg.connect(url) as connection:
             connection.execute("ALTER TABLE tasks ADD CONSTRAINT never CHECK (title = '')")
-        # Past the contract, which has no 500.
+        # The client holds every response to the contract, which has no 500: switch that off.
         ada.http.event_hooks = {}
         response = ada.request("POST", "/tasks", json={"title": "privatissimum"})
         assert record_of(service, response)["status"] == response.status_code == 500
@@ -193,7 +193,7 @@ def test_a_fault_is_logged_once_and_whole_without_the_row_that_it_is_about(postg
     assert "privatissimum" not in service.log.read_text()
 
 
-def test_logs_that_nobody_takes_any_more_are_no_reason_to_stop(database: str, tmp_path: Path) -> None:
+def test_the_service_keeps_running_when_logs_cannot_be_written(database: str, tmp_path: Path) -> None:
     port = str(free_port())
     settings = environment(DATABASE_URL=database, PORT=port, **PRODUCTION)
     with Path("/dev/full").open("w") as full, (tmp_path / "errors").open("w") as errors:
@@ -204,17 +204,17 @@ def test_logs_that_nobody_takes_any_more_are_no_reason_to_stop(database: str, tm
             with suppress(httpx.TransportError):
                 status = httpx.get(f"http://127.0.0.1:{port}/health/ready").status_code
         process.terminate()
-        # Python's own word for output that it could not write.
+        # Python's exit status when it cannot flush standard output.
         assert process.wait(20) == 120
     assert status == 200
     assert "Traceback" not in (tmp_path / "errors").read_text()
 
 
-def test_lines_that_come_at_once_are_written_in_pieces_that_a_pipe_does_not_tear(database: str, tmp_path: Path) -> None:
+def test_lines_are_written_together_in_pieces_that_a_pipe_takes_whole(database: str, tmp_path: Path) -> None:
     port = free_port()
     settings = environment(DATABASE_URL=database, PORT=str(port), **PRODUCTION)
     request = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    # Of each write, this kind of socket makes a message of its own.
+    # This kind of socket turns each write into a message, so that the test sees how lines were grouped.
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs, ExitStack() as stack:
         process = stack.enter_context(
@@ -242,7 +242,7 @@ def test_lines_that_come_at_once_are_written_in_pieces_that_a_pipe_does_not_tear
         assert json.loads(line)["status"] == 200
 
 
-def test_a_log_of_json_is_utf_8_whatever_the_encoding_of_the_output(database: str, tmp_path: Path) -> None:
+def test_json_logs_are_utf_8_whatever_the_encoding_of_standard_output(database: str, tmp_path: Path) -> None:
     settings = environment(DATABASE_URL=database, PYTHONIOENCODING="ascii", **PRODUCTION)
     url = f"http://127.0.0.1:{settings['PORT']}"
     with (
@@ -258,14 +258,14 @@ def test_a_log_of_json_is_utf_8_whatever_the_encoding_of_the_output(database: st
     assert [json.loads(line)["user_id"] for line in lines if "GET /api" in line] == ["jürgen", "ada"]
 
 
-def test_a_level_leaves_out_what_is_below_it(database: str, tmp_path: Path) -> None:
+def test_records_below_the_level_are_left_out(database: str, tmp_path: Path) -> None:
     with start(tmp_path, DATABASE_URL=database, LOG_LEVEL="warning", **PRODUCTION) as service:
         httpx.get(f"{service.url}/health")
         service.stop()
     assert service.log.read_text() == ""
 
 
-def test_development_logs_for_people_in_colour_where_it_is_a_terminal(database: str, tmp_path: Path) -> None:
+def test_development_logs_are_text_and_coloured_in_a_terminal(database: str, tmp_path: Path) -> None:
     with start(tmp_path, DATABASE_URL=database) as service:
         httpx.get(f"{service.url}/health")
         service.stop()
@@ -274,7 +274,7 @@ def test_development_logs_for_people_in_colour_where_it_is_a_terminal(database: 
 
 
 def in_terminal(*arguments: str, directory: Path, settings: dict[str, str]) -> str:
-    """Run `todo-api` in a terminal until it has started, and return what it shows, which has colours."""
+    """Run `todo-api` in a terminal until it has started, and return what it shows, which must be coloured."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         command(*arguments), cwd=directory, env=environment(**settings), stdout=theirs, stderr=theirs, stdin=theirs

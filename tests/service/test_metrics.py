@@ -1,4 +1,4 @@
-"""Metrics: what Prometheus scrapes, on a port of their own, from one worker or several."""
+"""Metrics: what Prometheus scrapes on a separate port, from one worker or several."""
 
 import os
 import re
@@ -23,7 +23,7 @@ Samples = dict[tuple[str, ...], float]
 
 
 def scrape(port: str) -> Samples:
-    """Return every sample by its name and the values of its labels, in the order of their names."""
+    """Return every sample by its name and the values of its labels, sorted by label name."""
     text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
     return {
         (one.name, *(value for _, value in sorted(one.labels.items()))): one.value
@@ -33,7 +33,7 @@ def scrape(port: str) -> Samples:
 
 
 def eventually(port: str, holds: Callable[[Samples], bool]) -> Samples:
-    """Scrape until something holds: gauges are as of the last second."""
+    """Scrape until a condition holds: gauges are updated once a second."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         samples = scrape(port)
@@ -44,11 +44,11 @@ def eventually(port: str, holds: Callable[[Samples], bool]) -> Samples:
 
 
 def workers_of(samples: Samples) -> set[int]:
-    """Return the processes that have looked at their memory: before, while they start, they tell 0."""
+    """Return the processes that have reported their memory: while a process starts, it reports 0."""
     return {int(name[1]) for name, value in samples.items() if name[0] == "process_resident_memory_bytes" and value}
 
 
-def test_there_are_none_unless_a_port_is_given(server: str) -> None:
+def test_there_are_no_metrics_without_a_port(server: str) -> None:
     assert httpx.get(f"{server}/metrics").status_code == 404
 
 
@@ -58,7 +58,7 @@ def test_requests_are_counted_and_timed_by_operation(database: str, tmp_path: Pa
     settings = {"DATABASE_URL": database, "METRICS_PORT": port, "WEB_CONCURRENCY": workers}
     with start(tmp_path, **settings) as service:
         for number in range(10):
-            # Each on a connection of its own, so that every worker gets some.
+            # Each user has a separate connection, so that every worker gets some.
             with User(service.url, f"metrics-{workers}") as user:
                 user.create(f"task {number}")
                 user.get("/tasks")
@@ -80,7 +80,7 @@ def test_requests_are_counted_and_timed_by_operation(database: str, tmp_path: Pa
         assert 20e6 < samples["process_resident_memory_bytes", str(pid)] < 500e6
 
 
-def test_the_pool_tells_what_is_in_use_and_who_waits(postgres: str, tmp_path: Path) -> None:
+def test_the_pool_reports_connections_in_use_and_waiting_requests(postgres: str, tmp_path: Path) -> None:
     url, port = new_database(postgres), str(free_port())
     settings = {"DATABASE_URL": url, "METRICS_PORT": port, "DATABASE_POOL_MAX_SIZE": "2"}
     names = ("todo_api_pool_connections_in_use",), ("todo_api_pool_requests_waiting",)
@@ -95,7 +95,7 @@ def test_the_pool_tells_what_is_in_use_and_who_waits(postgres: str, tmp_path: Pa
         eventually(port, lambda samples: [samples[name] for name in names] == [0, 0])
 
 
-def test_the_pools_of_all_workers_are_told_together(postgres: str, tmp_path: Path) -> None:
+def test_the_pools_of_all_workers_are_added_up(postgres: str, tmp_path: Path) -> None:
     url, port = new_database(postgres), str(free_port())
     settings = {"DATABASE_URL": url, "METRICS_PORT": port, "DATABASE_POOL_MAX_SIZE": "1", "WEB_CONCURRENCY": "2"}
     names = ("todo_api_pool_connections_in_use",), ("todo_api_pool_requests_waiting",)
@@ -105,7 +105,7 @@ def test_the_pools_of_all_workers_are_told_together(postgres: str, tmp_path: Pat
         with psycopg.connect(url) as connection:
             connection.execute("SELECT FROM accounts FOR UPDATE")
             patches = []
-            # Each worker gets three requests while the other one cannot take any.
+            # Each worker gets three requests while the other one is stopped and cannot accept any.
             for locks, stopped in enumerate((one, other), start=1):
                 os.kill(stopped, signal.SIGSTOP)
                 patches += [threads.submit(ada.patch, task["id"], {"title": f"{locks} {title}"}) for title in "abc"]
@@ -115,7 +115,7 @@ def test_the_pools_of_all_workers_are_told_together(postgres: str, tmp_path: Pat
         assert {patched.result().status_code for patched in patches} == {200}
 
 
-def test_counts_outlive_the_worker_that_counted_and_its_gauges_do_not(database: str, tmp_path: Path) -> None:
+def test_the_counters_of_a_worker_outlive_it_and_its_gauges_do_not(database: str, tmp_path: Path) -> None:
     port = str(free_port())
     settings = {"DATABASE_URL": database, "METRICS_PORT": port, "WEB_CONCURRENCY": "2"}
     with start(tmp_path, **settings) as service:
@@ -128,7 +128,7 @@ def test_counts_outlive_the_worker_that_counted_and_its_gauges_do_not(database: 
         assert after["todo_api_requests_total", "get_liveness", "200"] == 10
 
 
-def test_who_only_opens_connections_keeps_nobody_from_scraping_for_long(database: str, tmp_path: Path) -> None:
+def test_an_idle_connection_does_not_block_scraping_for_long(database: str, tmp_path: Path) -> None:
     port = str(free_port())
     with start(tmp_path, DATABASE_URL=database, METRICS_PORT=port) as service, ExitStack() as idle:
         idle.enter_context(socket.create_connection(("127.0.0.1", int(port)), timeout=5))
@@ -137,7 +137,7 @@ def test_who_only_opens_connections_keeps_nobody_from_scraping_for_long(database
         assert len(list(Path(f"/proc/{service.process.pid}/task").iterdir())) == before
 
 
-def test_nothing_is_left_when_the_service_has_ended(database: str, tmp_path: Path) -> None:
+def test_no_files_are_left_when_the_service_has_ended(database: str, tmp_path: Path) -> None:
     port = str(free_port())
     with start(tmp_path, DATABASE_URL=database, METRICS_PORT=port, TMPDIR=str(tmp_path)) as service:
         assert list(tmp_path.glob("todo-api-metrics-*"))
@@ -145,7 +145,7 @@ def test_nothing_is_left_when_the_service_has_ended(database: str, tmp_path: Pat
     assert not list(tmp_path.glob("todo-api-metrics-*"))
 
 
-def test_a_port_that_is_taken_is_named(database: str, tmp_path: Path) -> None:
+def test_a_port_that_is_already_in_use_is_reported(database: str, tmp_path: Path) -> None:
     port = environment()["PORT"]
     with start(tmp_path, DATABASE_URL=database, PORT=port):
         refused = run("serve", directory=tmp_path, settings={"DATABASE_URL": database, "METRICS_PORT": port})

@@ -1,4 +1,4 @@
-"""Settings do what they say, at a server where many are another than by default."""
+"""Settings take effect, on a server whose settings differ from the defaults."""
 
 from collections.abc import Iterator
 
@@ -11,13 +11,13 @@ from tests.support.server import SECRET, serve
 
 
 def authorization(algorithm: str) -> dict[str, str]:
-    """Return the header of a token that is signed by this algorithm."""
+    """Return the header with a token that is signed with this algorithm."""
     return {"Authorization": f"Bearer {jwt.encode(claims_of('ada'), SECRET * 2, algorithm=algorithm)}"}
 
 
 @pytest.fixture(scope="module")
 def client(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """Yield a client of such a server, with a token that it takes."""
+    """Yield a client of such a server, with a token that the server accepts."""
     settings = {
         "ALLOWED_ORIGINS": " https://app.example.com/ , https://b.example.com:8443",
         "BETTER_AUTH_SECRET": SECRET * 2,
@@ -33,7 +33,7 @@ def client(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.mark.parametrize("origin", ["https://app.example.com", "https://b.example.com:8443"])
-def test_the_origins_that_are_named_may_call(client: httpx.Client, origin: str) -> None:
+def test_a_listed_origin_may_call(client: httpx.Client, origin: str) -> None:
     preflight = {"Origin": origin, "Access-Control-Request-Method": "PATCH"}
     assert client.options("/api/ada/tasks/x", headers=preflight).headers["Access-Control-Allow-Origin"] == origin
     assert client.get("/api/ada/tasks", headers={"Origin": origin}).headers["Access-Control-Allow-Origin"] == origin
@@ -45,7 +45,7 @@ def test_no_other_origin_may(client: httpx.Client, origin: str) -> None:
 
 
 @pytest.mark.parametrize(("size", "status"), [(2048, 201), (2049, 413)])
-def test_a_body_is_as_large_as_is_allowed(client: httpx.Client, size: int, status: int) -> None:
+def test_a_body_may_be_as_large_as_the_limit(client: httpx.Client, size: int, status: int) -> None:
     content = b'{"title": "t"}'.ljust(size)
     response = client.post("/api/ada/tasks", content=content, headers={"Content-Type": "application/json"})
     assert response.status_code == status
@@ -53,5 +53,5 @@ def test_a_body_is_as_large_as_is_allowed(client: httpx.Client, size: int, statu
 
 
 @pytest.mark.parametrize(("algorithm", "status"), [("HS512", 200), ("HS256", 401), ("HS384", 401)])
-def test_only_the_algorithm_that_is_chosen_is_taken(client: httpx.Client, algorithm: str, status: int) -> None:
+def test_only_the_configured_algorithm_is_accepted(client: httpx.Client, algorithm: str, status: int) -> None:
     assert client.post("/api/auth/verify", headers=authorization(algorithm)).status_code == status

@@ -1,5 +1,5 @@
-// Swagger UI fills every field with its example. In fields that may stay empty these would narrow the first list to
-// nothing and have the first change refused.
+// Swagger UI fills every field with its example. In optional fields, the examples would filter every task out of the
+// first list, and have the first update rejected because of its If-Match.
 function withoutOptionalExample(_, value) {
   if (value?.in && !value.required) {
     delete value.example;

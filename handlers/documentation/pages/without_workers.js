@@ -1,3 +1,3 @@
-// ReDoc tries eval, which the policy forbids, to see whether it can search in a worker. Without workers it searches in
-// the page at once.
+// ReDoc uses eval to set up a worker for its search, and the Content-Security-Policy forbids eval. Where there are no
+// workers, ReDoc searches in the page itself.
 delete globalThis.Worker;

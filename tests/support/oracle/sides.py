@@ -18,8 +18,10 @@ from connexion.options import SwaggerUIOptions
 from jsonschema import Draft4Validator, Draft202012Validator
 from starlette.types import ASGIApp, Message
 
-from handlers.contract.operation import Answer, Handler, TagResolver, operations
+from handlers.contract.document import operations
+from handlers.contract.resolver import Handler, TagResolver
 from handlers.responses.problems import MEDIA_TYPE
+from handlers.responses.response import NoContent
 from handlers.service.app import create_app
 from handlers.settings.settings import Settings
 from tests.support.client import mint
@@ -102,10 +104,11 @@ class Difference(NamedTuple):
 class RecordingResolver(TagResolver):
     """A resolver whose handlers have the signatures of the real ones, but only record their arguments."""
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        """Take a map from arguments to headers, for handlers that must read these headers from the request."""
+    def __init__(self, headers: Mapping[str, str], response: Any) -> None:
+        """Make every handler return `response`; `headers` maps arguments to headers that it must read from the request."""
         self.arguments: dict[str, Any] | None = None
         self._headers = headers
+        self._response = response
 
     def resolve_function_from_operation_id(self, operation_id: str) -> Handler:
         """Return a recording handler for an operation."""
@@ -113,11 +116,10 @@ class RecordingResolver(TagResolver):
         headers = self._headers.keys() & inspect.signature(handler).parameters.keys()
 
         @functools.wraps(handler)
-        async def record(**arguments: Any) -> Answer:
+        async def record(**arguments: Any) -> Any:
             read = {name: connexion.request.headers.get(self._headers[name]) for name in headers}
             self.arguments = arguments | read
-            # Stock Connexion fails if it has to choose a media type. Every operation declares this one.
-            return None, 204, {"Content-Type": MEDIA_TYPE}
+            return self._response
 
         return record
 
@@ -176,18 +178,20 @@ def principal_of(token: str) -> dict[str, str]:
 def both() -> Iterator[Pair]:
     """Yield the service, without a database, and stock Connexion with the same contract."""
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
-        ours = RecordingResolver({})
-        patch.setattr("handlers.service.app.TagResolver", lambda: ours)
+        ours = RecordingResolver({}, NoContent())
+        patch.setattr("handlers.contract.routing.TagResolver", lambda: ours)
         app = create_app(Settings.load({"BETTER_AUTH_SECRET": SECRET}, env_file=Path(os.devnull)))
         # Connexion's documentation registers formats this way. Draft 4 lacks these two, so take a later draft's.
         for name in ("date", "uuid"):
             patch.setitem(
                 Draft4Validator.FORMAT_CHECKER.checkers, name, Draft202012Validator.FORMAT_CHECKER.checkers[name]
             )
-        yield Pair(Side(app, ours), _stock(RecordingResolver(HEADERS)), runner)
+        yield Pair(Side(app, ours), _stock(), runner)
 
 
-def _stock(resolver: RecordingResolver) -> Side:
+def _stock() -> Side:
+    # Stock Connexion fails where it must choose a type itself; every operation declares this one.
+    resolver = RecordingResolver(HEADERS, (None, 204, {"Content-Type": MEDIA_TYPE}))
     contract = yaml.safe_load((ROOT / "openapi.yaml").read_bytes())
     contract["components"]["securitySchemes"]["bearerAuth"]["x-bearerInfoFunc"] = f"{__name__}.principal_of"
     app = connexion.AsyncApp(__name__, swagger_ui_options=SwaggerUIOptions(swagger_ui=False))

@@ -1,0 +1,73 @@
+"""From valid JSON to what handlers work with: dates, times and UUIDs instead of text, and defaults filled in."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from handlers.contract.errors import ContractError
+from handlers.contract.formats import FORMATS
+from handlers.contract.schemas import Schema, branches
+
+Convert = Callable[[Any], Any]
+
+
+def converter(schema: Schema) -> Convert | None:
+    """Return the function that converts what is valid by a schema; None where nothing needs to be converted.
+
+    `schema` is of Draft 4, as `draft4` returns it. Members that are absent get the schema's default, if it has one;
+    null stays null. The function returns a new value and leaves its argument as it is.
+    """
+    convert = _converter(schema)
+    if convert is None or "null" not in schema.get("type", ()):
+        return convert
+    return lambda value: None if value is None else convert(value)
+
+
+def _converter(schema: Schema) -> Convert | None:
+    if "oneOf" in schema:
+        return _by_discriminator(schema)
+    if "allOf" in schema:
+        return _only(list(filter(None, map(converter, schema["allOf"]))))
+    if "properties" in schema:
+        return _members(schema["properties"])
+    if "items" in schema:
+        return _items(converter(schema["items"]))
+    return FORMATS[schema["format"]].convert if "format" in schema else None
+
+
+def _members(properties: Mapping[str, Schema]) -> Convert | None:
+    converters = [(name, convert) for name, schema in properties.items() if (convert := converter(schema))]
+    defaults = {name: _default(schema) for name, schema in properties.items() if "default" in schema}
+    if not converters and not defaults:
+        return None
+
+    def convert_members(value: dict[str, Any]) -> dict[str, Any]:
+        converted = defaults | value
+        for name, convert in converters:
+            if name in value:
+                converted[name] = convert(value[name])
+        return converted
+
+    return convert_members
+
+
+def _default(schema: Schema) -> Any:
+    convert = converter(schema)
+    return schema["default"] if convert is None else convert(schema["default"])
+
+
+def _items(convert: Convert | None) -> Convert | None:
+    return None if convert is None else lambda values: [convert(value) for value in values]
+
+
+def _by_discriminator(schema: Schema) -> Convert | None:
+    name = schema["discriminator"]["propertyName"]
+    converters = {value: convert for value, branch in branches(schema).items() if (convert := converter(branch))}
+    if not converters:
+        return None
+    return lambda value: converters[value[name]](value) if value[name] in converters else value
+
+
+def _only(converters: list[Convert]) -> Convert | None:
+    if len(converters) > 1:
+        raise ContractError("only one schema of an allOf can have members or a format that are converted")
+    return converters[0] if converters else None

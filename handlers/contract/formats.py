@@ -1,0 +1,48 @@
+"""The formats that strings of the contract may have: how each is checked, described and converted."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from typing import Any, NamedTuple
+from uuid import UUID
+
+_DATE_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+class Format(NamedTuple):
+    """One format: a pattern that texts must match, what they are converted to, and words that follow "must be".
+
+    `convert` raises ValueError or OverflowError for a text that matches the pattern and is still invalid.
+    """
+
+    pattern: re.Pattern[str]
+    convert: Callable[[str], Any]
+    words: str
+
+    def is_valid(self, text: str) -> bool:
+        """Return whether a text has this format."""
+        if not self.pattern.fullmatch(text):
+            return False
+        try:
+            self.convert(text)
+        except (ValueError, OverflowError):
+            return False
+        return True
+
+
+def _instant(text: str) -> datetime:
+    """Return an RFC 3339 date-time in UTC."""
+    return datetime.fromisoformat(text.upper()).astimezone(UTC)
+
+
+# Python's own parsers also take other forms, such as week dates and hours without minutes.
+FORMATS = {
+    "date": Format(
+        re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), date.fromisoformat, "a day that exists, written YYYY-MM-DD"
+    ),
+    "date-time": Format(_DATE_TIME, _instant, "a time with its UTC offset, such as 2026-11-24T09:30:00Z (RFC 3339)"),
+    "time": Format(re.compile(r"[0-9]{2}:[0-9]{2}"), time.fromisoformat, "a time of day from 00:00 to 23:59"),
+    "uuid": Format(re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"), UUID, "a UUID"),
+}

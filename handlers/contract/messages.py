@@ -1,0 +1,60 @@
+"""What is wrong with a value, in words that a frontend can show: the end of a sentence such as "must be a UUID"."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from jsonschema_rs import ValidationErrorKind
+
+from handlers.contract.errors import ContractError
+from handlers.contract.formats import FORMATS
+
+REQUIRED = "is required"
+UNRECOGNISED = "is not a recognised name"
+TYPE_WORDS = {
+    "string": "text",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+
+
+def one_of(options: Iterable[object]) -> str:
+    """Return the words for a value that is none of those allowed."""
+    return "must be one of " + ", ".join(map(str, options))
+
+
+def of_type(*types: str) -> str:
+    """Return the words for a value of a wrong type; `types` are JSON Schema's names of the right ones."""
+    return "must be " + " or ".join(TYPE_WORDS[name] for name in types)
+
+
+def describe(kind: ValidationErrorKind, schema: Mapping[str, Any]) -> str:
+    """Return the words for an error that jsonschema-rs found by a schema. Raises ContractError where there are none."""
+    match kind:
+        case ValidationErrorKind.Type():
+            return of_type(*(schema["type"] if isinstance(schema["type"], list) else [schema["type"]]))
+        case ValidationErrorKind.Enum(options=options):
+            return one_of(options)
+        case ValidationErrorKind.Format(format=name):
+            return f"must be {FORMATS[name].words}"
+        case ValidationErrorKind.Pattern():
+            return f"must be {schema['title']}"
+        case ValidationErrorKind.MinLength(limit=1):
+            return "must not be empty"
+        case ValidationErrorKind.MinLength(limit=limit):
+            return f"must have at least {limit:,} characters"
+        case ValidationErrorKind.MaxLength(limit=limit):
+            return f"must have at most {limit:,} characters"
+        case ValidationErrorKind.Minimum(limit=limit):
+            return f"must be at least {limit}"
+        case ValidationErrorKind.Maximum(limit=limit):
+            return f"must be at most {limit}"
+        case ValidationErrorKind.MinItems(limit=limit):
+            return f"must have at least {limit} items"
+        case ValidationErrorKind.MaxItems(limit=limit):
+            return f"must have at most {limit} items"
+        case ValidationErrorKind.UniqueItems():
+            return "must not contain the same item twice"
+    raise ContractError(f"there are no words for the error '{kind.name}'")

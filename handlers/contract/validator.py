@@ -1,0 +1,126 @@
+"""Validation by a schema: fast for valid input, and complete in its errors for the rest."""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from typing import Any, NamedTuple
+
+from jsonschema_rs import Draft4Validator, ValidationError, ValidationErrorKind
+
+from handlers.contract.errors import ContractError
+from handlers.contract.formats import FORMATS
+from handlers.contract.messages import REQUIRED, UNRECOGNISED, describe, of_type, one_of
+from handlers.contract.schemas import Schema, branches
+
+Place = tuple[str | int, ...]
+"""Where an error is in a value: the keys and indexes that lead there."""
+InvalidValue = tuple[Place, str]
+"""An error: its place, and the end of a sentence about it, such as "must be at most 100"."""
+
+# Draft 4 has no uuid, and jsonschema-rs's own dates include a year 0, which Python and PostgreSQL refuse.
+_CHECKS: dict[str, Callable[[str], bool]] = {name: one.is_valid for name, one in FORMATS.items()}
+# An error that another one at the same place implies, and the error that implies it.
+_IMPLIED_BY = {"enum": "type", "maxLength": "format", "pattern": "minLength"}
+
+# Deeper than schemas go, and far from Python's limit of recursion.
+_LEVELS = 32
+
+
+class TooDeep(Exception):
+    """A value is nested too deeply to be validated."""
+
+
+class Validator:
+    """A schema, compiled once.
+
+    `is_valid` is for every request; only a rejected one pays for `errors`.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        """Compile a schema of Draft 4, as `draft4` returns it. Raises ContractError for one that is invalid."""
+        self._schema = schema
+        try:
+            self._validator = Draft4Validator(dict(schema), formats=_CHECKS, validate_formats=True)
+        except (ValidationError, ValueError) as error:
+            raise ContractError(f"a schema cannot be compiled: {error}") from error
+        self.is_valid: Callable[[Any], bool] = self._validator.is_valid
+        self._unions = {place: _Union.compile(one) for place, one in _discriminated(schema, ())}
+
+    def errors(self, value: Any, most: int) -> list[InvalidValue]:
+        """Return the errors of a value.
+
+        Where there are more than `most`, some are left out, but at least `most` are returned. Only the first `most`
+        items of a list are looked at: no schema allows that many. Raises TooDeep.
+        """
+        value = _shortened(value, most)
+        try:
+            # Of two errors at one place, one may be implied by the other.
+            found = list(islice(self._validator.iter_errors(value), 2 * most))
+        except ValueError as error:
+            # jsonschema-rs validates 255 levels.
+            raise TooDeep from error
+        kinds = {(tuple(error.instance_path), error.kind.name) for error in found}
+        own = [one for one in found if (tuple(one.instance_path), _IMPLIED_BY.get(one.kind.name)) not in kinds]
+        return [invalid for error in own for invalid in self._describe(error, value, most)]
+
+    def _describe(self, error: ValidationError, value: Any, most: int) -> Iterator[InvalidValue]:
+        place, schema_place = tuple(error.instance_path), tuple(error.schema_path)[:-1]
+        schema = _at(self._schema, schema_place)
+        match error.kind:
+            case ValidationErrorKind.Required(property=name):
+                yield (*place, str(name)), REQUIRED
+            case ValidationErrorKind.AdditionalProperties():
+                # jsonschema-rs also names a required member that has no schema, so the schema itself is asked.
+                known = schema["properties"]
+                yield from (((*place, name), UNRECOGNISED) for name in _at(value, place) if name not in known)
+            case ValidationErrorKind.OneOfNotValid():
+                errors = self._unions[schema_place].errors(_at(value, place), most)
+                yield from ((place + inner, words) for inner, words in errors)
+            case _:
+                yield place, describe(error.kind, schema)
+
+
+class _Union(NamedTuple):
+    """A `oneOf`, whose errors are those of the schema that the value's discriminator names."""
+
+    discriminator: str
+    validators: Mapping[str, Validator]
+
+    @classmethod
+    def compile(cls, schema: Schema) -> "_Union":
+        validators = {value: Validator(branch) for value, branch in branches(schema).items()}
+        return cls(schema["discriminator"]["propertyName"], validators)
+
+    def errors(self, value: Any, most: int) -> list[InvalidValue]:
+        if not isinstance(value, dict):
+            return [((), of_type("object"))]
+        if self.discriminator not in value:
+            return [((self.discriminator,), REQUIRED)]
+        name = value[self.discriminator]
+        if not isinstance(name, str) or name not in self.validators:
+            return [((self.discriminator,), one_of(self.validators))]
+        return self.validators[name].errors(value, most)
+
+
+def _discriminated(node: Any, place: Place) -> Iterator[tuple[Place, Schema]]:
+    """Yield the schemas that have a discriminator, and where each is; those inside one are compiled with it."""
+    if isinstance(node, dict) and node.keys() >= {"oneOf", "discriminator"}:
+        yield place, node
+        return
+    for step, child in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        yield from _discriminated(child, (*place, step))
+
+
+def _shortened(value: Any, most: int, levels: int = _LEVELS) -> Any:
+    """Shorten the lists of a value: jsonschema-rs finds all errors before it yields one, 15 µs each."""
+    if isinstance(value, list):
+        value = value[:most]
+        return [_shortened(item, most, levels - 1) for item in value] if levels else value
+    if isinstance(value, dict) and levels:
+        return {name: _shortened(member, most, levels - 1) for name, member in value.items()}
+    return value
+
+
+def _at(document: Any, place: Place) -> Any:
+    for step in place:
+        document = document[step]
+    return document

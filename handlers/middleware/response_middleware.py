@@ -1,0 +1,36 @@
+"""The shape that most middleware here has: something when a request begins, at its response's head, and at its end."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class ResponseMiddleware:
+    """Passes everything on, and calls the methods below for HTTP requests. Subclasses override those they need."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    def on_request(self, scope: Scope, /) -> None:
+        """Do something before the request is passed on."""
+
+    def on_response(self, scope: Scope, start: Message, /) -> None:
+        """Look at, or change, the message that begins the response: `status`, and `headers` as pairs of bytes."""
+
+    def on_end(self, scope: Scope, /) -> None:
+        """Do something after the response, whether or not the application inside raised an error."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_observed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.on_response(scope, message)
+            await send(message)
+
+        self.on_request(scope)
+        try:
+            await self._app(scope, receive, send_observed)
+        finally:
+            self.on_end(scope)

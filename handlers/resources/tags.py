@@ -1,0 +1,10 @@
+"""Tags: from rows of storage to the contract's `Tag`."""
+
+from typing import Any
+
+from storage.tags import Tag
+
+
+def tag_resource(tag: Tag) -> dict[str, Any]:
+    """Return a row as the contract's `Tag`."""
+    return tag._asdict()

@@ -1,0 +1,62 @@
+"""What a process and a request carry through the stack, as typed objects in the ASGI scope's `state`."""
+
+import asyncio
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from handlers.authentication.principal import Principal
+
+RawHeaders = list[tuple[bytes, bytes]]
+"""Headers as ASGI has them: names in lower case, values in Latin-1."""
+
+_SERVICE, _REQUEST = "service", "request"
+
+
+@dataclass(slots=True)
+class ServiceState:
+    """What all requests of one process share; the lifespan makes it, and the HTTP protocol reads it too.
+
+    `stopping` is set when the process begins to stop; `headers` are those that every response carries.
+    """
+
+    headers: RawHeaders
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def as_lifespan_state(self) -> dict[str, Any]:
+        """Return the state that a lifespan yields: the server copies it into the scope of each request."""
+        return {_SERVICE: self}
+
+
+@dataclass(slots=True)
+class RequestState:
+    """What is known of one request; the outermost middleware makes it.
+
+    `started` is in seconds, by `time.perf_counter`. `route` is a path template, and it and `operation_id` are None for
+    a path that is not in the contract; `principal` is None until a token has been accepted, `status` until the response
+    has begun.
+    """
+
+    request_id: str
+    started: float
+    operation_id: str | None = None
+    route: str | None = None
+    principal: Principal | None = None
+    status: int | None = None
+
+
+def service_state(state: Mapping[str, Any]) -> ServiceState:
+    """Return the process's state from the `state` of a scope, or of the server."""
+    service: ServiceState = state[_SERVICE]
+    return service
+
+
+def begin_request(scope: MutableMapping[str, Any], state: RequestState) -> None:
+    """Store a request's state in its scope."""
+    scope.setdefault("state", {})[_REQUEST] = state
+
+
+def request_state(scope: Mapping[str, Any]) -> RequestState:
+    """Return the state of a request."""
+    state: RequestState = scope["state"][_REQUEST]
+    return state

@@ -1,0 +1,183 @@
+"""A reader of single variables, with a method for each kind of value."""
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from ipaddress import ip_network
+from pathlib import Path
+
+import jwt
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from handlers.settings.database_url import is_encrypted_or_local, is_unambiguous
+from handlers.settings.development_secret import SHORTEST_SECRET, DevelopmentSecretError, development_secret
+from handlers.settings.web_url import is_https_or_local, origin, origin_of
+
+_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+class Reader:
+    """Reads one variable at a time. It collects errors instead of raising them, so that all are reported together.
+
+    After an error, a method returns some value of the right type, which must not be used. No error message repeats what
+    a variable is set to: it may be a secret or a password that was put into the wrong variable.
+    """
+
+    def __init__(self, variables: Mapping[str, str], faults: list[str]) -> None:
+        """`variables` have no blank values. Each error is appended to `faults` as a sentence for the operator."""
+        self._variables = variables
+        self._faults = faults
+
+    def text(self, name: str, default: str) -> str:
+        """Return a variable without surrounding white space, or the default if it is not set."""
+        return self._variables.get(name, default).strip() or default
+
+    def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
+        """Return one of `choices`, which the variable may spell in upper or lower case."""
+        value = self.text(name, default)
+        by_folded = {choice.lower(): choice for choice in choices}
+        if value.lower() not in by_folded:
+            self._faults.append(f"{name} must be one of {', '.join(choices)}.")
+        return by_folded.get(value.lower(), default)
+
+    def integer(self, name: str, default: int, least: int, most: int) -> int:
+        """Return a number from `least` to `most`, written in ASCII digits only."""
+        value = self.text(name, str(default))
+        if re.fullmatch(r"[0-9]{1,10}", value) and least <= int(value) <= most:
+            return int(value)
+        self._faults.append(f"{name} must be a whole number from {least} to {most}.")
+        return default
+
+    def boolean(self, name: str, *, default: bool) -> bool:
+        """Return True for true, 1, yes or on, and False for false, 0, no or off."""
+        value = self.text(name, str(default)).lower()
+        if value not in _BOOLEANS:
+            self._faults.append(f"{name} must be true or false.")
+        return _BOOLEANS.get(value, default)
+
+    def data_directory(self, name: str, default: str) -> Path:
+        """Return a path, with `~` replaced by a home directory."""
+        path = Path(self.text(name, default))
+        try:
+            return path.expanduser()
+        except RuntimeError:
+            # If the operator sets both, nothing is stored in the directory.
+            if not self._variables.keys() >= {"DATABASE_URL", "BETTER_AUTH_SECRET"}:
+                self._faults.append(
+                    f"{name} must be set to an absolute path, such as /srv/todo-api: no home directory was found."
+                )
+            return path
+
+    def proxies(self, name: str) -> str:
+        """Return the addresses and networks of trusted proxies in uvicorn's format; `*` trusts every client."""
+        given = [one.strip() for one in self.text(name, "127.0.0.1,::1").split(",")]
+        if given != ["*"] and not all(map(_is_network, given)):
+            self._faults.append(
+                f"{name} must be * or a comma-separated list of IP addresses and networks, "
+                "such as 10.0.0.5,172.16.0.0/12."
+            )
+        return ",".join(given)
+
+    def origins(self, name: str, *, production: bool) -> tuple[str, ...]:
+        """Return the origins in a comma-separated list as browsers send them, without duplicates; `*` allows all."""
+        default = "" if production else "http://localhost:3000"
+        given = [one.strip().rstrip("/").lower() for one in self.text(name, default).split(",")]
+        named = [one for one in given if one]
+        if "*" in named and (production or len(named) > 1):
+            self._faults.append(
+                f"{name} must list every origin. The wildcard * is for development only, and cannot be combined with "
+                "other entries."
+            )
+        origins = ["*" if one == "*" else origin(one) for one in named]
+        self._faults += [
+            f"{name} must list origins such as https://app.example.com, with a scheme and without a path: "
+            f"entry {number} is not an origin."
+            for number, one in enumerate(origins, 1)
+            if one is None
+        ]
+        return tuple(dict.fromkeys(one for one in origins if one))
+
+    def jwks_url(self, name: str, *, production: bool) -> str | None:
+        """Return the URL of a JSON Web Key Set (RFC 7517, section 5); None if the variable is not set."""
+        url = self.text(name, "")
+        if not url:
+            return None
+        if origin_of(url) is None:
+            self._faults.append(
+                f"{name} must look like https://app.example.com/api/auth/jwks, without a user name, a password or "
+                "a fragment."
+            )
+        elif production and not is_https_or_local(url):
+            self._faults.append(f"{name} must begin with https:// in production, unless it points to this machine.")
+        return url
+
+    def database_url(self, name: str, environ: Mapping[str, str], *, production: bool) -> str | None:
+        """Return the URL of a database; None if the variable is not set.
+
+        `environ` is the environment of this process, from which libpq takes what the URL does not specify.
+        """
+        url = self.text(name, "")
+        if not url:
+            if production:
+                self._faults.append(f"{name} is required in production: set it to the URL of a PostgreSQL database.")
+            return None
+        # The messages of psycopg repeat parts of the URL, so they are never shown.
+        with suppress(psycopg.Error, UnicodeEncodeError):
+            parameters = conninfo_to_dict(url)
+            if is_unambiguous(url, parameters):
+                if production and not is_encrypted_or_local(parameters, environ):
+                    self._faults.append(
+                        f"{name} must require TLS in production, unless the database is on this machine: "
+                        "append ?sslmode=require, or set its sslmode to require."
+                    )
+                return url
+        self._faults.append(
+            f"{name} must look like postgresql://user:password@host/database, without quotes, without the word psql "
+            "and without a driver such as +psycopg. Percent-encode special characters in the password: @ is %40, "
+            "/ is %2F."
+        )
+        return None
+
+    def secret(self, name: str, development_file: Path, *, production: bool) -> str:
+        """Return the secret that signs tokens. In development, an unset secret is generated and stored."""
+        # Not stripped: white space at either end is part of the key.
+        secret = self._variables.get(name, "")
+        if not secret and not production:
+            return self._development_secret(development_file)
+        if not secret:
+            self._faults.append(
+                f"{name} is required in production: set it to the secret that the frontend signs tokens with."
+            )
+        elif len(secret) < SHORTEST_SECRET:
+            self._faults.append(f"{name} must have at least {SHORTEST_SECRET} characters.")
+        elif not _can_sign(secret):
+            self._faults.append(
+                f"{name} must be UTF-8 text, and not a public key, a private key or a certificate: "
+                "make one with `openssl rand -base64 48`, and give it to the frontend too."
+            )
+        return secret
+
+    def _development_secret(self, file: Path) -> str:
+        try:
+            return development_secret(file)
+        except DevelopmentSecretError as error:
+            self._faults.append(str(error))
+            return ""
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _can_sign(secret: str) -> bool:
+    """Return whether PyJWT accepts a secret as an HMAC key: it rejects public keys, private keys and certificates."""
+    try:
+        jwt.encode({}, secret.encode(), algorithm="HS256")
+    except (UnicodeEncodeError, jwt.PyJWTError):
+        return False
+    return True

@@ -1,0 +1,159 @@
+"""Streams: a handler's response that is sent as it is made, and ends with its client and with the service.
+
+No operation of the contract streams yet, so a copy of the project gets one.
+"""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.client import mint
+from tests.support.copies import change, copy_project
+from tests.support.server import Service, start
+
+OPERATION = """
+  /api/{user_id}/ticks:
+    parameters:
+      - $ref: '#/components/parameters/UserId'
+    get:
+      operationId: stream_ticks
+      tags: [ticks]
+      summary: Stream ticks
+      description: One tick every 50 ms.
+      parameters:
+        - name: until
+          in: query
+          schema: {type: string, enum: [closed, three, failure, full], default: closed}
+      responses:
+        '200':
+          description: The ticks.
+          headers: {}
+          content:
+            text/event-stream:
+              schema: {type: string}
+
+  /health:
+"""
+HANDLER = """
+import asyncio
+from itertools import count
+from pathlib import Path
+
+from handlers.responses.response import Response, Stream
+
+
+async def stream_ticks(user_id: str, until: str) -> Response:
+    return Stream(_ticks(until), "text/event-stream", headers={"Cache-Control": "no-cache"})
+
+
+async def _ticks(until):
+    try:
+        for number in range(3) if until == "three" else count():
+            yield f"data: {number}\\n\\n".encode()
+            await asyncio.sleep(0.05)
+            if until == "failure":
+                raise ValueError("no more ticks")
+            if until == "full":
+                yield b"x" * 1_000_000
+                Path("sent").write_text(str(number))
+    finally:
+        Path("closed").write_text("")
+"""
+PATH = "/api/ada/ticks"
+HEADERS = {"Authorization": f"Bearer {mint('ada')}"}
+
+
+@pytest.fixture
+def service(tmp_path: Path, database: str, server: str) -> Iterator[Service]:
+    """Yield a service that has an operation which streams."""
+    assert server, "it has migrated the database"
+    copy_project(tmp_path)
+    change(tmp_path / "openapi.yaml", "\n  /health:\n", OPERATION)
+    (tmp_path / "handlers" / "ticks.py").write_text(HANDLER)
+    with start(tmp_path, DATABASE_URL=database, PYTHONPATH=str(tmp_path)) as service:
+        yield service
+
+
+def is_closed(directory: Path) -> bool:
+    """Return whether the iterator of a stream is closed within two seconds."""
+    deadline = time.monotonic() + 2
+    while time.monotonic() < deadline:
+        if (directory / "closed").exists():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_each_chunk_is_sent_when_it_is_made(service: Service, tmp_path: Path) -> None:
+    with httpx.stream("GET", service.url + PATH, headers=HEADERS) as response:
+        assert (response.status_code, response.headers["Content-Type"]) == (200, "text/event-stream")
+        assert response.headers["Cache-Control"] == "no-cache"
+        assert "X-Request-ID" in response.headers
+        lines = response.iter_lines()
+        assert [next(lines), next(lines), next(lines)] == ["data: 0", "", "data: 1"]
+        assert not (tmp_path / "closed").exists()
+
+
+def test_a_stream_ends_when_its_iterator_does_and_the_connection_stays_open(service: Service, tmp_path: Path) -> None:
+    with httpx.Client(base_url=service.url, headers=HEADERS) as client:
+        first = client.get(PATH, params={"until": "three"})
+        assert first.text == "data: 0\n\ndata: 1\n\ndata: 2\n\n"
+        assert "Connection" not in first.headers
+        connection = first.extensions["network_stream"]
+        assert client.get("/health/live").extensions["network_stream"] is connection
+    assert is_closed(tmp_path)
+
+
+def test_a_stream_ends_when_its_client_disconnects(service: Service, tmp_path: Path) -> None:
+    with httpx.stream("GET", service.url + PATH, headers=HEADERS) as response:
+        next(response.iter_lines())
+    assert is_closed(tmp_path)
+    assert httpx.get(f"{service.url}/health/live").status_code == 200
+
+
+def test_a_stream_ends_cleanly_when_the_service_stops(service: Service, tmp_path: Path) -> None:
+    with httpx.stream("GET", service.url + PATH, headers=HEADERS) as response:
+        lines = response.iter_lines()
+        assert next(lines) == "data: 0"
+        stopped = time.monotonic()
+        service.process.send_signal(signal.SIGTERM)
+        # httpx raises RemoteProtocolError unless the last chunk arrives.
+        assert all(line.startswith("data: ") for line in lines if line)
+    assert service.process.wait(20) == 0
+    assert time.monotonic() - stopped < 3
+    assert is_closed(tmp_path)
+
+
+def test_a_stream_that_fails_is_cut_off_and_logged(service: Service, tmp_path: Path) -> None:
+    with (
+        pytest.raises(httpx.RemoteProtocolError),
+        httpx.stream("GET", service.url + PATH, params={"until": "failure"}, headers=HEADERS) as response,
+    ):
+        response.read()
+    assert is_closed(tmp_path)
+    assert "ValueError" in service.log.read_text()
+
+
+def test_a_client_that_does_not_read_stops_the_iterator_until_it_disconnects(service: Service, tmp_path: Path) -> None:
+    with httpx.stream("GET", service.url + PATH, params={"until": "full"}, headers=HEADERS):
+        time.sleep(2)
+        sent = (tmp_path / "sent").read_text()
+        time.sleep(0.5)
+        # Sockets have buffers of a few megabytes.
+        assert (tmp_path / "sent").read_text() == sent
+    assert is_closed(tmp_path)
+
+
+def test_head_gets_the_headers_and_starts_no_stream(service: Service) -> None:
+    with httpx.Client(base_url=service.url, headers=HEADERS, timeout=5) as client:
+        response = client.head(PATH)
+        assert (response.status_code, response.headers["Content-Type"]) == (200, "text/event-stream")
+        assert client.get("/health/live").status_code == 200
+
+
+def test_a_stream_needs_the_users_token(service: Service) -> None:
+    assert httpx.get(service.url + PATH).status_code == 401
