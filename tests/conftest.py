@@ -1,4 +1,4 @@
-"""One PostgreSQL and one server for all tests; every test has users of its own."""
+"""One PostgreSQL and one server shared by all tests; every test has its own users."""
 
 import os
 from collections import Counter
@@ -15,36 +15,36 @@ from tests.support.server import serve
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Check every answer, and tell which are missing."""
+    """Check every response against the contract, and report declared responses that no test received."""
     config.pluginmanager.register(ContractCoverage(config))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files with few tests first: theirs are the long ones, and at the end no process should wait for one."""
+    """Run files with few tests first: their tests are the slow ones, and one started last would keep workers idle."""
     tests = Counter(item.path for item in items)
     items.sort(key=lambda item: tests[item.path])
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Make a failure of every skip in CI, which has all that the tests need."""
+    """Turn every skip into a failure in CI, where everything the tests need is installed."""
     report = yield
     if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"skipped, and CI skips nothing: {report.longrepr}"
+        report.longrepr = f"skipped, but CI must not skip any test: {report.longrepr}"
     return report
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """Yield the URL of a private PostgreSQL."""
+    """Yield the URL of a private PostgreSQL server."""
     with private_postgres() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def database(postgres: str) -> str:
-    """Return the URL of the server's database, whose defaults are none that we would choose."""
+    """Return the URL of the service's database, which has deliberately unusual defaults."""
     return odd_database(postgres)
 
 
@@ -58,13 +58,13 @@ def server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def ada(server: str) -> Iterator[User]:
-    """Yield a user who has nothing yet."""
+    """Yield a user who owns nothing yet."""
     with User(server, f"ada-{uuid4().hex}") as user:
         yield user
 
 
 @pytest.fixture
 def grace(server: str) -> Iterator[User]:
-    """Yield another user who has nothing yet."""
+    """Yield a second user who owns nothing yet."""
     with User(server, f"grace-{uuid4().hex}") as user:
         yield user

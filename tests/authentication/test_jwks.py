@@ -1,6 +1,5 @@
 """Tokens of Better Auth's jwt() plugin: which are valid, by which of the keys at JWKS_URL, and which never are."""
 
-import hmac
 import json
 import time
 from collections.abc import Iterator
@@ -14,7 +13,18 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.support.better_auth import better_auth, needs_node
 from tests.support.client import claims_of, mint
-from tests.support.jwks import ADA, MINUTE, Api, JwksHost, SigningKey, jwks_host, served, service_with_host, signing_key
+from tests.support.jwks import (
+    ADA,
+    MINUTE,
+    Api,
+    JwksHost,
+    SigningKey,
+    forged,
+    jwks_host,
+    served,
+    service_with_host,
+    signing_key,
+)
 from tests.support.jws import base64url
 from tests.support.server import SECRET
 
@@ -104,12 +114,6 @@ def test_what_is_set_as_issuer_and_audience_goes_for_every_token(tmp_path: Path,
             for wrong in ({}, {"iss": issuer}, {"aud": audience}):
                 assert api.status(ED, None, **wrong) == 401
                 assert api.verify(mint(ADA, **wrong)).status_code == 401
-
-
-def forged(header: dict[str, Any], claims: dict[str, Any], key: bytes) -> str:
-    """Return a token with an HMAC in place of its signature."""
-    message = ".".join(base64url(json.dumps(part).encode()) for part in (header, claims))
-    return f"{message}.{base64url(hmac.digest(key, message.encode(), 'sha256'))}"
 
 
 @KEYS

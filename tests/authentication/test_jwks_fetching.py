@@ -11,10 +11,20 @@ from uuid import uuid4
 
 import pytest
 
-from tests.authentication.test_jwks import forged
 from tests.support.client import claims_of, mint
 from tests.support.conformance import CONTRACT
-from tests.support.jwks import ADA, MINUTE, Answer, Api, JwksHost, jwks_host, send, service_with_host, signing_key
+from tests.support.jwks import (
+    ADA,
+    MINUTE,
+    Answer,
+    Api,
+    JwksHost,
+    forged,
+    jwks_host,
+    send,
+    service_with_host,
+    signing_key,
+)
 from tests.support.server import SECRET, run
 
 FIVE_MINUTES = 301

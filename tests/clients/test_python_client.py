@@ -1,4 +1,4 @@
-"""A Python program calls every operation, by the client that openapi-python-client makes of the served contract."""
+"""A Python program calls every operation with the client that openapi-python-client generates from the contract."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ PROGRAMS = ROOT / "tests" / "clients" / "python"
 
 @pytest.fixture(scope="module")
 def project(server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory with the generated package."""
+    """Return a directory that contains the generated package."""
     directory = tmp_path_factory.mktemp("python")
     contract, package = f"{server}/openapi.json", str(directory / "todo_api_client")
     options = ["--meta", "none", "--fail-on-warning", "--config", str(PROGRAMS / "generator.yaml")]
@@ -28,7 +28,7 @@ def project(server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(directory: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in a directory, whose packages it can import."""
+    """Run Python in a directory and let it import the packages there."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(directory)} | settings
     return subprocess.run(
         [sys.executable, *arguments],
@@ -42,13 +42,13 @@ def run(directory: Path, *arguments: str, **settings: str) -> subprocess.Complet
     )
 
 
-def test_what_is_generated_and_what_uses_it_have_strict_types(project: Path) -> None:
+def test_the_generated_package_and_the_programs_that_use_it_pass_strict_type_checks(project: Path) -> None:
     programs = [str(program) for program in PROGRAMS.glob("*.py")]
     checked = run(project, "-m", "mypy", "--strict", "todo_api_client", *programs)
     assert checked.returncode == 0, checked.stdout
 
 
-def test_every_operation_works_through_it(project: Path, server: str) -> None:
+def test_every_operation_works_with_the_generated_client(project: Path, server: str) -> None:
     user_id = f"ada-{uuid4().hex}"
     program = str(PROGRAMS / "every_operation.py")
     done = run(project, program, API=server, USER_ID=user_id, TOKEN=mint(user_id))

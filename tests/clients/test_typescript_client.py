@@ -1,4 +1,4 @@
-"""A TypeScript program calls every operation, by the types that openapi-typescript makes of the served contract."""
+"""A TypeScript program calls every operation with the types that openapi-typescript generates from the contract."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ pytestmark = needs_node
 
 @pytest.fixture(scope="module")
 def project(server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of `tests/clients/typescript` with the generated types."""
+    """Return a copy of `tests/clients/typescript` that includes the generated types."""
     directory = tmp_path_factory.mktemp("client") / "typescript"
     shutil.copytree(ROOT / "tests" / "clients" / "typescript", directory)
     (directory / "node_modules").symlink_to(NODE_MODULES)
@@ -28,12 +28,12 @@ def project(server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def compiled(project: Path) -> subprocess.CompletedProcess[str]:
-    """Return what the compiler says; it leaves the programs beside their sources."""
+    """Return the result of the compiler, which writes each program next to its source."""
     return run(project, "tsc")
 
 
 def run(directory: Path, command: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run Node.js, or a command of a package."""
+    """Run Node.js or a command that one of the npm packages provides."""
     path = f"{NODE_MODULES / '.bin'}:{os.environ['PATH']}"
     return subprocess.run(
         [command, *arguments],
@@ -47,14 +47,14 @@ def run(directory: Path, command: str, *arguments: str, **settings: str) -> subp
     )
 
 
-def test_it_compiles_strictly_and_what_the_contract_does_not_allow_does_not(
+def test_the_compiler_accepts_what_the_contract_allows_and_rejects_what_it_does_not(
     compiled: subprocess.CompletedProcess[str],
 ) -> None:
     assert compiled.returncode == 0, compiled.stdout
 
 
 @pytest.mark.usefixtures("compiled")
-def test_every_operation_works_through_it_for_a_user_of_better_auth(project: Path, server: str) -> None:
+def test_every_operation_works_with_the_generated_types_for_a_user_of_better_auth(project: Path, server: str) -> None:
     with better_auth() as frontend:
         done = run(project, "node", "every-operation.js", API=server, FRONTEND=frontend)
     assert done.returncode == 0, done.stdout

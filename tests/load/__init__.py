@@ -1,6 +1,6 @@
-"""`make bench`: this service beside bare psycopg and beside a FastAPI peer, on the same machine in the same minutes."""
+"""`make bench`: compare this service with bare psycopg and with FastAPI, on one machine within the same minutes."""
 
 import warnings
 
-# Connexion imports Starlette's test client, which warns of its own future.
+# Connexion imports Starlette's test client, which warns that it will require another library.
 warnings.filterwarnings("ignore", message="Using `httpx`")

@@ -1,4 +1,4 @@
-"""`make bench`, or a part of it."""
+"""The command line of the bench: run all of its parts, or some."""
 
 import argparse
 import signal
@@ -10,13 +10,17 @@ from tests.load.operations import OPERATIONS
 
 
 def _arguments(parts: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.load", description="Measures all, or some parts.")
-    parser.add_argument("parts", nargs="*", metavar="part", help=f"one of {', '.join(parts)}; all by default")
+    parser = argparse.ArgumentParser(prog="python -m tests.load", description="Run the bench, or parts of it.")
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"one of {', '.join(parts)}; default: all")
     operations = [one.name for one in OPERATIONS]
-    parser.add_argument("--only", default=",".join(operations), help="operations for throughput, such as get,list")
-    parser.add_argument("--servers", default=",".join(throughput.SERVERS), help="servers for throughput")
-    parser.add_argument("--rounds", type=int, default=5, help="of throughput")
-    parser.add_argument("--seconds", type=int, default=2, help="of each round")
+    parser.add_argument(
+        "--only",
+        default=",".join(operations),
+        help="operations to measure, such as get,list",
+    )
+    parser.add_argument("--servers", default=",".join(throughput.SERVERS), help="servers to compare: %(default)s")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of throughput")
+    parser.add_argument("--seconds", type=int, default=2, help="length of a round")
     given = parser.parse_args()
     servers = given.servers.split(",")
     for names, known in (given.parts, parts), (given.only.split(","), operations), (servers, list(throughput.SERVERS)):
@@ -26,7 +30,7 @@ def _arguments(parts: list[str]) -> argparse.Namespace:
 
 
 def main() -> None:
-    """Run the parts that are asked for, one after the other; the exit status is 1 when a request has failed."""
+    """Run the chosen parts in turn. The exit status is 1 if a request failed."""
     parts: dict[str, Callable[[], bool | None]] = {
         "startup": startup.main,
         "throughput": lambda: throughput.main(
@@ -38,7 +42,7 @@ def main() -> None:
     }
     given = _arguments(list(parts))
     for stop in (signal.SIGINT, signal.SIGTERM):
-        # By way of an exception, so that what was started is ended.
+        # sys.exit raises an exception, so that context managers stop the processes they started.
         signal.signal(stop, lambda number, _: sys.exit(128 + number))
     sys.exit(False in [parts[part]() for part in given.parts or parts])
 

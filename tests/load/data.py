@@ -1,4 +1,4 @@
-"""The database of a bench: a private PostgreSQL, and tasks loaded with COPY."""
+"""The bench's database: a private PostgreSQL with tasks loaded by COPY."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -45,7 +45,7 @@ _SETTINGS = {
     "shared_buffers": "'512MB'",
     "max_wal_size": "'8GB'",
     "checkpoint_timeout": "'1h'",
-    # It would fall into somebody's round: tables are vacuumed before each operation instead.
+    # It could slow down the server whose round it falls into. Tables are vacuumed before each operation instead.
     "autovacuum": "off",
 }
 _COLUMNS = "user_id, id, revision, title, description, completed, completed_at, priority, due_date, tags, "
@@ -55,7 +55,7 @@ _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """Run a PostgreSQL with settings of a server's, and yield the URL of a database with tables and nothing in them."""
+    """Run a PostgreSQL configured for benchmarks, and yield the URL of a database with empty tables."""
     with reachable_directory() as directory:
         with run_postgres(directory / "postgresql") as url, psycopg.connect(url, autocommit=True) as connection:
             for name, value in _SETTINGS.items():
@@ -66,12 +66,12 @@ def postgres() -> Iterator[str]:
 
 
 def task_id(user: int, number: int) -> UUID:
-    """Return the id of a user's task, both by number; UUIDs of version 7 (RFC 9562) that sort as they were made."""
+    """Return the UUID (version 7, RFC 9562) of a user's task, both given by number. Ids sort in order of creation."""
     return UUID(f"019b0000-{number >> 16:04x}-7{number >> 4 & 0xFFF:03x}-8{number & 0xF:x}00-{user:012x}")
 
 
 def load(url: str, users: Mapping[str, int]) -> None:
-    """Give each user so many tasks, with COPY."""
+    """Load the given number of tasks for each user."""
     with psycopg.connect(url, autocommit=True) as connection:
         with without_indexes(connection), connection.cursor() as cursor:
             with cursor.copy(f"COPY tasks ({_COLUMNS}) FROM STDIN".encode()) as copy:
@@ -86,7 +86,7 @@ def load(url: str, users: Mapping[str, int]) -> None:
 
 @contextmanager
 def without_indexes(connection: psycopg.Connection[Any]) -> Iterator[None]:
-    """Have no indexes on tasks for a while: made in one go, at the end, they take a fraction of the time."""
+    """Drop the indexes on tasks, and recreate them at the end: that is much faster than updating them row by row."""
     indexes = connection.execute(
         "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'tasks' AND indexname <> 'tasks_pkey'"
     ).fetchall()
@@ -94,7 +94,7 @@ def without_indexes(connection: psycopg.Connection[Any]) -> Iterator[None]:
         connection.execute(f"DROP INDEX {name}".encode())
     yield
     for name, definition in indexes:
-        progress(f"making the index {name}")
+        progress(f"creating the index {name}")
         connection.execute(definition.encode())
 
 

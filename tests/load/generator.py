@@ -1,4 +1,4 @@
-"""The load: requests made beforehand, sent by wrk where it is installed, else by a generator in Python."""
+"""The load: requests built in advance and sent by wrk if it is installed, otherwise by a generator in Python."""
 
 import shutil
 import socket
@@ -15,7 +15,7 @@ import orjson
 from tests.load import sender
 
 CONNECTIONS = 16
-# A table of requests, which wrk takes one after the other.
+# wrk sends the requests of this table in turn.
 _SCRIPT = """
 local requests = {%(requests)s}
 local index = 0
@@ -38,7 +38,7 @@ end
 
 
 class Load(NamedTuple):
-    """What a server did under load; `p50` and `p99` are in milliseconds."""
+    """The result of loading one server; `p50` and `p99` are latencies in milliseconds."""
 
     requests: int
     seconds: float
@@ -53,40 +53,40 @@ class Load(NamedTuple):
 
 
 def name() -> str:
-    """Say what sends the requests."""
-    return "wrk" if shutil.which("wrk") else "a generator in Python, as wrk is not installed"
+    """Return the name of the load generator."""
+    return "wrk" if shutil.which("wrk") else "a generator in Python, because wrk is not installed"
 
 
 def send(url: str, requests: Sequence[bytes], seconds: float, *, once: bool = False) -> Load:
-    """Send these requests in turn on 16 connections for so many seconds: over and over, unless each is for `once`.
+    """Send requests in turn on 16 connections for `seconds`, starting over at the end of the list unless `once` is set.
 
-    Raises RuntimeError when there are too few of those.
+    Raises RuntimeError if `once` is set and the requests run out before the time is up.
     """
     if shutil.which("wrk"):
         load = _wrk(url, requests, seconds, once=once)
     else:
         load = Load(**sender.send(url, requests, seconds, connections=CONNECTIONS, once=once))
     if once and load.requests + CONNECTIONS >= len(requests):
-        raise RuntimeError(f"{len(requests):,} requests were too few for {seconds} seconds: choose shorter rounds.")
+        raise RuntimeError(f"{len(requests):,} requests were too few for {seconds} seconds: use shorter rounds.")
     return load
 
 
 def _wrk(url: str, requests: Sequence[bytes], seconds: float, *, once: bool) -> Load:
     with TemporaryDirectory() as directory:
         script = Path(directory, "requests.lua")
-        # JSON's strings are Lua's, for what these bytes have.
+        # For the characters in these requests, a JSON string is also a Lua string.
         texts = ",\n".join(orjson.dumps(one.decode()).decode() for one in requests)
         script.write_text(_SCRIPT % {"requests": texts, "once": str(once).lower()})
-        words = ["wrk", "--threads=1", f"--connections={CONNECTIONS}", f"--duration={seconds:.0f}s", "--timeout=5s"]
-        done = subprocess.run([*words, f"--script={script}", url], capture_output=True, text=True, check=True)
+        command = ["wrk", "--threads=1", f"--connections={CONNECTIONS}", f"--duration={seconds:.0f}s", "--timeout=5s"]
+        done = subprocess.run([*command, f"--script={script}", url], capture_output=True, text=True, check=True)
     return Load(**orjson.loads(done.stdout.splitlines()[-1]))
 
 
-def ask(url: str, request: bytes) -> tuple[int, bytes]:
-    """Send one request, and return the status and the body of its answer. Raises OSError."""
+def exchange(url: str, request: bytes) -> tuple[int, bytes]:
+    """Send one request, and return the status and the body of the response. Raises OSError."""
     address = urlsplit(url)
     with socket.create_connection((str(address.hostname), address.port or 80), timeout=5) as connection:
         connection.sendall(request)
-        answer = HTTPResponse(connection, method=request.partition(b" ")[0].decode())
-        answer.begin()
-        return answer.status, answer.read()
+        response = HTTPResponse(connection, method=request.partition(b" ")[0].decode())
+        response.begin()
+        return response.status, response.read()

@@ -1,7 +1,7 @@
-"""What each operation takes of users with 100 to 100,000 tasks.
+"""The latency of each operation for users who have 100 to 100,000 tasks.
 
-One request after another on one connection, the four users by turns: all are served by the same database session, so
-that a plan which is good for one of them only would show.
+Requests run one after another on one connection, for the four users in turn. The same database session serves them
+all, which exposes a query plan that suits only some of them.
 """
 
 import http.client
@@ -23,7 +23,7 @@ _MOST, _LEAST = 300, 20
 
 
 class Client:
-    """One user on a connection that the users share."""
+    """One user, on a connection shared by all users."""
 
     def __init__(self, connection: http.client.HTTPConnection, size: int) -> None:
         self.size = size
@@ -34,13 +34,13 @@ class Client:
     def send(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> tuple[http.client.HTTPResponse, bytes]:
-        """Send a request, and return the answer and its body."""
+        """Send a request, and return the response and its body."""
         self._connection.request(method, self._path + path, body, {**self._headers, **(headers or {})})
         response = self._connection.getresponse()
         return response, response.read()
 
     def get(self, path: str) -> Any:
-        """Return what a GET answers."""
+        """Send a GET, and return the parsed JSON body."""
         response, body = self.send("GET", path)
         assert response.status == 200, body
         return json.loads(body)
@@ -50,7 +50,7 @@ Request = Callable[[], tuple[http.client.HTTPResponse, bytes]]
 
 
 class Operation(NamedTuple):
-    """What is measured: `prepare` makes a user's request; `flat` says that it may not grow with the tasks."""
+    """A measured operation: `prepare` builds a user's request; if `flat`, its time must not grow with the tasks."""
 
     name: str
     status: int
@@ -117,7 +117,7 @@ OPERATIONS = (
     Operation("page by offset, halfway", 200, _deep_offset),
     Operation("open tasks of high priority", 200, _list("?completed=false&priority=High")),
     Operation("tasks with a tag", 200, _list("?tags=home")),
-    Operation("tasks with a tag that none has", 200, _list("?tags=nowhere")),
+    Operation("tasks with an unused tag", 200, _list("?tags=nowhere")),
     Operation("search: rare word", 200, _list(f"?search={RARE}"), flat=True),
     Operation("search: frequent word", 200, _list(f"?search={FREQUENT}")),
     Operation("search: no match", 200, _list("?search=hippopotamus")),
@@ -146,7 +146,7 @@ class Times(NamedTuple):
 def _measure(operation: Operation, clients: list[Client]) -> dict[int, Times]:
     requests = [(client.size, operation.prepare(client)) for client in clients]
     taken: dict[int, list[float]] = {client.size: [] for client in clients}
-    # Not counted: statements are prepared and plans settled after ten executions.
+    # Warm-up, not counted: three requests by four users, since plans settle after ten executions of a statement.
     for _ in range(3):
         for _, request in requests:
             request()
@@ -182,7 +182,7 @@ def _measure_all(url: str) -> Iterator[list[str]]:
 
 
 def main() -> None:
-    """Load two million tasks, and print what each operation takes of users with 100 to 100,000."""
+    """Load two million tasks, measure each operation for users with 100 to 100,000 of them, and print a table."""
     with postgres() as database:
         load(database)
         with running(OURS, database) as server:

@@ -1,6 +1,6 @@
-"""The limit: what the libraries cost. Bare ASGI, PyJWT, a psycopg pool, one SQL statement, orjson.
+"""The limit: the cost of the libraries alone. Bare ASGI, PyJWT, a psycopg pool, one SQL statement and orjson.
 
-Nothing is validated, no revision is stamped, nothing is logged; a cursor is only written, never read.
+It validates nothing, stamps no revision and logs nothing; it returns a cursor but does not accept one.
 """
 
 import os
@@ -21,9 +21,9 @@ _NAMES = _COLUMNS.split(", ")
 _PRIORITIES = {"Low": 1, "Medium": 2, "High": 3}
 _PRIORITY_NAMES = {number: name for name, number in _PRIORITIES.items()}
 _OWN = "user_id = %s AND deleted_at IS NULL"
-# As the index has it.
+# The expression of the index.
 _SEARCH = "lower(title) || 'X' || lower(coalesce(description, '')) LIKE lower(%s)"
-_GET = f"SELECT {_COLUMNS} FROM tasks WHERE id = %s AND {_OWN}"  # noqa: S608 - of constants
+_GET = f"SELECT {_COLUMNS} FROM tasks WHERE id = %s AND {_OWN}"  # noqa: S608 - built from constants
 _LIST = f"SELECT (SELECT count(*) FROM tasks WHERE {_OWN}), {_COLUMNS} FROM tasks WHERE {_OWN}"  # noqa: S608
 _LIST += " ORDER BY created_at DESC, id DESC LIMIT 51"
 _FOUND = f"SELECT (SELECT count(*) FROM tasks WHERE {_OWN} AND {_SEARCH}), {_COLUMNS} FROM tasks "  # noqa: S608
@@ -47,21 +47,21 @@ pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer one request; whatever is wrong with it beside the token is a 500."""
+    """Serve one request. Any error but an invalid token becomes a 500."""
     if scope["type"] == "lifespan":
-        await _live(receive, send)
+        await _lifespan(receive, send)
         return
     headers = dict(scope["headers"])
     try:
         token = headers.get(b"authorization", b"")[7:]
         user_id = jwt.decode(token, _SECRET, algorithms=["HS256"], options={"verify_aud": False})["sub"]
     except jwt.PyJWTError:
-        await _answer(send, 401, b"")
+        await _respond(send, 401, b"")
         return
-    await _answer(send, *await _route(scope, receive, user_id, headers.get(b"if-none-match")))
+    await _respond(send, *await _route(scope, receive, user_id, headers.get(b"if-none-match")))
 
 
-async def _live(receive: Receive, send: Send) -> None:
+async def _lifespan(receive: Receive, send: Send) -> None:
     await receive()
     await pool.open(wait=True)
     await send({"type": "lifespan.startup.complete"})
@@ -70,14 +70,14 @@ async def _live(receive: Receive, send: Send) -> None:
     await send({"type": "lifespan.shutdown.complete"})
 
 
-async def _answer(send: Send, status: int, body: bytes) -> None:
+async def _respond(send: Send, status: int, body: bytes) -> None:
     headers = [*_JSON, (b"content-length", str(len(body)).encode())] if status not in (204, 304) else []
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
 async def _route(scope: Scope, receive: Receive, user_id: str, tag: bytes | None) -> tuple[int, bytes]:
-    """Return the status and the body for `tasks`, `tasks/{id}` and `tags`, below `/api/{user_id}/`."""
+    """Return the status and body for `tasks`, `tasks/{id}` or `tags` below `/api/{user_id}/`."""
     method, parts = scope["method"], scope["path"].split("/")
     if len(parts) == 5:
         return await _task(method, UUID(parts[4]), user_id, receive, tag)

@@ -1,4 +1,4 @@
-"""The machine: its cores, and what a process uses of it."""
+"""The machine: its cores, and how much CPU time and memory a process uses."""
 
 import os
 import platform
@@ -26,7 +26,7 @@ cores = sorted(os.sched_getaffinity(0))
 
 
 def describe(postgresql: str) -> list[str]:
-    """Return, in lines, what the machine is and what runs on it."""
+    """Return lines that describe the machine and the versions of the software on it."""
     model = re.search(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     return [
         f"{model[1] if model else platform.processor()}, {len(cores)} cores, {platform.system()} {platform.release()}",
@@ -37,7 +37,7 @@ def describe(postgresql: str) -> list[str]:
 
 @contextmanager
 def on_core(number: int) -> Iterator[None]:
-    """Run on one of the machine's cores for a while, with all that is started meanwhile; on a single core, as ever."""
+    """Bind this process, and every process it starts meanwhile, to one core, unless the machine has only one."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {cores[number]} if len(cores) > 1 else before)
     try:
@@ -47,7 +47,7 @@ def on_core(number: int) -> Iterator[None]:
 
 
 def processes(pid: int) -> list[int]:
-    """Return a process, and all that it and those have started."""
+    """Return the ids of a process and all its descendants."""
     children = [
         int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
     ]
@@ -55,12 +55,12 @@ def processes(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return how long a process and all that it has started have been on a processor, for itself and in the kernel."""
+    """Return the CPU time, user and system, of a process and all its descendants, in seconds."""
     stats = [Path(f"/proc/{one}/stat").read_text().rpartition(") ")[2].split() for one in processes(pid)]
     return sum(int(ticks) for fields in stats for ticks in fields[11:13]) / _TICKS
 
 
 def resident_megabytes(pid: int) -> float:
-    """Return how much of a process is in memory (RSS), in millions of bytes."""
+    """Return the resident set size of a process, in millions of bytes."""
     found = re.search(r"^VmRSS:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
     return int(found[1]) * 1024 / 1e6 if found else 0.0

@@ -1,4 +1,4 @@
-"""How much memory a worker takes: idle, and after 100,000 requests."""
+"""The memory of a worker: idle, and after 100,000 requests."""
 
 from tests.load import generator
 from tests.load.data import load, postgres
@@ -8,18 +8,18 @@ from tests.load.output import progress, table
 from tests.load.servers import FASTAPI, LIMIT, OURS, Server, running
 
 _REQUESTS = 100_000
-_ASKED = ("get", "list", "poll-list", "search", "post", "patch")
+_MEASURED = ("get", "list", "poll-list", "search", "post", "patch")
 _ROUND_SECONDS = 2
 
 
 def main() -> bool:
-    """Measure, write a table, and return whether no request failed."""
+    """Measure, print a table, and return whether every request succeeded."""
     with on_core(-1), postgres() as database:
         load(database, users())
         rows = [[f"{name}, idle", _megabytes(name, database)] for name in (LIMIT, FASTAPI, OURS)]
-        rows.append([f"{OURS}, each of two workers, idle; beside them, what watches over them", _of_two(database)])
+        rows.append([f"{OURS}, two workers, idle; then their supervisor + resource tracker", _two_workers(database)])
         with on_core(0), running(OURS, database) as server, on_core(-1):
-            answered, errors = _ask(server)
+            answered, errors = _load(server)
             rows.append([f"{OURS}, after {answered:,} requests", _resident(server.pid)])
     table(["one worker", "RSS, MB"], rows)
     return not errors
@@ -30,10 +30,10 @@ def _megabytes(name: str, database: str) -> str:
         return _resident(server.pid)
 
 
-def _of_two(database: str) -> str:
+def _two_workers(database: str) -> str:
     with running(OURS, database, WEB_CONCURRENCY="2") as server:
         parent, *children = processes(server.pid)
-        # Multiprocessing has a small process of its own.
+        # The smallest is multiprocessing's resource tracker.
         tracker, *workers = sorted(children, key=resident_megabytes)
         return f"{', '.join(map(_resident, workers))}; {_resident(parent)} + {_resident(tracker)}"
 
@@ -42,9 +42,9 @@ def _resident(pid: int) -> str:
     return f"{resident_megabytes(pid):.0f}"
 
 
-def _ask(server: Server) -> tuple[int, int]:
-    """Ask for everything in turn, and return how many requests were answered, and how many of them failed."""
-    operations = [one for one in OPERATIONS if one.name in _ASKED]
+def _load(server: Server) -> tuple[int, int]:
+    """Send requests for each operation in turn, and return the number of responses and of failures."""
+    operations = [one for one in OPERATIONS if one.name in _MEASURED]
     answered = errors = 0
     while answered < _REQUESTS:
         operation = operations[0]

@@ -1,4 +1,4 @@
-"""A server that does nothing, to see how many requests can be sent at the most; its argument is a port."""
+"""A server that does nothing, to find the highest rate at which requests can be sent. Its argument is a port."""
 
 import asyncio
 import sys
@@ -6,19 +6,19 @@ from typing import Any
 
 import uvloop
 
-_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+_RESPONSE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 
 
-class _Answering(asyncio.Protocol):
+class _Protocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: Any = transport
 
-    def data_received(self, data: bytes) -> None:  # noqa: ARG002 - whatever it is
-        self._transport.write(_ANSWER)
+    def data_received(self, data: bytes) -> None:  # noqa: ARG002 - asyncio's signature
+        self._transport.write(_RESPONSE)
 
 
 async def _serve(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(_Answering, "127.0.0.1", port)
+    server = await asyncio.get_running_loop().create_server(_Protocol, "127.0.0.1", port)
     await server.serve_forever()
 
 

@@ -1,4 +1,4 @@
-"""What is measured: each operation as the bytes of its requests, the same for every server."""
+"""The measured operations: the bytes of their requests, which are the same for every server."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -13,7 +13,7 @@ from tests.support.client import mint
 ORIGIN = "https://app.example.com"
 READER_TASKS = 1000
 OTHERS_TASKS = 1005
-# More than a server deletes in a round.
+# More tasks than a server can delete in one round.
 DELETED = 24_000
 _FIRST_DELETED = 100_000
 _USERS = [READER, WRITER, *OTHERS]
@@ -27,17 +27,17 @@ _PREPARE_DELETED = """
 
 
 class Targets(NamedTuple):
-    """How many times as fast as the limit and as FastAPI the service is to be; None where nothing is aimed at."""
+    """How fast the service should be, as a multiple of the limit and of FastAPI; None means no target."""
 
     limit: float | None = None
     fastapi: float | None = None
 
 
 class Operation(NamedTuple):
-    """What is asked: by its name on the command line, its title in the table, and the status that must come back.
+    """A measured operation: its name on the command line, its title in the table, and the status it must return.
 
-    `requests` makes what is asked in turn, over and over, unless each can be asked only `once`; its argument differs
-    from round to round. `prepare` makes the database ready for a round.
+    `requests` builds the requests to send in turn, repeatedly unless each can be sent only `once`. Its argument is a
+    number that differs from round to round. `prepare` readies the database for a round.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Operation(NamedTuple):
 
 
 def request(method: str, user: str, path: str, body: object = None, **headers: str) -> bytes:
-    """Return a request (RFC 9112) as a browser's page sends it, to a path below `/api/{user}`."""
+    """Return a request (RFC 9112) to a path below `/api/{user}`, with the headers that a web page sends."""
     content = b"" if body is None else orjson.dumps(body)
     fields = {"Host": "localhost", "Origin": ORIGIN, "Accept": "application/json", "Authorization": _bearer(user)}
     fields |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -69,11 +69,11 @@ def _repeated(path: str, **headers: str) -> Callable[[int], list[bytes]]:
     return lambda _: [request("GET", READER, path, **headers)]
 
 
-def _each_task(*, known: bool) -> Callable[[int], list[bytes]]:
-    """Return requests for each of the reader's tasks; of those that are known, the number is the revision."""
+def _each_task(*, cached: bool) -> Callable[[int], list[bytes]]:
+    """Return requests for each of the reader's tasks; if `cached`, with the ETag of its current revision."""
 
     def requests(_: int) -> list[bytes]:
-        tags = [{"If_None_Match": f'"{number + 1}"'} if known else {} for number in range(READER_TASKS)]
+        tags = [{"If_None_Match": f'"{number + 1}"'} if cached else {} for number in range(READER_TASKS)]
         return [request("GET", READER, f"/tasks/{task_id(0, number)}", **tag) for number, tag in enumerate(tags)]
 
     return requests
@@ -85,7 +85,7 @@ def _creations(users: Sequence[str]) -> Callable[[int], list[bytes]]:
 
 
 def _changes(salt: int) -> list[bytes]:
-    """Return, twice over, requests that change ten tasks of each user."""
+    """Return requests that change ten tasks of each user, and then change each of them again."""
     tasks = [(user, task_id(_USERS.index(user), number)) for number in range(10) for user in OTHERS]
     return [
         request("PATCH", user, f"/tasks/{one}", {"title": f"Buy milk for the {salt}{time} time"})
@@ -104,27 +104,27 @@ def _deletions(_: int) -> list[bytes]:
     return [request("DELETE", user, f"/tasks/{one}") for user, one in _deleted()]
 
 
-def _make_deleted(connection: psycopg.Connection[Any]) -> None:
-    """Make anew what the rounds before deleted."""
+def _restore_deleted(connection: psycopg.Connection[Any]) -> None:
+    """Create the tasks to delete, or restore them if an earlier round has deleted them."""
     users, ids = zip(*_deleted(), strict=True)
     connection.execute(_PREPARE_DELETED, [list(users), list(ids)])
 
 
 _LIST_TAG = f'W/"{READER_TASKS}"'
 OPERATIONS = [
-    Operation("get", "GET task", 200, _each_task(known=False), Targets(0.75, 4)),
+    Operation("get", "GET task", 200, _each_task(cached=False), Targets(0.75, 4)),
     Operation("list", "list 50", 200, _repeated("/tasks"), Targets(0.75, 4)),
-    Operation("poll-task", "poll task, 304", 304, _each_task(known=True)),
+    Operation("poll-task", "poll task, 304", 304, _each_task(cached=True)),
     Operation("poll-list", "poll list, 304", 304, _repeated("/tasks", If_None_Match=_LIST_TAG)),
     Operation("search", "search, rare word", 200, _repeated(f"/tasks?search={RARE_WORD}")),
     Operation("tags", "tags of 1,000 tasks", 200, _repeated("/tags")),
     Operation("post", "POST, 200 users", 201, _creations([WRITER, *OTHERS]), Targets(0.70, 4)),
     Operation("post-one", "POST, one user", 201, _creations([WRITER])),
     Operation("patch", "PATCH, 199 users", 200, _changes),
-    Operation("delete", "DELETE, 200 users", 204, _deletions, once=True, prepare=_make_deleted),
+    Operation("delete", "DELETE, 200 users", 204, _deletions, once=True, prepare=_restore_deleted),
 ]
 
 
 def users() -> dict[str, int]:
-    """Return how many tasks each user has at first."""
+    """Return how many tasks each user starts with."""
     return {READER: READER_TASKS, WRITER: 0} | dict.fromkeys(OTHERS, OTHERS_TASKS)

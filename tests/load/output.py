@@ -1,4 +1,4 @@
-"""What a bench writes: tables on standard output, in Markdown; how far it is on standard error."""
+"""The output of the bench: Markdown tables on standard output, progress on standard error."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ def write(line: str = "") -> None:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write a table."""
+    """Write a Markdown table to standard output."""
     write()
     write(f"| {' | '.join(head)} |")
     write(f"|{'---|' * len(head)}")
@@ -21,12 +21,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     write()
 
 
-def progress(words: str) -> None:
-    """Say what is under way, in place of what was."""
-    sys.stderr.write(f"\r\033[K{words}" if sys.stderr.isatty() else f"{words}\n")
+def progress(message: str) -> None:
+    """Report the current step on standard error; on a terminal, overwrite the previous one."""
+    sys.stderr.write(f"\r\033[K{message}" if sys.stderr.isatty() else f"{message}\n")
     sys.stderr.flush()
 
 
 def spread(values: Sequence[float], digits: int) -> str:
-    """Return the median of some values, with the least and the greatest."""
+    """Return the median of some values, followed by the least and the greatest."""
     return f"{median(values):,.{digits}f} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"

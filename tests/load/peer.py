@@ -1,7 +1,7 @@
-"""The peer: what users would otherwise pick, as its documentation has it and a competent user writes it.
+"""The peer: the stack that users would choose otherwise, written competently and as its documentation recommends.
 
 FastAPI, Pydantic, SQLAlchemy's async ORM on asyncpg. In its favour: plain INSERTs without a revision to stamp, no CORS,
-no request ids, no log of requests, no security headers, and errors as FastAPI writes them.
+no request ids, no access log, no security headers, and FastAPI's own error responses.
 """
 
 import os
@@ -43,7 +43,7 @@ class Account(Base):
 
 
 class Task(Base):
-    """A task, as it is stored."""
+    """A stored task."""
 
     __tablename__ = "tasks"
 
@@ -70,7 +70,7 @@ Tags = Annotated[list[Tag], Field(max_length=20)]
 
 
 class TaskCreate(BaseModel):
-    """A task to make."""
+    """The fields of a new task."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -83,7 +83,7 @@ class TaskCreate(BaseModel):
 
 
 class TaskUpdate(BaseModel):
-    """What is to change."""
+    """The fields of a task to change."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -96,7 +96,7 @@ class TaskUpdate(BaseModel):
 
 
 class TaskOut(BaseModel):
-    """A task, as it is shown."""
+    """A task in a response."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -127,7 +127,7 @@ class TaskList(BaseModel):
 
 
 class TagOut(BaseModel):
-    """A tag and how many tasks carry it."""
+    """A tag, and the number of tasks that have it."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -149,7 +149,7 @@ async def _session() -> AsyncIterator[AsyncSession]:
         yield session
 
 
-# Asynchronous: FastAPI runs the others in a thread each.
+# Asynchronous, because FastAPI runs synchronous dependencies in threads.
 async def _user(user_id: str, credentials: Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())]) -> str:
     try:
         claims = jwt.decode(credentials.credentials, _SECRET, algorithms=["HS256"], options={"verify_aud": False})
@@ -160,21 +160,21 @@ async def _user(user_id: str, credentials: Annotated[HTTPAuthorizationCredential
     return user_id
 
 
-# By default, a session would keep its connection until the answer is sent.
+# By default, a session would hold its connection until the response has been sent.
 Session = Annotated[AsyncSession, Depends(_session, scope="function")]
 User = Annotated[str, Depends(_user)]
 IfNoneMatch = Annotated[str | None, Header()]
 
 
 async def _unchanged(session: AsyncSession, user: str, tag: str | None) -> bool:
-    """Say whether a list's tag is still that of the user's revision."""
+    """Return whether a list's entity tag matches the user's current revision."""
     if tag is None:
         return False
     revision = await session.scalar(select(Account.revision).where(Account.user_id == user))
     return tag == f'W/"{revision}"'
 
 
-async def _own(session: AsyncSession, user: str, task_id: UUID) -> Task:
+async def _find(session: AsyncSession, user: str, task_id: UUID) -> Task:
     task: Task | None = await session.scalar(_live(user).where(Task.id == task_id))
     if task is None:
         raise HTTPException(404, "There is no such task.")
@@ -195,12 +195,12 @@ async def list_tasks(
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
     offset: Annotated[int, Query(ge=0, le=100_000)] = 0,
 ) -> Any:
-    """Answer with one page of tasks."""
+    """Return one page of tasks."""
     if await _unchanged(session, user, if_none_match):
         return Response(status_code=304)
     tasks = _live(user)
     if search:
-        # As the index has it, in which there are no parameters.
+        # Literals, not parameters, so that the expression matches that of the index.
         description = func.lower(func.coalesce(Task.description, literal_column("''")))
         text = func.lower(Task.title, type_=Text) + literal_column("'X'") + description
         tasks = tasks.where(text.contains(search.lower(), autoescape=True))
@@ -215,7 +215,7 @@ async def list_tasks(
 
 @app.post("/api/{user_id}/tasks", status_code=201, response_model=TaskOut)
 async def create_task(session: Session, user: User, body: TaskCreate) -> Any:
-    """Answer with the new task."""
+    """Create a task and return it."""
     now = datetime.now(UTC)
     values = body.model_dump() | {"priority": _PRIORITIES[body.priority]}
     times = {"created_at": now, "updated_at": now, "completed_at": now if body.completed else None}
@@ -227,8 +227,8 @@ async def create_task(session: Session, user: User, body: TaskCreate) -> Any:
 
 @app.get("/api/{user_id}/tasks/{task_id}", response_model=TaskOut)
 async def get_task(session: Session, user: User, task_id: UUID, if_none_match: IfNoneMatch = None) -> Any:
-    """Answer with the task."""
-    task = await _own(session, user, task_id)
+    """Return a task."""
+    task = await _find(session, user, task_id)
     if if_none_match == f'"{task.revision}"':
         return Response(status_code=304)
     return task
@@ -236,8 +236,8 @@ async def get_task(session: Session, user: User, task_id: UUID, if_none_match: I
 
 @app.patch("/api/{user_id}/tasks/{task_id}", response_model=TaskOut)
 async def update_task(session: Session, user: User, task_id: UUID, body: TaskUpdate) -> Any:
-    """Answer with the task as it is now."""
-    task = await _own(session, user, task_id)
+    """Change a task and return it."""
+    task = await _find(session, user, task_id)
     for name, value in body.model_dump(exclude_unset=True).items():
         setattr(task, name, _PRIORITIES[value] if name == "priority" else value)
     task.updated_at = datetime.now(UTC)
@@ -247,14 +247,14 @@ async def update_task(session: Session, user: User, task_id: UUID, body: TaskUpd
 
 @app.delete("/api/{user_id}/tasks/{task_id}", status_code=204)
 async def delete_task(session: Session, user: User, task_id: UUID) -> None:
-    """Delete the task, in one statement."""
+    """Delete a task with one statement."""
     await session.execute(delete(Task).where(Task.user_id == user, Task.id == task_id))
     await session.commit()
 
 
 @app.get("/api/{user_id}/tags", response_model=list[TagOut])
 async def list_tags(session: Session, user: User, if_none_match: IfNoneMatch = None) -> Any:
-    """Answer with the tags in use."""
+    """Return the tags in use."""
     if await _unchanged(session, user, if_none_match):
         return Response(status_code=304)
     name = func.unnest(Task.tags).label("name")

@@ -1,4 +1,4 @@
-"""Two million tasks of 20,000 users, the same ones every time."""
+"""Two million tasks of 20,000 users, generated from a fixed seed."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -91,7 +91,7 @@ _TAGS = [
     "waiting",
     "someday",
 ]
-# As COPY writes it.
+# COPY's text format for NULL.
 _NULL = "\\N"
 _COLUMNS = (
     "user_id, id, revision, title, description, completed, completed_at, priority, due_date, tags, "
@@ -100,13 +100,13 @@ _COLUMNS = (
 
 
 def user_of(size: int) -> str:
-    """Return the id of the user who has so many tasks."""
+    """Return the id of the user who has `size` tasks."""
     return f"user-with-{size}-tasks"
 
 
 def load(url: str) -> None:
-    """Fill the tables of a migrated database; each user's tasks lie together, as an import leaves them."""
-    random = Random(_SEED)  # noqa: S311 - not for secrets
+    """Fill the tables of a migrated database. Each user's tasks are stored together, as after an import."""
+    random = Random(_SEED)  # noqa: S311 - makes test data, not secrets
     population = sorted(_population(random).items())
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET maintenance_work_mem = '1GB'")
@@ -116,7 +116,7 @@ def load(url: str) -> None:
 
 
 def _population(random: Random) -> dict[str, int]:
-    """Return how many tasks each user has: most have few, some have many."""
+    """Return how many tasks each user has: most users have few, some have many."""
     users = [f"{random.getrandbits(160):040x}"[:32] for _ in range(_USERS - len(SIZES))]
     weights = [random.lognormvariate(0, 1.2) for _ in users]
     tasks = Counter(random.choices(users, weights, k=_TASKS - sum(SIZES)))
@@ -137,12 +137,12 @@ def _copy(connection: psycopg.Connection, population: Sequence[tuple[str, int]],
 
 
 def _revisions(size: int) -> int:
-    """Return how many tasks a user ever had: one in a hundred is deleted."""
+    """Return how many tasks a user has created: those that exist, and one deleted task for every hundred of them."""
     return size + size // 100
 
 
 def _rows(user: str, size: int, texts: Sequence[str], random: Random) -> Iterator[str]:
-    """Yield a user's tasks as COPY reads them, oldest first; four tasks of each who is measured have the rare word."""
+    """Yield a user's tasks as lines for COPY, oldest first. Four tasks of each measured user contain the rare word."""
     count = _revisions(size)
     step = timedelta(days=_DAYS) / count
     rare = {count * fifth // 5 for fifth in range(1, 5)} if user == user_of(size) else {random.randrange(2_000)}
@@ -163,7 +163,7 @@ def _rows(user: str, size: int, texts: Sequence[str], random: Random) -> Iterato
 
 
 def _text(random: Random) -> str:
-    """Return a title and a description, a tab between them; half of the tasks have none."""
+    """Return a title and a description separated by a tab; half of the descriptions are NULL."""
     title = f"{random.choice(_VERBS)} {random.choice(_THINGS)}{random.choice(_ENDS)} {random.randrange(1000)}"
     sentences = " ".join(random.sample(_SENTENCES, random.randint(1, 4)))
     return f"{title}\t{sentences if random.random() < 0.5 else _NULL}"

@@ -1,4 +1,4 @@
-"""A load generator in Python, for a machine without wrk: bytes out, as much of the answers read as tells their end."""
+"""A load generator in Python, for machines without wrk. It parses only enough of a response to find its end."""
 
 import asyncio
 import re
@@ -15,7 +15,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class _Tally:
-    """What came back; times are in seconds."""
+    """Latencies in seconds and the number of errors, shared by all connections."""
 
     def __init__(self, requests: Iterator[bytes], deadline: float) -> None:
         self.requests = requests
@@ -25,7 +25,7 @@ class _Tally:
 
 
 class _Connection(asyncio.Protocol):
-    """Sends a request when the one before it is answered."""
+    """A connection that sends the next request once the previous one has its response."""
 
     def __init__(self, tally: _Tally) -> None:
         self._tally = tally
@@ -56,13 +56,13 @@ class _Connection(asyncio.Protocol):
         self._tally.errors += head[9:10] not in b"23"
         self._send()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._tally.errors += self._is_waiting
         self.closed.set_result(None)
 
 
 def send(url: str, requests: Sequence[bytes], seconds: float, *, connections: int, once: bool) -> dict[str, Any]:
-    """Send these requests in turn for so many seconds, and return the members of a `Load`."""
+    """Send requests in turn for `seconds`, and return the fields of a `Load`."""
     return uvloop.run(_send(url, iter(requests) if once else cycle(requests), seconds, connections))
 
 

@@ -1,4 +1,4 @@
-"""How long it takes to import the application, and from exec to the first answer."""
+"""The time to import the application, and the time from exec to the first response."""
 
 import resource
 import subprocess
@@ -16,20 +16,20 @@ _TRIES = 7
 
 
 def main() -> None:
-    """Measure, and write a table. The database has its tables, and Python its bytecode, as after the first start."""
+    """Measure, and print a table. As after a first start, the database is migrated and the bytecode compiled."""
     with on_core(-1), postgres() as database:
-        starts = _tries("start", lambda: _first_answer(database))
-        imports = _tries("import", _import)
+        starts = _repeat("start", lambda: _first_response(database))
+        imports = _repeat("import", _import)
     rows = [
-        ["`todo-api serve`, from exec to the first answer", *_seconds(starts)],
+        ["`todo-api serve`, from exec to the first response", *_seconds(starts)],
         ["`import handlers.service.app`", *_seconds(imports)],
     ]
-    table(["seconds, with the least and the most", "elapsed", "on a processor"], rows)
+    table(["seconds: median (least to greatest)", "elapsed", "CPU time"], rows)
 
 
-def _tries(name: str, measure: Callable[[], tuple[float, float]]) -> list[tuple[float, float]]:
+def _repeat(name: str, measure: Callable[[], tuple[float, float]]) -> list[tuple[float, float]]:
     measured = []
-    # The first one writes the bytecode.
+    # The first run compiles the bytecode, and does not count.
     for number in range(_TRIES + 1):
         progress(f"{name} {number} of {_TRIES}")
         measured.append(measure())
@@ -40,19 +40,19 @@ def _seconds(measured: list[tuple[float, float]]) -> list[str]:
     return [spread(values, 3) for values in zip(*measured, strict=True)]
 
 
-def _first_answer(database: str) -> tuple[float, float]:
-    """Return the seconds until `/health` is answered, and those of them on a processor."""
+def _first_response(database: str) -> tuple[float, float]:
+    """Return the seconds until `/health` responds, and the CPU seconds spent by then."""
     started = time.monotonic()
     with on_core(0), running(OURS, database) as server:
         return time.monotonic() - started, server.cpu_seconds()
 
 
 def _import() -> tuple[float, float]:
-    words = [sys.executable, "-W", "ignore", "-c", "import handlers.service.app"]
+    command = [sys.executable, "-W", "ignore", "-c", "import handlers.service.app"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.monotonic()
     with on_core(0):
-        subprocess.run(words, cwd=ROOT, env=environment(), check=True)
+        subprocess.run(command, cwd=ROOT, env=environment(), check=True)
     elapsed = time.monotonic() - started
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return elapsed, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -1,4 +1,4 @@
-"""The bench compares like with like: whatever it measures, the limit and FastAPI answer as this service does."""
+"""The bench compares like with like: the limit and FastAPI respond to every measured request as this service does."""
 
 import re
 import shutil
@@ -15,18 +15,18 @@ import pytest
 from storage.administration.migrations import migrate
 from tests.load import generator, operations, sender
 from tests.load.data import OTHERS, READER, WRITER, load
-from tests.load.generator import Load, ask
+from tests.load.generator import Load, exchange
 from tests.load.operations import OPERATIONS, Operation
 from tests.load.servers import FASTAPI, LIMIT, OURS, Server, running
 from tests.support.postgres import new_database
 
-# What one time differs from the next in, and what only this service keeps.
+# Fields that differ from one request to the next, or that only this service maintains.
 VARYING = {"id", "created_at", "updated_at", "revision"}
 
 
 @pytest.fixture(scope="module")
 def url(postgres: str) -> str:
-    """Return the URL of a database with the users of the bench, who have less here."""
+    """Return the URL of a database with the users of the bench, who have fewer tasks here."""
     made = new_database(postgres)
     migrate(made)
     load(made, {READER: 60, WRITER: 0} | dict.fromkeys(OTHERS, 10))
@@ -43,14 +43,14 @@ def servers(url: str) -> Iterator[list[Server]]:
 
 
 def comparable(content: Any) -> Any:
-    """Return an answer without what may differ: a cursor is signed by this service only, but there where it is."""
+    """Replace the cursor of a page by a boolean, since only this service signs its cursors."""
     if isinstance(content, Mapping) and "tasks" in content:
         return {**content, "next_cursor": bool(content["next_cursor"])}
     return content
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
-def test_all_answer_alike(
+def test_all_servers_return_the_same_response(
     servers: list[Server], url: str, operation: Operation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(operations, "DELETED", 400)
@@ -58,7 +58,7 @@ def test_all_answer_alike(
     for server in servers:
         with psycopg.connect(url, autocommit=True) as connection:
             operation.prepare(connection)
-        status, body = ask(server.url, operation.requests(0)[0])
+        status, body = exchange(server.url, operation.requests(0)[0])
         assert status == operation.status, body
         seen.append(comparable(orjson.loads(body)) if body else None)
     if operation.name in ("post", "post-one", "patch"):
@@ -66,23 +66,23 @@ def test_all_answer_alike(
     assert seen[0] == seen[1] == seen[2]
 
 
-def test_none_answers_without_a_token(servers: list[Server]) -> None:
+def test_every_server_rejects_a_request_without_a_token(servers: list[Server]) -> None:
     request = re.sub(rb"Authorization: [^\r]*\r\n", b"", OPERATIONS[0].requests(0)[0])
-    assert [ask(server.url, request)[0] for server in servers] == [401, 401, 401]
+    assert [exchange(server.url, request)[0] for server in servers] == [401, 401, 401]
 
 
-def test_a_change_is_never_to_what_a_task_is_already(servers: list[Server]) -> None:
+def test_every_patch_changes_its_task(servers: list[Server]) -> None:
     (patch,) = [one for one in OPERATIONS if one.name == "patch"]
     rounds = [*patch.requests(1), *patch.requests(1), *patch.requests(2)]
     last: dict[bytes, bytes] = {}
     for head, body in (request.split(b"\r\n\r\n") for request in rounds):
         assert last.get(head) != body
         last[head] = body
-    revisions = [orjson.loads(ask(servers[0].url, request)[1])["revision"] for request in rounds[:5]]
+    revisions = [orjson.loads(exchange(servers[0].url, request)[1])["revision"] for request in rounds[:5]]
     assert min(revisions) > 10
 
 
-def test_the_generator_in_python_counts_what_is_answered_and_what_fails(servers: list[Server]) -> None:
+def test_the_generator_in_python_counts_responses_and_errors(servers: list[Server]) -> None:
     request = OPERATIONS[0].requests(0)[0]
     good, bad = [request] * 150, [request.replace(b"Bearer ", b"Bearer no-")] * 50
     for server in servers:
@@ -91,14 +91,14 @@ def test_the_generator_in_python_counts_what_is_answered_and_what_fails(servers:
         assert 0 < load.p50 <= load.p99 < load.seconds * 1000 < 5000
 
 
-def test_the_generator_in_python_counts_connections_that_close_without_an_answer() -> None:
-    class OneAnswer(socketserver.BaseRequestHandler):
+def test_the_generator_in_python_counts_connections_that_close_without_a_response() -> None:
+    class OneResponse(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             self.request.recv(65_536)
             self.request.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
             self.request.recv(65_536)
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), OneAnswer) as server:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), OneResponse) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}"
         load = Load(**sender.send(url, [b"GET / HTTP/1.1\r\n\r\n"], 5, connections=4, once=False))
@@ -107,11 +107,11 @@ def test_the_generator_in_python_counts_connections_that_close_without_an_answer
 
 
 @pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
-def test_wrk_sends_requests_in_turn_and_counts_what_fails(servers: list[Server]) -> None:
+def test_wrk_sends_requests_in_turn_and_counts_errors(servers: list[Server]) -> None:
     request = OPERATIONS[0].requests(0)[0]
     bad = request.replace(b"Bearer ", b"Bearer no-")
     load = generator.send(servers[0].url, [request, request, request, bad], 1)
-    # At the end, the answer is missing to one request of each connection.
+    # When time is up, one request on each connection is still without a response.
     assert abs(load.errors - load.requests / 4) <= generator.CONNECTIONS
     assert load.requests > 100
     with pytest.raises(RuntimeError, match="20 requests were too few"):

@@ -1,4 +1,4 @@
-"""Requests per second and processor time per request: this service, the limit and FastAPI, in alternating rounds."""
+"""Requests per second and CPU time per request: this service, the limit and FastAPI, in alternating rounds."""
 
 import time
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import psycopg
 
 from tests.load import generator
 from tests.load.data import load, postgres
-from tests.load.generator import CONNECTIONS, Load, ask
+from tests.load.generator import CONNECTIONS, Load, exchange
 from tests.load.machine import cores, describe, on_core
 from tests.load.operations import OPERATIONS, Operation, users
 from tests.load.output import progress, spread, table, write
@@ -22,27 +22,27 @@ _WARM_UP_SECONDS = 1
 
 
 class Round(NamedTuple):
-    """What one server did in one round; `cpu` is in microseconds per request."""
+    """The result of one server in one round; `cpu` is in microseconds per request."""
 
     load: Load
     cpu: float
 
 
 Results = dict[str, list[Round]]
-"""What each server did, round by round."""
+"""By server, its results round by round."""
 
 
 def main(servers: Sequence[str], only: Sequence[str], rounds: int, seconds: int) -> bool:
-    """Measure, write tables, and return whether no request failed."""
+    """Measure, print tables, and return whether every request succeeded."""
     operations = [one for one in OPERATIONS if one.name in only]
     with ExitStack() as stack:
-        # All but the servers.
+        # The load and PostgreSQL share the last core; the servers get the first.
         stack.enter_context(on_core(-1))
         progress("loading 201,000 tasks")
         database = stack.enter_context(postgres())
         load(database, users())
         connection = stack.enter_context(psycopg.connect(database, autocommit=True))
-        _introduce(connection, rounds, seconds)
+        _write_conditions(connection, rounds, seconds)
         with on_core(0):
             started = [stack.enter_context(running(SERVERS[name], database)) for name in servers]
         results = {one: _measure(one, started, connection, rounds, seconds) for one in operations}
@@ -50,14 +50,14 @@ def main(servers: Sequence[str], only: Sequence[str], rounds: int, seconds: int)
     return not any(_errors(measured) for result in results.values() for measured in result.values())
 
 
-def _introduce(connection: psycopg.Connection[Any], rounds: int, seconds: int) -> None:
+def _write_conditions(connection: psycopg.Connection[Any], rounds: int, seconds: int) -> None:
     row = connection.execute("SELECT current_setting('server_version')").fetchone()
     with on_core(0), running(NOTHING, "") as server, on_core(-1):
-        most = generator.send(server.url, [b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"], 2).rate
-    where = "PostgreSQL and the load on another core" if len(cores) > 1 else "all on the only core"
+        highest = generator.send(server.url, [b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"], 2).rate
+    where = "PostgreSQL and the load on another core" if len(cores) > 1 else "all on one core"
     write("\n".join(f"- {line}" for line in describe(row[0] if row else "?")))
     write(f"- Each server: one worker on one core; {where}; {CONNECTIONS} connections; {rounds} rounds of {seconds} s.")
-    write(f"- The load: {generator.name()}; {most:,.0f} requests/s at a server that does nothing.")
+    write(f"- The load: {generator.name()}; {highest:,.0f} requests/s to a server that does nothing.")
 
 
 def _measure(
@@ -65,16 +65,16 @@ def _measure(
 ) -> Results:
     connection.execute("VACUUM ANALYZE")
     results: Results = {server.name: [] for server in servers}
-    # The first round is for warming up.
+    # The first round is a warm-up.
     for number in range(rounds + 1):
-        # Each in turn is the first, who finds the tables as the others have not yet grown them.
+        # Tables grow during a round, so the servers take turns at going first.
         first = number % len(servers)
         for server in [*servers[first:], *servers[:first]]:
             progress(f"{operation.title}, round {number} of {rounds}, {server.name}")
             measured = _round(operation, server, connection, number, seconds if number else _WARM_UP_SECONDS)
             if number:
                 results[server.name].append(measured)
-    _tell(operation, results)
+    _write_results(operation, results)
     return results
 
 
@@ -82,11 +82,11 @@ def _round(
     operation: Operation, server: Server, connection: psycopg.Connection[Any], number: int, seconds: int
 ) -> Round:
     operation.prepare(connection)
-    # Another text in each round of each server, for what must change.
+    # A number that differs for each round and server makes every PATCH change its task.
     first, *requests = operation.requests(number << 32 | server.pid)
-    status, body = ask(server.url, first)
+    status, body = exchange(server.url, first)
     if status != operation.status:
-        raise RuntimeError(f"{server.name} answers {operation.title} with {status}: {body!r}")
+        raise RuntimeError(f"{server.name} responds to {operation.title} with {status}: {body!r}")
     time.sleep(_PAUSE_SECONDS)
     before = server.cpu_seconds()
     done = generator.send(server.url, requests or [first], seconds, once=operation.once)
@@ -97,7 +97,7 @@ def _errors(measured: Sequence[Round]) -> int:
     return sum(one.load.errors for one in measured)
 
 
-def _tell(operation: Operation, results: Results) -> None:
+def _write_results(operation: Operation, results: Results) -> None:
     rows = [
         [
             name,
@@ -113,7 +113,7 @@ def _tell(operation: Operation, results: Results) -> None:
 
 
 def _compare(results: dict[Operation, Results]) -> None:
-    """Write how many times as fast this service is; of CPU, how many times as much the other one takes."""
+    """Write how this service compares with the others: our rate by theirs, their CPU time by ours. Higher is better."""
     for other in (LIMIT, FASTAPI):
         rows = []
         for operation, result in results.items():

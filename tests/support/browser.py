@@ -1,4 +1,4 @@
-"""Chromium, headless, and a website for it: what our readers' and users' browsers do with what we send."""
+"""Headless Chromium and a website for it, to test what browsers do with the service's responses."""
 
 import shutil
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ CHROMIUM = shutil.which("chromium")
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Run the Chromium of this machine."""
+    """Run the installed Chromium."""
     with (
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=CHROMIUM, args=["--disable-gpu"]) as browser,
@@ -26,7 +26,7 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def website(directory: Path) -> Iterator[int]:
-    """Serve an empty page at `/`, and yield the port: to a browser, 127.0.0.1 and localhost are two origins."""
+    """Serve an empty page at `/`, and yield the port. To a browser, 127.0.0.1 and localhost are different origins."""
     (directory / "index.html").write_text('<!doctype html><title>A website</title><link rel="icon" href="data:,">')
     handler = partial(SimpleHTTPRequestHandler, directory=str(directory))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -40,7 +40,7 @@ def website(directory: Path) -> Iterator[int]:
 
 
 def faults_of(page: Page, origin: str) -> list[str]:
-    """Return a list that grows with every error, violation of a policy and request to another origin of a page."""
+    """Return a list that collects a page's errors, warnings, policy violations and requests to other origins."""
     faults: list[str] = []
 
     def note_message(message: ConsoleMessage) -> None:
@@ -50,9 +50,9 @@ def faults_of(page: Page, origin: str) -> list[str]:
     def note_request(request: Request) -> None:
         url = urlsplit(request.url)
         if url.scheme not in ("data", "blob") and f"{url.scheme}://{url.netloc}" != origin:
-            faults.append(f"asked for {request.url}")
+            faults.append(f"requested {request.url}")
 
-    # Not every violation is told on the console.
+    # The console does not report every violation.
     report = "event => console.error(`${event.violatedDirective} forbids ${event.blockedURI}`)"
     page.add_init_script(f"addEventListener('securitypolicyviolation', {report})")
     page.on("console", note_message)

@@ -1,4 +1,4 @@
-"""A user with a token, as a frontend is."""
+"""A user with a token, who calls the API as a frontend does."""
 
 import time
 from typing import Any
@@ -12,7 +12,7 @@ Json = Any
 
 
 def claims_of(user_id: str, **changed: Any) -> dict[str, Any]:
-    """Return the claims that the frontend mints, with some changed; a change to None leaves the claim out."""
+    """Return the claims that the frontend mints, with some changed; None removes a claim."""
     now = int(time.time())
     claims = {"sub": user_id, "email": "ada@example.com", "name": "Ada", "iat": now, "exp": now + 3600}
     claims |= {"iss": "nextjs-frontend", "aud": "fastapi-backend"} | changed
@@ -20,12 +20,12 @@ def claims_of(user_id: str, **changed: Any) -> dict[str, Any]:
 
 
 def mint(user_id: str, **changed: Any) -> str:
-    """Return a token as the frontend mints it, with some claims changed."""
+    """Return a token like those that the frontend mints, with some claims changed; None removes a claim."""
     return jwt.encode(claims_of(user_id, **changed), SECRET, algorithm="HS256")
 
 
 class User:
-    """Calls the API as one user; paths are below `/api/{user_id}`."""
+    """A client that calls the API as one user. Paths are below `/api/{user_id}`."""
 
     def __init__(self, server: str, user_id: str) -> None:
         self.id = user_id
@@ -39,11 +39,11 @@ class User:
         self.http.close()
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Send a request to a path of the user's own, such as `/tasks`."""
+        """Send a request to one of the user's paths, such as `/tasks`."""
         return self.http.request(method, f"/api/{self.id}{path}", **options)
 
     def get(self, path: str, **options: Any) -> httpx.Response:
-        """GET a path of the user's own."""
+        """GET one of the user's paths."""
         return self.request("GET", path, **options)
 
     def create(self, title: str = "A task", **members: Json) -> Json:
@@ -57,7 +57,7 @@ class User:
         return self.request("PATCH", f"/tasks/{task_id}", json=members, **options)
 
     def titles(self, **query: Any) -> list[str]:
-        """Return the titles that a list with this query shows."""
+        """Return the titles of the tasks that a list with this query returns."""
         response = self.get("/tasks", params=query)
         assert response.status_code == 200, response.text
         return [task["title"] for task in response.json()["tasks"]]

@@ -1,4 +1,4 @@
-"""Holds every answer that a test gets to what the contract declares, and notes which answers were seen."""
+"""Checks every response that a test receives against the contract, and records which declared responses occurred."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from connexion.spec import Specification
 
 from tests.support.formats import FORMATS
 
-# Read by Connexion and checked by jsonschema: the product compiles its schemas itself, for jsonschema-rs.
+# Connexion reads the contract and jsonschema validates here, independently of the service, which uses jsonschema-rs.
 CONTRACT: Any = Specification.load(yaml.safe_load((Path(__file__).parents[2] / "openapi.yaml").read_bytes()))
 OPERATIONS: dict[tuple[str, str], Any] = {
     (method.upper(), path): operation
@@ -21,33 +21,33 @@ OPERATIONS: dict[tuple[str, str], Any] = {
     for method, operation in item.items()
     if method != "parameters"
 }
-"""Each operation, its references resolved, by its method and its path template."""
-# What the contract's description says of every answer, beside what each operation declares.
+"""Each operation with its references resolved, by method and path template."""
+# The headers that the contract's description promises for every response, in addition to the declared ones.
 EVERYWHERE = {"x-content-type-options", "referrer-policy", "content-security-policy"}
-# HTTP's own, the Fetch standard's, and the one of production.
+# Headers of HTTP and of the Fetch standard, and the one that only production sends.
 UNDECLARED = {"connection", "content-length", "content-type", "date", "vary", "strict-transport-security"} | {
     f"access-control-{name}" for name in ("allow-origin", "allow-credentials", "expose-headers")
 }
 Pair = tuple[str, str]
 """An operation's id and a status."""
 PRODUCED: set[Pair] = set()
-"""The pairs that were seen, and were as declared."""
+"""The pairs that occurred and conformed to the contract."""
 
 
 class NotInContract(Exception):
-    """An answer is not as the contract says. It is no AssertionError, which a test may forgive."""
+    """A response violates the contract. It is not an AssertionError, which a test may catch."""
 
 
-class Answer:
-    """A Response Object (OpenAPI 3.0.3, section 4.7.17), its schemas compiled once."""
+class DeclaredResponse:
+    """A Response Object (OpenAPI 3.0.3, section 4.7.17) with its schemas compiled."""
 
     def __init__(self, declared: Mapping[str, Any]) -> None:
-        """Compile what is declared. Raises NotImplementedError for a format that nothing would check."""
+        """Compile a declared response. Raises NotImplementedError for a format without a checker."""
         self._headers = {name.lower(): _validator(header["schema"]) for name, header in declared["headers"].items()}
         self._bodies = {name: _validator(body["schema"]) for name, body in declared.get("content", {}).items()}
 
-    def faults(self, response: httpx.Response) -> Iterator[str]:
-        """Yield what is not as declared."""
+    def violations(self, response: httpx.Response) -> Iterator[str]:
+        """Yield each way in which a response differs from the declaration."""
         headers = response.headers
         for name in sorted((self._headers.keys() | EVERYWHERE) - headers.keys()):
             yield f"the header {name} is missing"
@@ -55,23 +55,25 @@ class Answer:
             yield f"the header {name} is not declared"
         for name in sorted(self._headers.keys() & headers.keys()):
             validator = self._headers[name]
-            yield from _faults(validator, _value(headers[name], validator.schema["type"]), f"the header {name}")
-        yield from self._body_faults(response) if self._bodies else _content_faults(response)
+            yield from _schema_violations(
+                validator, _value(headers[name], validator.schema["type"]), f"the header {name}"
+            )
+        yield from self._body_violations(response) if self._bodies else _content_violations(response)
 
-    def _body_faults(self, response: httpx.Response) -> Iterator[str]:
+    def _body_violations(self, response: httpx.Response) -> Iterator[str]:
         media_type = response.headers.get("Content-Type")
         if media_type not in self._bodies:
             yield f"the media type {media_type} is not declared"
         elif response.request.method != "HEAD":
-            yield from _faults(self._bodies[media_type], response.json(), "the body")
+            yield from _schema_violations(self._bodies[media_type], response.json(), "the body")
         elif response.content:
-            yield "an answer to HEAD has a body"
+            yield "the response to HEAD has a body"
 
 
 def _validator(schema: Mapping[str, Any]) -> Any:
     for name in re.findall(r"'format': '([^']+)'", str(schema)):
         if name not in FORMATS.checkers:
-            raise NotImplementedError(f"nothing checks the format {name}")
+            raise NotImplementedError(f"no checker for the format {name}")
     return Draft4ResponseValidator(schema, format_checker=FORMATS)
 
 
@@ -79,33 +81,36 @@ def _value(text: str, kind: str) -> str | int:
     return int(text) if kind == "integer" and re.fullmatch("-?[0-9]+", text) else text
 
 
-def _faults(validator: Any, value: Any, where: str) -> Iterator[str]:
+def _schema_violations(validator: Any, value: Any, where: str) -> Iterator[str]:
     for error in validator.iter_errors(value):
         yield f"{where}, {error.json_path}: {error.message[:200]}"
 
 
-def _content_faults(response: httpx.Response) -> Iterator[str]:
-    """Yield what is wrong where no content is declared (RFC 9110, sections 8.6, 15.3.5 and 15.4.5)."""
+def _content_violations(response: httpx.Response) -> Iterator[str]:
+    """Yield the violations of a response without declared content (RFC 9110, sections 8.6, 15.3.5 and 15.4.5)."""
     if response.content or "Content-Type" in response.headers:
         yield "there is a body, and none is declared"
     if response.status_code == 204 and "Content-Length" in response.headers:
         yield "a 204 has a Content-Length"
 
 
-def _operations(item: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, Answer]]]:
-    """Return, by method, an operation's id and its answers by status."""
+def _operations(item: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, DeclaredResponse]]]:
+    """Return, by method, each operation's id and its declared responses by status."""
     return {
-        method.upper(): (operation["operationId"], {code: Answer(one) for code, one in operation["responses"].items()})
+        method.upper(): (
+            operation["operationId"],
+            {code: DeclaredResponse(one) for code, one in operation["responses"].items()},
+        )
         for method, operation in item.items()
         if method != "parameters"
     }
 
 
 class PathItem:
-    """A path, its operations, and what the contract's description says of the methods that are none."""
+    """A path and its operations, and the responses to other methods, which the contract's description defines."""
 
     def __init__(self, path: str, item: Mapping[str, Any]) -> None:
-        # The server takes no path with a line feed.
+        # The server matches no path that contains a line feed.
         self._pattern = re.compile(r"[^/\n]+".join(map(re.escape, re.split(r"\{[^}]+\}", path))))
         self._operations = _operations(item)
         if "GET" in self._operations:
@@ -114,29 +119,30 @@ class PathItem:
         allow = {"type": "string", "enum": [", ".join(sorted({*self._operations, "OPTIONS"}))]}
         headers = {"X-Request-ID": components["headers"]["X-Request-ID"], "Allow": {"schema": allow}}
         problem = {"application/problem+json": {"schema": components["schemas"]["Problem"]}}
-        # HTTP's parser knows fewer methods than there may be.
-        refusals = {
-            "400": Answer(components["responses"]["BadRequest"]),
-            "405": Answer({"headers": headers, "content": problem}),
+        # The HTTP parser rejects unknown methods with 400 before routing can reject them with 405.
+        rejections = {
+            "400": DeclaredResponse(components["responses"]["BadRequest"]),
+            "405": DeclaredResponse({"headers": headers, "content": problem}),
         }
-        self._others = f"a method that {path} does not take", refusals
-        self._operations["OPTIONS"] = f"OPTIONS of {path}", {"204": Answer({"headers": headers})}
+        self._others = f"a method that {path} does not take", rejections
+        self._operations["OPTIONS"] = f"OPTIONS of {path}", {"204": DeclaredResponse({"headers": headers})}
 
     def has(self, path: str) -> bool:
-        """Tell whether a path is this one, its parameters filled in."""
+        """Return whether a path matches this template."""
         return self._pattern.fullmatch(path) is not None
 
     def operation_id(self, method: str) -> str:
-        """Return the operationId of a method that the path takes."""
+        """Return the operationId of one of the path's methods."""
         return self._operations[method][0]
 
     def check(self, response: httpx.Response) -> None:
-        """Raise NotInContract unless an answer is as declared, and note it."""
+        """Record a response, or raise NotInContract if it violates the contract."""
         method, status = response.request.method, str(response.status_code)
-        name, answers = self._operations.get(method, self._others)
-        faults = list(answers[status].faults(response)) if status in answers else ["the status is not declared"]
-        if faults:
-            raise NotInContract(f"{name} {status}: {'; '.join(faults)}")
+        name, declared = self._operations.get(method, self._others)
+        known = status in declared
+        violations = list(declared[status].violations(response)) if known else ["the status is not declared"]
+        if violations:
+            raise NotInContract(f"{name} {status}: {'; '.join(violations)}")
         if method != "HEAD":
             PRODUCED.add((name, status))
 
@@ -148,9 +154,9 @@ DECLARED: set[Pair] = {
 
 
 def check(response: httpx.Response) -> None:
-    """Raise NotInContract unless the answer to a request for a path of the contract is as declared."""
+    """Raise NotInContract if a response to a request for one of the contract's paths violates the contract."""
     request = response.request
-    # A preflight (Fetch standard, section 3.2) is the browser's, before it asks for any operation.
+    # A preflight (Fetch standard, section 3.2) is not a call of an operation: the browser sends it before the call.
     if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
         return
     target: bytes = request.extensions.get("target", request.url.raw_path)
@@ -162,6 +168,6 @@ def check(response: httpx.Response) -> None:
 
 
 async def check_async(response: httpx.Response) -> None:
-    """Do as `check` does, for a client that is asynchronous."""
+    """Do what `check` does, for an asynchronous client."""
     await response.aread()
     check(response)

@@ -1,4 +1,4 @@
-"""Checks every answer that a test gets, and tells which answers of the contract no test has got."""
+"""Checks every response that a test receives, and reports the declared responses that no test received."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,13 +10,13 @@ from tests.support.conformance import DECLARED, PRODUCED, Pair, check, check_asy
 
 
 class ContractCoverage:
-    """A pytest plugin. A run of all tests fails while the contract has an answer that none of them got."""
+    """A pytest plugin. A run of all tests fails if none of them received some declared response."""
 
     def __init__(self, config: pytest.Config) -> None:
         chosen = ("keyword", "markexpr", "lf", "deselect", "ignore", "ignore_glob")
         whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
         self._whole = whole and not any(config.getoption(option, None) for option in chosen)
-        self._told = self._whole or config.get_verbosity() >= 0
+        self._reports = self._whole or config.get_verbosity() >= 0
         patch = pytest.MonkeyPatch()
         config.add_cleanup(patch.undo)
         for client, hook in (httpx.Client, check), (httpx.AsyncClient, check_async):
@@ -24,11 +24,11 @@ class ContractCoverage:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take what a process of pytest-xdist has seen; one that crashed tells nothing."""
+        """Collect the pairs that a worker of pytest-xdist produced; a worker that crashed has none."""
         PRODUCED.update(map(tuple, getattr(node, "workeroutput", {}).get("produced", ())))
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Hand over what was seen, or fail when something is missing."""
+        """In a worker, hand over the produced pairs; in the main process, fail if some are missing."""
         output = getattr(session.config, "workeroutput", None)
         if output is not None:
             output["produced"] = sorted(PRODUCED)
@@ -36,8 +36,8 @@ class ContractCoverage:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say, in a run of all tests or with -v, how much of the contract was seen and what was not."""
-        if not self._told:
+        """In a run of all tests, or with -v, report how many declared pairs were produced, and which were not."""
+        if not self._reports:
             return
         missing = _missing()
         seen = f"{len(DECLARED) - len(missing)} of" if missing else "all"
@@ -53,7 +53,7 @@ def _missing() -> list[Pair]:
 
 def _hooked(make: Callable[..., None], hook: Callable[..., Any]) -> Callable[..., None]:
     def make_hooked(self: Any, *args: Any, **kwargs: Any) -> None:
-        # All is plain HTTP here: to load the authorities that are trusted would take 30 ms each time.
+        # The tests use plain HTTP only. Loading the trusted certificate authorities would take 30 ms for each client.
         make(self, *args, **kwargs | {"verify": False})
         self.event_hooks["response"].append(hook)
 

@@ -1,4 +1,4 @@
-"""What a container engine does with our Dockerfile, done in a directory: where there is no engine, and faster."""
+"""Builds the image of the Dockerfile in a directory: faster than a container engine, and without one."""
 
 import json
 import os
@@ -15,31 +15,31 @@ from tests.support.server import ROOT
 
 
 def instructions() -> list[tuple[str, str]]:
-    """Return the instructions of the Dockerfile with their arguments, in their order."""
+    """Return the Dockerfile's instructions and their arguments, in order."""
     text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return [(name, arguments) for name, _, arguments in (line.partition(" ") for line in lines)]
 
 
 def context() -> list[Path]:
-    """Return the files that `.dockerignore` lets into a build, relative to the project."""
+    """Return the paths, relative to the project, of the files that `.dockerignore` lets into the build context."""
     first, *others = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
     assert first == "*"
     allowed = {line[1:] for line in others if line.startswith("!")}
-    refused = {line.removeprefix("**/") for line in others if line.startswith("**/")}
-    assert len(allowed) + len(refused) == len(others)
+    excluded = {line.removeprefix("**/") for line in others if line.startswith("**/")}
+    assert len(allowed) + len(excluded) == len(others)
     files = [
         file.relative_to(ROOT)
         for name in allowed
         for file in (ROOT / name, *(ROOT / name).rglob("*"))
         if file.is_file()
     ]
-    return [file for file in files if not refused & set(file.parts)]
+    return [file for file in files if not excluded & set(file.parts)]
 
 
 @dataclass
 class Image:
-    """What a build leaves: the root of its file system, and how it is to be run."""
+    """The result of a build stage: the root of its file system, and how to run it."""
 
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
@@ -48,16 +48,16 @@ class Image:
     command: dict[str, Any] = field(default_factory=dict)
 
     def path(self, path: str) -> Path:
-        """Return where a path of the image's is."""
+        """Return where an absolute path of the image is on this machine."""
         return self.root / path.lstrip("/")
 
     def mapped(self, text: str) -> str:
-        """Return a text with the image's own directories where they are."""
+        """Replace the image's directories `/venv` and `/app` in a text by where they are on this machine."""
         return re.sub(r"(?<!\w)/(?=(venv|app)\b)", f"{self.root}/", text)
 
 
 def build(directory: Path, python: str) -> Image:
-    """Follow the instructions in a directory; environments are made by this Python. Raises CalledProcessError."""
+    """Build the image in a directory; `python` creates its virtual environments. Raises CalledProcessError."""
     stages: dict[str, Image] = {}
     image = Image(directory)
     for name, arguments in instructions():
@@ -70,10 +70,13 @@ def build(directory: Path, python: str) -> Image:
                 *sources, target = arguments.split()
                 _copy(sources, image.path(target), stages)
             case "RUN" if not arguments.startswith("useradd "):
-                words = shlex.split(image.mapped(arguments))
-                assert words[0].rpartition("/")[2] in ("python", "chmod"), f"not for this machine: {arguments}"
-                words[0] = {"python": python if words[2] == "venv" else sys.executable}.get(words[0], words[0])
-                subprocess.run(words, cwd=image.root, check=True, capture_output=True)
+                command = shlex.split(image.mapped(arguments))
+                assert command[0].rpartition("/")[2] in ("python", "chmod"), (
+                    f"cannot run outside a container: {arguments}"
+                )
+                interpreter = python if command[2] == "venv" else sys.executable
+                command[0] = {"python": interpreter}.get(command[0], command[0])
+                subprocess.run(command, cwd=image.root, check=True, capture_output=True)
             case "ENV":
                 pairs = (pair.split("=", 1) for pair in image.mapped(arguments).split())
                 image.environment |= {key: value.replace("$PATH", os.environ["PATH"]) for key, value in pairs}
@@ -97,7 +100,7 @@ def _copy(sources: list[str], target: Path, stages: dict[str, Image]) -> None:
         files = [file for file in context() if file.is_relative_to(source)]
         assert files, f"{source} is not in the context"
         for file in files:
-            # A file keeps its name, a folder's files their places in it.
+            # COPY keeps the name of a file, and the layout of a folder.
             place = target / (file.name if file == Path(source) else file.relative_to(source))
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / file, place)

@@ -1,4 +1,4 @@
-"""A proxy to a PostgreSQL that swallows what clients ask, or resets their connections, or lets nobody in."""
+"""A proxy to PostgreSQL that can swallow queries, reset connections or reject clients."""
 
 import socket
 import struct
@@ -9,9 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 
 
 class FaultyProxy:
-    """A proxy that is reached at `url`. While `silent`, it swallows queries, and counts them; logins go on.
+    """A proxy that listens at `url`. While `silent`, it swallows and counts queries, but still lets clients log in.
 
-    While `away`, it hangs up on who comes.
+    While `away`, it closes every new connection.
     """
 
     def __init__(self, listener: socket.socket, database: str) -> None:
@@ -31,12 +31,12 @@ class FaultyProxy:
                 threading.Thread(target=self._serve, args=[client], daemon=True).start()
 
     def reset(self, *, after: bytes) -> None:
-        """Send clients a few bytes and a reset (RFC 9293, section 3.10.4), as a load balancer may end connections."""
+        """Send each client some bytes and then a reset (RFC 9293, section 3.10.4), as some load balancers do."""
         for client in self._clients:
             with suppress(OSError):
                 client.sendall(after)
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                # Who reads from it wakes, and closes it: that sends the reset.
+                # This wakes the thread that reads from the client; it closes the socket, which sends the reset.
                 client.shutdown(socket.SHUT_RD)
 
     def _serve(self, client: socket.socket) -> None:
@@ -47,10 +47,10 @@ class FaultyProxy:
         server = socket.socket(socket.AF_UNIX)
         with suppress(OSError):
             server.connect(self._server)
-        threading.Thread(target=self._carry, args=(server, client), daemon=True).start()
-        self._carry(client, server)
+        threading.Thread(target=self._forward, args=(server, client), daemon=True).start()
+        self._forward(client, server)
 
-    def _carry(self, source: socket.socket, target: socket.socket) -> None:
+    def _forward(self, source: socket.socket, target: socket.socket) -> None:
         with source, suppress(OSError):
             while data := source.recv(65_536):
                 # Query, Parse and Bind (PostgreSQL's documentation, "Message Formats").
@@ -63,7 +63,7 @@ class FaultyProxy:
 
 @contextmanager
 def faulty_proxy(database: str) -> Iterator[FaultyProxy]:
-    """Run a proxy to a database that is reached by a Unix socket."""
+    """Run a proxy to a database that listens on a Unix socket."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         proxy = FaultyProxy(listener, database)
         threading.Thread(target=proxy.accept, args=(listener,), daemon=True).start()

@@ -1,7 +1,7 @@
-"""Programs that start at once: each is forked from a process that has imported the libraries, but nothing of ours.
+"""Starts programs fast: forks each from a process that has imported the libraries, but none of the project's modules.
 
-Three quarters of a start are the import of libraries: 0.8 s of CPU, more than 200 times in the tests. What an operator
-types is run as typed by the tests of README.md and of the image.
+Importing the libraries takes 0.8 s of CPU, three quarters of the startup time, and the tests start more than 200
+programs. The tests of README.md and of the image still run the commands exactly as an operator types them.
 """
 
 import atexit
@@ -40,7 +40,7 @@ LIBRARIES = (
 
 
 class Process:
-    """A running program, with what the tests use of `subprocess.Popen`."""
+    """A running program, with the parts of the interface of `subprocess.Popen` that the tests use."""
 
     def __init__(self, status: socket.socket) -> None:
         self._status = status
@@ -48,23 +48,23 @@ class Process:
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
-        """Return the exit status, or None while it runs; minus the signal that ended it, if one did."""
+        """Return the exit status, the negated number of the signal that ended it, or None while it runs."""
         return self._receive(0)
 
     def wait(self, timeout: float) -> int:
-        """Return the exit status. Raises TimeoutExpired after so many seconds."""
+        """Wait for the exit status. Raises TimeoutExpired after `timeout` seconds."""
         returncode = self._receive(timeout)
         if returncode is None:
             raise subprocess.TimeoutExpired(str(self.pid), timeout)
         return returncode
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal, unless it has ended."""
+        """Send a signal, unless the program has ended."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """Send SIGKILL."""
+        """Send SIGKILL, unless the program has ended."""
         self.send_signal(signal.SIGKILL)
 
     def _receive(self, timeout: float) -> int | None:
@@ -79,7 +79,7 @@ class Process:
 
 
 def start(arguments: Sequence[str], cwd: Path, env: Mapping[str, str], stdout: int, stderr: int) -> Process:
-    """Run `python` with these arguments, `-m MODULE ...` or `-c PROGRAM`, as the leader of a session of its own."""
+    """Run `python` with these arguments, `-m MODULE ...` or `-c PROGRAM`, as the leader of a new session."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     message = json.dumps([list(arguments), str(cwd), dict(env)]).encode()
     with theirs:
@@ -88,7 +88,7 @@ def start(arguments: Sequence[str], cwd: Path, env: Mapping[str, str], stdout: i
 
 
 def run(arguments: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run `python` with these arguments to its end."""
+    """Run `python` with these arguments, and wait up to 60 seconds for it to end."""
     with TemporaryFile("w+") as stdout, TemporaryFile("w+") as stderr:
         returncode = start(arguments, cwd, env, stdout.fileno(), stderr.fileno()).wait(60)
         stdout.seek(0)
@@ -98,7 +98,7 @@ def run(arguments: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subproce
 
 @cache
 def _preloaded() -> socket.socket:
-    """Return the connection to the process that all others are forked from; it ends when this one does."""
+    """Return a connection to the process that programs are forked from. That process ends with this one."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         process = subprocess.Popen([sys.executable, "-P", __file__], stdin=theirs.fileno(), start_new_session=True)
@@ -108,7 +108,7 @@ def _preloaded() -> socket.socket:
 
 
 def _fork() -> tuple[list[str], str, dict[str, str]] | None:
-    """Return, in a process of its own, what each request is to become; and None at last, when nobody asks any more."""
+    """Fork for each request. Return its program in the forked process, and None here once no more requests can come."""
     requests = socket.socket(fileno=0)
     while True:
         message, descriptors, _, _ = socket.recv_fds(requests, 1 << 18, 3)
@@ -122,7 +122,7 @@ def _fork() -> tuple[list[str], str, dict[str, str]] | None:
 
 
 def _watch(message: bytes, status: int, stdout: int, stderr: int) -> tuple[list[str], str, dict[str, str]]:
-    """Fork once more and return there; here, tell the id and the exit status of that process, and end."""
+    """Fork again, and return the program in the new process; here, report its id and its exit status, then exit."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid == 0:
@@ -135,7 +135,7 @@ def _watch(message: bytes, status: int, stdout: int, stderr: int) -> tuple[list[
         return arguments, cwd, environment
     os.close(stdout)
     os.close(stderr)
-    # Whoever asked may have ended meanwhile.
+    # The process that sent the request may have ended.
     with suppress(OSError):
         os.write(status, str(pid).encode())
         os.write(status, str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
@@ -143,14 +143,14 @@ def _watch(message: bytes, status: int, stdout: int, stderr: int) -> tuple[list[
 
 
 def _run(arguments: list[str], cwd: str, env: dict[str, str]) -> None:
-    """Be `python` with these arguments."""
+    """Behave like `python` with these arguments."""
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
     option, program, *rest = arguments
     sys.path[:0] = [cwd, *env.get("PYTHONPATH", "").split(os.pathsep)]
     sys.argv = [option, *rest]
-    # As the module `site` does at the start of every interpreter; a distribution may have one of its own.
+    # An interpreter imports sitecustomize at startup. This process may have imported the distribution's, so drop that.
     sys.modules.pop("sitecustomize", None)
     with suppress(ImportError):
         importlib.import_module("sitecustomize")
@@ -164,9 +164,9 @@ def _main() -> None:
     with warnings.catch_warnings(action="ignore"):
         for library in LIBRARIES:
             importlib.import_module(library)
-    # What is imported stays. To look through it at the end of each process, and so to copy it, would take 0.2 s.
+    # Otherwise each process collects the imported objects as it ends, and copies their memory: that takes 0.2 s.
     gc.freeze()
-    # Nobody waits for the processes that watch.
+    # Let the kernel reap the processes that watch programs, since nothing waits for them.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     program = _fork()
     if program is not None:

@@ -1,11 +1,11 @@
-"""The formats that the contract uses, read as their standards say."""
+"""Checkers for the formats of the contract, as their standards define them."""
 
 import re
 from datetime import datetime
 
 from jsonschema import FormatChecker
 
-# jsonschema knows dates and UUIDs by itself; the others it ignores unless it is told.
+# jsonschema checks dates and UUIDs itself, and ignores other formats unless a checker is registered.
 FORMATS = FormatChecker(formats=("date", "uuid"))
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _CHARACTERS = r"([A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"
@@ -13,29 +13,29 @@ _CHARACTERS = r"([A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"
 
 @FORMATS.checks("date-time", raises=ValueError)
 def is_date_time(value: object) -> bool:
-    """Tell whether text is a time (RFC 3339, section 5.6) that exists."""
+    """Return whether text is a date-time (RFC 3339, section 5.6) that exists in the calendar."""
     return not isinstance(value, str) or bool(_TIME.fullmatch(value) and datetime.fromisoformat(value))
 
 
 @FORMATS.checks("uri")
 def is_uri(value: object) -> bool:
-    """Tell whether text is a URI (RFC 3986, section 3)."""
+    """Return whether text is a URI (RFC 3986, section 3)."""
     return not isinstance(value, str) or re.fullmatch(f"[A-Za-z][A-Za-z0-9+.-]*:{_CHARACTERS}", value) is not None
 
 
 @FORMATS.checks("uri-reference")
 def is_uri_reference(value: object) -> bool:
-    """Tell whether text has the characters of a URI or of a relative reference (RFC 3986, section 4.1)."""
+    """Return whether text has only characters of a URI or a relative reference (RFC 3986, section 4.1)."""
     return not isinstance(value, str) or re.fullmatch(_CHARACTERS, value) is not None
 
 
 @FORMATS.checks("int32")
 def is_int32(value: object) -> bool:
-    """Tell whether a number fits into 32 bits with a sign."""
+    """Return whether an integer fits into 32 bits, signed."""
     return not isinstance(value, int) or -(2**31) <= value < 2**31
 
 
 @FORMATS.checks("int64")
 def is_int64(value: object) -> bool:
-    """Tell whether a number fits into 64 bits with a sign."""
+    """Return whether an integer fits into 64 bits, signed."""
     return not isinstance(value, int) or -(2**63) <= value < 2**63

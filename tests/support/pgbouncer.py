@@ -1,4 +1,4 @@
-"""A PgBouncer that pools the transactions of a database."""
+"""PgBouncer, a connection pooler, in transaction mode."""
 
 import os
 import shutil
@@ -30,22 +30,22 @@ default_pool_size = 3
 
 @contextmanager
 def run_pgbouncer(direct: str, more: str = "") -> Iterator[str]:
-    """Yield the URL of a database through a PgBouncer, which is told some more settings."""
+    """Run a PgBouncer in front of a database, with `more` settings, and yield the database's URL through it."""
     name, sockets, port = urlsplit(direct).path[1:], parse_qs(urlsplit(direct).query)["host"][0], free_port()
     with reachable_directory() as directory:
         file = directory / "pgbouncer.ini"
         file.write_text(CONFIGURATION.format(name=name, sockets=sockets, port=port) + more)
-        # It does not run as root.
+        # PgBouncer refuses to run as root.
         with subprocess.Popen([str(PGBOUNCER), "-q", str(file)], stderr=subprocess.DEVNULL, **UNPRIVILEGED) as process:
             try:
                 url = f"postgresql://postgres@127.0.0.1:{port}/{name}"
-                _wait_until_it_answers(url)
+                _wait_until_it_accepts_connections(url)
                 yield url
             finally:
                 process.terminate()
 
 
-def _wait_until_it_answers(url: str) -> None:
+def _wait_until_it_accepts_connections(url: str) -> None:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         with suppress(psycopg.OperationalError), psycopg.connect(url):

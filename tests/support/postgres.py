@@ -1,4 +1,4 @@
-"""A private PostgreSQL for one run of the tests."""
+"""A private PostgreSQL for each run of the tests, and helpers that act on its server."""
 
 import os
 import pwd
@@ -16,7 +16,8 @@ import psycopg
 
 from storage.administration.embedded import run_postgres
 
-# How subprocess starts a program that must not run as root: as whom root's PostgreSQL runs, whom its socket lets in.
+# Arguments for subprocess to run a program that refuses to run as root. They name the user that PostgreSQL runs as
+# when root starts it, because its socket accepts only that user.
 UNPRIVILEGED: dict[str, Any] = {}
 if os.geteuid() == 0:
     UNPRIVILEGED = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
@@ -24,7 +25,7 @@ if os.geteuid() == 0:
 
 @contextmanager
 def reachable_directory() -> Iterator[Path]:
-    """Make a directory for a while, which nobody can reach too: that is whom root's PostgreSQL runs as."""
+    """Make a temporary directory that every user can enter: if root starts PostgreSQL, it runs as `nobody`."""
     directory = Path(tempfile.mkdtemp(prefix="todo-api-tests-"))
     directory.chmod(0o755)
     try:
@@ -35,13 +36,13 @@ def reachable_directory() -> Iterator[Path]:
 
 @contextmanager
 def private_postgres() -> Iterator[str]:
-    """Run a PostgreSQL that nothing else uses, and yield the URL of its database."""
+    """Run a PostgreSQL server that nothing else uses, and yield the URL of its database."""
     with reachable_directory() as directory, run_postgres(directory / "postgresql") as url:
         yield url
 
 
 def new_database(url: str, options: str = "") -> str:
-    """Make an empty database on the server of `url`, and return its own URL."""
+    """Create an empty database on the server of `url`, and return the new URL."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}" {options}'.encode())
@@ -49,7 +50,7 @@ def new_database(url: str, options: str = "") -> str:
 
 
 def odd_database(url: str) -> str:
-    """Make an empty database whose sessions have odd defaults, and return its own URL."""
+    """Create an empty database whose sessions have unusual defaults, and return its URL."""
     made = new_database(url)
     with psycopg.connect(made, autocommit=True) as connection:
         for setting in (
@@ -63,7 +64,7 @@ def odd_database(url: str) -> str:
 
 
 def postmaster(url: str) -> int:
-    """Return the process id of a database's server."""
+    """Return the process id of the server that runs a database."""
     with psycopg.connect(url) as connection:
         row = connection.execute("SELECT pg_read_file('postmaster.pid')").fetchone()
     assert row is not None
@@ -71,14 +72,14 @@ def postmaster(url: str) -> int:
 
 
 def end_sessions(url: str) -> None:
-    """End all sessions of a database's server but our own."""
+    """End all client sessions on a database's server except this one."""
     with psycopg.connect(url, autocommit=True) as connection:
         others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         connection.execute(f"{others} WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()".encode())
 
 
 def wait_for_locks(url: str, sessions: int) -> None:
-    """Wait until so many sessions of a database's server wait for a lock."""
+    """Wait until exactly this many sessions on a database's server wait for a lock. Raises TimeoutError after 10 s."""
     deadline = time.monotonic() + 10
     with psycopg.connect(url, autocommit=True) as connection:
         while time.monotonic() < deadline:

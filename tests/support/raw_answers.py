@@ -1,4 +1,4 @@
-"""What a test wrote to a socket and what came back: read as requests and their answers, and checked as any other."""
+"""Checks what a test wrote to a socket and read from it, as requests and responses, against the contract."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,19 +10,19 @@ from tests.support.conformance import check
 
 
 def check_raw(sent: bytes, received: bytes) -> None:
-    """Hold the answers of one connection to the contract, up to what is no HTTP request (RFC 9112).
+    """Check the responses on one connection, up to the first bytes that are not an HTTP request (RFC 9112).
 
-    Raises NotInContract, and h11.RemoteProtocolError for what is no HTTP answer.
+    Raises NotInContract if a response violates the contract, and h11.RemoteProtocolError if it is not HTTP.
     """
     while sent and received:
         request, sent = _read_request(sent)
         if request is None:
             return
-        received = _check_answer(received, request)
+        received = _check_response(received, request)
 
 
 def _events(connection: h11.Connection) -> Iterator[h11.Event]:
-    """Yield what there is of one message."""
+    """Yield the events of one message, as far as its bytes have arrived."""
     while isinstance(event := connection.next_event(), h11.Event):
         yield event
         if isinstance(event, (h11.EndOfMessage, h11.ConnectionClosed)):
@@ -30,11 +30,11 @@ def _events(connection: h11.Connection) -> Iterator[h11.Event]:
 
 
 def _read_request(sent: bytes) -> tuple[httpx.Request | None, bytes]:
-    """Return the first request, and what comes after it; None where there is no head of one."""
+    """Return the first request, or None if its head is incomplete or invalid, and the bytes that follow it."""
     server = h11.Connection(h11.SERVER)
     server.receive_data(sent)
     head, rest = None, b""
-    # A body may be broken, or be left off, where the head is whole.
+    # The body may be invalid or incomplete even though the head is not.
     with suppress(h11.RemoteProtocolError):
         for event in _events(server):
             head = event if isinstance(event, h11.Request) else head
@@ -45,10 +45,10 @@ def _read_request(sent: bytes) -> tuple[httpx.Request | None, bytes]:
     return httpx.Request(head.method.decode(), "http://server", headers=list(head.headers), extensions=target), rest
 
 
-def _check_answer(received: bytes, request: httpx.Request) -> bytes:
-    """Check the answer to a request, and return what comes after it."""
+def _check_response(received: bytes, request: httpx.Request) -> bytes:
+    """Check the response to a request, and return the bytes that follow it."""
     client = h11.Connection(h11.CLIENT)
-    # Of the request, its method alone says where an answer ends.
+    # Only the method of the request affects where its response ends.
     client.send(h11.Request(method=request.method, target="/", headers=[("Host", "server")]))
     client.send(h11.EndOfMessage())
     client.receive_data(received)

@@ -1,12 +1,12 @@
-"""README.md as a reader follows it: its sections, their blocks, and the script that a section is.
+"""README.md as a script: its sections, their code blocks, and the commands that a reader types.
 
-A block in `sh` is run, in the shell of its section. A block that begins with a file's name in a comment becomes that
-file. A block in `text`, `json` or `http` right after one in `sh` is what that one prints. An HTML comment before a
-block says what is special about it:
+A `sh` block runs in the shell of its section. A block whose first line is a comment with a file name becomes that
+file. A `text`, `json` or `http` block directly after a `sh` block is the expected output of the latter. An HTML comment
+before a block marks an exception:
 
-    <!-- keeps running -->      it has a terminal of its own, and runs until the end
-    <!-- in DIRECTORY -->       it is run in a copy of that directory, where `npm test` must pass after the section
-    <!-- tested by FILE -->     it is not run here, but by that file
+    <!-- keeps running -->      it runs in a terminal of its own until the tests end
+    <!-- in DIRECTORY -->       it runs in a copy of that directory, where `npm test` must pass after the section
+    <!-- tested by FILE -->     that file tests it; it does not run here
 """
 
 import re
@@ -23,7 +23,7 @@ _BLOCK = re.compile(
     flags=re.MULTILINE | re.DOTALL,
 )
 _FILE = re.compile(r"(?://|#) ([\w./-]*\.[\w.]+)\n")
-# What differs from one run to the next.
+# Values that differ from run to run.
 _VARYING = {
     "id": r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}",
     "request": r"\b[0-9a-f]{32}\b",
@@ -34,7 +34,7 @@ _VARYING = {
 
 
 class Block(NamedTuple):
-    """A fenced block; `note` is the HTML comment before it, `output` the block after it that shows what it prints."""
+    """A fenced block. `note` is the HTML comment before it, `output` the expected output in the block after it."""
 
     language: str
     text: str
@@ -43,13 +43,13 @@ class Block(NamedTuple):
 
     @property
     def file(self) -> str | None:
-        """The file that it is, if it names one."""
+        """The path of the file that the block becomes, or None."""
         found = _FILE.match(self.text)
         return found[1] if found and self.language != "sh" else None
 
     @property
     def script(self) -> str:
-        """What a reader types for it in the shell of its section: nothing if it has another place."""
+        """The commands that a reader types for it in the section's shell; empty if it does not run there."""
         if self.file:
             return f"mkdir -p $(dirname {self.file})\ncat > {self.file} <<'END OF FILE'\n{self.text}END OF FILE\n"
         if self.language != "sh" or self.note == "keeps running" or self.note.startswith("tested by "):
@@ -60,19 +60,19 @@ class Block(NamedTuple):
 
 
 class Section(NamedTuple):
-    """What is between two headings of the second level."""
+    """The text under one heading of the second level."""
 
     title: str
     blocks: list[Block]
 
     @property
     def typed(self) -> list[Block]:
-        """The blocks that are for the section's shell."""
+        """The blocks that run in the section's shell."""
         return [block for block in self.blocks if block.script]
 
     @property
     def script(self) -> str:
-        """All that a reader types; MARK is printed after each block."""
+        """All commands of the section, which print MARK after each block."""
         check = "npm test\n" if any(block.note.startswith("in ") for block in self.blocks) else ""
         return "".join(f"{block.script}echo '{MARK}'\n" for block in self.typed) + check
 
@@ -96,7 +96,7 @@ def _blocks(text: str) -> list[Block]:
 
 
 def comparable(output: str) -> str:
-    """Return an output with a name in place of each id, time and the like: the same name for the same one."""
+    """Replace each value that varies, such as an id or a time, by a name: equal values get equal names."""
     names: dict[str, str] = {}
     for kind, pattern in _VARYING.items():
         for value in re.findall(pattern, output):

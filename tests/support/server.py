@@ -1,4 +1,4 @@
-"""The service as an operator runs it: a process of its own, asked through HTTP."""
+"""The service, run as an operator runs it: in its own process, reached over HTTP."""
 
 import os
 import signal
@@ -22,44 +22,44 @@ SECRET = "a-secret-for-tests-that-is-long-enough"
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """Return an environment with these settings and none of this process's own."""
+    """Return an environment with these settings and the required ones, without the other variables of this process."""
     ours = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "BETTER_AUTH_SECRET": SECRET, "PORT": str(free_port())}
     return ours | settings
 
 
 def command(*arguments: str) -> list[str]:
-    """Return the words that run `todo-api`."""
+    """Return the command line that runs `todo-api` with these arguments."""
     return [sys.executable, *module(*arguments)]
 
 
 def module(*arguments: str) -> list[str]:
-    """Return the arguments for Python that run `todo-api`."""
+    """Return the arguments to Python that run `todo-api` with these arguments."""
     return ["-m", "handlers", *arguments]
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port on which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
 
 
 class Service(NamedTuple):
-    """A running `todo-api serve`; its process leads a group, as in a terminal."""
+    """A running `todo-api serve`. Its process leads a process group, as in a terminal."""
 
     url: str
     process: forked.Process
     log: Path
 
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal and return the exit status."""
-        self.process.send_signal(how)
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal, and return the exit status. Raises TimeoutExpired after 20 seconds."""
+        self.process.send_signal(number)
         return self.process.wait(20)
 
 
 @contextmanager
 def start(directory: Path, **settings: str) -> Iterator[Service]:
-    """Run `todo-api serve` from `directory`, yield it when it answers, and stop it unless it has been."""
+    """Run `todo-api serve` in `directory`, yield it once it responds, and stop it at the end if it still runs."""
     env = environment(**settings)
     port = env["PORT"]
     log = directory / f"server-{port}.log"
@@ -67,14 +67,14 @@ def start(directory: Path, **settings: str) -> Iterator[Service]:
         process = forked.start(module("serve"), directory, env, output.fileno(), output.fileno())
     service = Service(f"http://127.0.0.1:{port}", process, log)
     try:
-        _wait_until_it_answers(service)
+        _wait_until_it_responds(service)
         yield service
     finally:
         if process.poll() is None:
             service.stop()
 
 
-def _wait_until_it_answers(service: Service) -> None:
+def _wait_until_it_responds(service: Service) -> None:
     deadline = time.monotonic() + 30
     with httpx.Client(timeout=5) as client:
         while time.monotonic() < deadline and service.process.poll() is None:
@@ -87,18 +87,18 @@ def _wait_until_it_answers(service: Service) -> None:
 
 @contextmanager
 def serve(directory: Path, **settings: str) -> Iterator[str]:
-    """Run `todo-api serve` from `directory`, and yield its base URL."""
+    """Run `todo-api serve` in `directory`, and yield its base URL."""
     with start(directory, **settings) as service:
         yield service.url
 
 
 def run(*arguments: str, directory: Path, settings: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a `todo-api` command to its end."""
+    """Run a `todo-api` command, and wait for it to end."""
     return forked.run(module(*arguments), directory, environment(**settings))
 
 
 def has_ended(group: int) -> bool:
-    """Tell whether all processes of a group end within seconds; multiprocessing's own tracker is the last."""
+    """Return whether all processes of a group end within 5 seconds; multiprocessing's resource tracker ends last."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         try:
@@ -110,17 +110,17 @@ def has_ended(group: int) -> bool:
 
 
 def send_raw(server: str, *segments: bytes) -> bytes:
-    """Send bytes, and return all that is answered until the server closes the connection, held to the contract."""
+    """Send bytes, return all bytes received until the server closes the connection, and check them by the contract."""
     address = urlsplit(server)
     with socket.create_connection((str(address.hostname), address.port or 80), timeout=10) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        answer = b""
-        # A server that has refused the first segments closes the connection on the others.
+        received = b""
+        # A server that has rejected the first segments may close the connection before it reads the others.
         with suppress(ConnectionError):
             for segment in segments:
                 connection.sendall(segment)
                 time.sleep(0.02)
             while chunk := connection.recv(65_536):
-                answer += chunk
-    check_raw(b"".join(segments), answer)
-    return answer
+                received += chunk
+    check_raw(b"".join(segments), received)
+    return received

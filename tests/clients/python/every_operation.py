@@ -1,4 +1,4 @@
-"""Every operation of the API, through the package that openapi-python-client makes of its contract."""
+"""Every operation of the API, called with the package that openapi-python-client generates from its contract."""
 
 import datetime
 import os
@@ -40,15 +40,15 @@ from todo_api_client.types import UNSET, Unset
 API, USER, TOKEN = os.environ["API"], os.environ["USER_ID"], os.environ["TOKEN"]
 
 
-def tell(request: httpx.Request) -> None:
-    """Print which operation is called."""
+def print_call(request: httpx.Request) -> None:
+    """Print the method and the path of a request."""
     sys.stdout.write(f"called {request.method} {request.url.path}\n")
 
 
-OBSERVED = {"event_hooks": {"request": [tell]}}
+OBSERVED = {"event_hooks": {"request": [print_call]}}
 
 
-def whom_a_token_speaks_for(client: AuthenticatedClient) -> None:
+def verify(client: AuthenticatedClient) -> None:
     principal = verify_token.sync(client=client)
     assert isinstance(principal, Principal)
     assert (principal.user_id, principal.email, principal.name) == (USER, "ada@example.com", "Ada")
@@ -59,7 +59,7 @@ def whom_a_token_speaks_for(client: AuthenticatedClient) -> None:
 
 
 def create(client: AuthenticatedClient) -> Task:
-    """Create a task of which only the title is given, and return it."""
+    """Create a task from just a title, and return it."""
     task = create_task.sync(USER, client=client, body=TaskCreate(title="Water the plants"))
     assert isinstance(task, Task)
     assert (task.description, task.completed, task.completed_at) == (None, False, None)
@@ -67,7 +67,7 @@ def create(client: AuthenticatedClient) -> Task:
     return task
 
 
-def refused_input_has_all_its_faults(client: AuthenticatedClient) -> None:
+def rejected_input_gets_every_error(client: AuthenticatedClient) -> None:
     problem = create_task.sync(USER, client=client, body=TaskCreate(title="", tags=["a", "a"]))
     assert isinstance(problem, InvalidInputProblem)
     assert sorted(str(error.pointer) for error in problem.errors) == ["/tags", "/title"]
@@ -75,15 +75,15 @@ def refused_input_has_all_its_faults(client: AuthenticatedClient) -> None:
 
 
 def read(client: AuthenticatedClient, task: Task) -> None:
-    answer = get_task.sync_detailed(USER, task.id, client=client)
-    assert answer.parsed == task
-    again = get_task.sync_detailed(USER, task.id, client=client, if_none_match=answer.headers["ETag"])
+    response = get_task.sync_detailed(USER, task.id, client=client)
+    assert response.parsed == task
+    again = get_task.sync_detailed(USER, task.id, client=client, if_none_match=response.headers["ETag"])
     assert (again.status_code, again.parsed) == (HTTPStatus.NOT_MODIFIED, None)
     assert isinstance(get_task.sync(USER, uuid.uuid4(), client=client), NotFoundProblem)
 
 
 def change(client: AuthenticatedClient, task: Task) -> Task:
-    """Change a task, see that a revision that is gone changes nothing, and return the task as it is now."""
+    """Update a task, check that an update of an older revision changes nothing, and return the current task."""
     etag = f'"{task.revision}"'
     day = datetime.date(2026, 12, 24)
     due = update_task.sync(USER, task.id, client=client, if_match=etag, body=TaskUpdate(due_date=day, completed=True))
@@ -99,7 +99,7 @@ def change(client: AuthenticatedClient, task: Task) -> Task:
 
 
 def every_task(client: AuthenticatedClient, *tags: str) -> Iterator[Task]:
-    """Yield every task with one of the tags, page after page, by its title."""
+    """Yield every task that has one of the tags, page by page, sorted by title."""
     cursor: str | Unset | None = UNSET
     while cursor is not None:
         page = list_tasks.sync(
@@ -120,10 +120,10 @@ def search_and_count(client: AuthenticatedClient) -> None:
     for title in ("d", "b", "a", "e", "c"):
         create_task.sync(USER, client=client, body=TaskCreate(title=title, tags=["alphabet"]))
     assert [task.title for task in every_task(client, "alphabet")] == ["a", "b", "c", "d", "e"]
-    answer = list_tasks.sync_detailed(USER, client=client, search="B", priority=[Priority.MEDIUM], completed=False)
-    assert isinstance(answer.parsed, TaskList)
-    assert ([task.title for task in answer.parsed.tasks], answer.parsed.total) == (["b"], 1)
-    again = list_tasks.sync_detailed(USER, client=client, if_none_match=answer.headers["ETag"])
+    response = list_tasks.sync_detailed(USER, client=client, search="B", priority=[Priority.MEDIUM], completed=False)
+    assert isinstance(response.parsed, TaskList)
+    assert ([task.title for task in response.parsed.tasks], response.parsed.total) == (["b"], 1)
+    again = list_tasks.sync_detailed(USER, client=client, if_none_match=response.headers["ETag"])
     assert again.status_code == HTTPStatus.NOT_MODIFIED
     tags = list_tags.sync(USER, client=client)
     assert isinstance(tags, list)
@@ -131,18 +131,18 @@ def search_and_count(client: AuthenticatedClient) -> None:
 
 
 def delete(client: AuthenticatedClient, task: Task) -> None:
-    refused = delete_task.sync(USER, task.id, client=client, if_match='"0"')
-    assert isinstance(refused, PreconditionFailedProblem)
-    assert refused.task == task
-    answer = delete_task.sync_detailed(USER, task.id, client=client, if_match=f'"{task.revision}"')
-    assert answer.status_code == HTTPStatus.NO_CONTENT
+    rejected = delete_task.sync(USER, task.id, client=client, if_match='"0"')
+    assert isinstance(rejected, PreconditionFailedProblem)
+    assert rejected.task == task
+    response = delete_task.sync_detailed(USER, task.id, client=client, if_match=f'"{task.revision}"')
+    assert response.status_code == HTTPStatus.NO_CONTENT
     assert isinstance(delete_task.sync(USER, task.id, client=client), NotFoundProblem)
 
 
 def health(client: Client) -> None:
-    whole = get_health.sync(client=client)
-    assert isinstance(whole, Health)
-    assert (whole.status, whole.database) == (HealthStatus.HEALTHY, HealthDatabase.UP)
+    overall = get_health.sync(client=client)
+    assert isinstance(overall, Health)
+    assert (overall.status, overall.database) == (HealthStatus.HEALTHY, HealthDatabase.UP)
     live = get_liveness.sync(client=client)
     assert isinstance(live, Liveness)
     assert live.status == LivenessStatus.ALIVE
@@ -152,17 +152,17 @@ def health(client: Client) -> None:
 
 
 def main() -> None:
-    """Call every operation. Raises AssertionError where the answer is another one than expected."""
+    """Call every operation. Raises AssertionError if a response is not the expected one."""
     with AuthenticatedClient(base_url=API, token=TOKEN, httpx_args=OBSERVED) as client:
-        whom_a_token_speaks_for(client)
+        verify(client)
         task = create(client)
-        refused_input_has_all_its_faults(client)
+        rejected_input_gets_every_error(client)
         read(client, task)
         task = change(client, task)
         search_and_count(client)
         delete(client, task)
-    with Client(base_url=API, httpx_args=OBSERVED) as client_of_nobody:
-        health(client_of_nobody)
+    with Client(base_url=API, httpx_args=OBSERVED) as anonymous_client:
+        health(anonymous_client)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What mypy refuses, since the contract does not allow it: it complains of each `ignore` that has nothing to ignore."""
+"""Code that mypy must reject because the contract does not allow it: mypy reports every `ignore` that is not needed."""
 
 from todo_api_client import AuthenticatedClient
 from todo_api_client.api.tasks import create_task, get_task, list_tasks
@@ -6,8 +6,8 @@ from todo_api_client.models import Principal, Task, TaskCreate, TaskList, TaskUp
 
 
 def parameters(client: AuthenticatedClient) -> None:
-    """A path, a query and a body have the contract's types."""
-    get_task.sync("ada", "no UUID", client=client)  # type: ignore[arg-type]
+    """Path, query and body have the types of the contract."""
+    get_task.sync("ada", "not a UUID", client=client)  # type: ignore[arg-type]
     list_tasks.sync("ada", client=client, page=2)  # type: ignore[call-arg]
     list_tasks.sync("ada", client=client, limit="10")  # type: ignore[arg-type]
     list_tasks.sync("ada", client=client, tags="home")  # type: ignore[arg-type]
@@ -16,7 +16,7 @@ def parameters(client: AuthenticatedClient) -> None:
 
 
 def bodies() -> None:
-    """A body has the contract's fields, and null only where that clears something."""
+    """A body has the fields of the contract, and null only in fields that null clears."""
     TaskCreate()  # type: ignore[call-arg]
     TaskCreate(title="A task", colour="red")  # type: ignore[call-arg]
     TaskCreate(title="A task", priority="Urgent")  # type: ignore[arg-type]
@@ -25,7 +25,7 @@ def bodies() -> None:
 
 
 def nullable(task: Task, page: TaskList, principal: Principal) -> None:
-    """What may be null must be looked at before it is used."""
+    """A value that may be null must be checked before use."""
     task.description.lower()  # type: ignore[union-attr]
     task.due_date.isoformat()  # type: ignore[union-attr]
     task.completed_at.isoformat()  # type: ignore[union-attr]
@@ -37,6 +37,6 @@ def nullable(task: Task, page: TaskList, principal: Principal) -> None:
     principal.issued_at.isoformat()  # type: ignore[union-attr]
 
 
-def answers(task: Task) -> object:
-    """An answer has the contract's fields, and no other."""
+def responses(task: Task) -> object:
+    """A response has the fields of the contract and no others."""
     return task.colour  # type: ignore[attr-defined]

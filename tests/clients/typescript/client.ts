@@ -1,4 +1,4 @@
-// The API as TypeScript sees it: api.d.ts has the types, openapi-fetch the calls.
+// A typed client for the API: the types come from api.d.ts, the HTTP calls from openapi-fetch.
 import createClient, { type Client } from "openapi-fetch";
 import type { components, operations, paths } from "./api.js";
 
@@ -6,7 +6,7 @@ export type Task = components["schemas"]["Task"];
 export type Filters = NonNullable<operations["list_tasks"]["parameters"]["query"]>;
 export type Api = Client<paths>;
 
-/** A client that speaks for whom the token speaks for; without one, for nobody. */
+/** Return a client that sends this token with every request; without a token, an anonymous client. */
 export function clientFor(token?: string): Api {
   return createClient<paths>({
     baseUrl: process.env.API ?? "http://127.0.0.1:7860",
@@ -14,7 +14,7 @@ export function clientFor(token?: string): Api {
   });
 }
 
-/** Every task that matches, page after page: none is skipped or repeated, whatever is written meanwhile. */
+/** Yield every matching task, page by page. Concurrent writes neither skip nor repeat a task. */
 export async function* everyTask(api: Api, user_id: string, filters: Filters = {}): AsyncGenerator<Task> {
   let cursor: string | null = null;
   do {

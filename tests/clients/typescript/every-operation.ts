@@ -1,4 +1,4 @@
-// Every operation of the API, called as a frontend calls it. The blocks have the operations' names in the contract.
+// Every operation of the API, called as a frontend calls it. Each block is named after an operationId of the contract.
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import type { operations } from "./api.js";
@@ -15,7 +15,7 @@ function observed(api: Api): Api {
 
 const ada = await signUp("Ada");
 const api = observed(clientFor(ada.token));
-const nobody = observed(clientFor());
+const anonymous = observed(clientFor());
 const user = { user_id: ada.id };
 const operation: (id: keyof operations, tests: () => void) => void = describe;
 
@@ -30,7 +30,7 @@ function pathOf(task: Task) {
 }
 
 operation("verify_token", () => {
-  test("tells whom the token speaks for, and until when", async () => {
+  test("returns the user that the token identifies, and when it expires", async () => {
     const { data } = await api.POST("/api/auth/verify");
     assert.ok(data);
     const { expires_at, issued_at, ...principal } = data;
@@ -38,15 +38,15 @@ operation("verify_token", () => {
     assert.ok(Date.parse(issued_at ?? "") <= Date.now() && Date.now() < Date.parse(expires_at));
   });
 
-  test("knows nobody without a token", async () => {
-    const { error, response } = await nobody.POST("/api/auth/verify");
+  test("rejects a request without a token", async () => {
+    const { error, response } = await anonymous.POST("/api/auth/verify");
     assert.equal(error?.type, "urn:problem-type:todo-api:unauthorized");
     assert.equal(response.headers.get("WWW-Authenticate"), "Bearer");
   });
 });
 
 operation("create_task", () => {
-  test("needs a title only, and answers the whole task, its place and its ETag", async () => {
+  test("needs only a title, and returns the whole task, its location and its ETag", async () => {
     const { data: task, response } = await api.POST("/api/{user_id}/tasks", {
       params: { path: user },
       body: { title: "Water the plants" },
@@ -69,7 +69,7 @@ operation("create_task", () => {
     });
   });
 
-  test("tells all that is wrong, each with its place", async () => {
+  test("returns every error, each with a pointer to its place", async () => {
     const { error } = await api.POST("/api/{user_id}/tasks", {
       params: { path: user },
       body: { title: "", due_date: "tomorrow" },
@@ -78,7 +78,7 @@ operation("create_task", () => {
     assert.deepEqual(error.errors.map(({ pointer }) => pointer).sort(), ["/due_date", "/title"]);
   });
 
-  test("refuses the path of another user", async () => {
+  test("rejects the path of another user", async () => {
     const { error } = await api.POST("/api/{user_id}/tasks", {
       params: { path: { user_id: "grace" } },
       body: { title: "Not mine" },
@@ -88,7 +88,7 @@ operation("create_task", () => {
 });
 
 operation("get_task", () => {
-  test("answers 304 while the task is what the client holds", async () => {
+  test("returns 304 while the client's copy of the task is current", async () => {
     const task = await newTask("Read a book");
     const { data, response } = await api.GET("/api/{user_id}/tasks/{task_id}", { params: { path: pathOf(task) } });
     assert.deepEqual(data, task);
@@ -99,7 +99,7 @@ operation("get_task", () => {
     assert.equal(again.data, undefined);
   });
 
-  test("does not find what is not there", async () => {
+  test("returns not-found for a task that does not exist", async () => {
     const { error } = await api.GET("/api/{user_id}/tasks/{task_id}", {
       params: { path: { ...user, task_id: "019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41" } },
     });
@@ -108,7 +108,7 @@ operation("get_task", () => {
 });
 
 operation("update_task", () => {
-  test("changes what is given, and null clears", async () => {
+  test("changes the given fields, and clears those that are null", async () => {
     const task = await newTask("Call grandma", ["family"]);
     const due = await api.PATCH("/api/{user_id}/tasks/{task_id}", {
       params: { path: pathOf(task), header: { "If-Match": `"${task.revision}"` } },
@@ -125,7 +125,7 @@ operation("update_task", () => {
     assert.deepEqual([data.due_date, data.completed, data.tags], [null, true, ["family"]]);
   });
 
-  test("does not overwrite what somebody else has written, and shows it", async () => {
+  test("does not overwrite a newer revision, and returns it", async () => {
     const task = await newTask("Buy milk");
     assert.equal(await rename(task, "Buy oat milk"), "It is now: Buy oat milk");
     assert.equal(await rename(task, "Buy no milk"), "Somebody wrote: Buy oat milk");
@@ -133,7 +133,7 @@ operation("update_task", () => {
   });
 });
 
-/** Rename a task unless it is in another revision by now. What comes of it is told; the compiler knows every case. */
+/** Rename a task unless its revision has changed, and describe the outcome. The compiler requires every case. */
 async function rename(task: Task, title: string): Promise<string> {
   const { data, error } = await api.PATCH("/api/{user_id}/tasks/{task_id}", {
     params: { path: pathOf(task), header: { "If-Match": `"${task.revision}"` } },
@@ -156,7 +156,7 @@ async function rename(task: Task, title: string): Promise<string> {
 }
 
 operation("list_tasks", () => {
-  test("filters, sorts and pages, and the pages together have every task once", async () => {
+  test("filters, sorts and paginates, and the pages together contain every task once", async () => {
     for (const title of ["d", "b", "a", "e", "c"]) await newTask(title, ["alphabet"]);
     await newTask("f", ["another"]);
     const titles: string[] = [];
@@ -165,7 +165,7 @@ operation("list_tasks", () => {
     assert.deepEqual(titles, ["a", "b", "c", "d", "e"]);
   });
 
-  test("counts, and answers 304 while nothing has changed", async () => {
+  test("counts matching tasks, and returns 304 while nothing has changed", async () => {
     await newTask("Sow the beans", ["garden"]);
     const { data, response } = await api.GET("/api/{user_id}/tasks", {
       params: { path: user, query: { search: "BEANS", priority: ["High", "Medium"], completed: false } },
@@ -180,7 +180,7 @@ operation("list_tasks", () => {
     assert.equal(again.response.status, 304);
   });
 
-  test("refuses a cursor of other filters", async () => {
+  test("rejects a cursor from a list with other filters", async () => {
     await newTask("One", ["cursor"]);
     await newTask("Two", ["cursor"]);
     const { data } = await api.GET("/api/{user_id}/tasks", {
@@ -196,12 +196,12 @@ operation("list_tasks", () => {
 });
 
 operation("delete_task", () => {
-  test("deletes the revision that is named, and no other", async () => {
+  test("deletes only the revision that If-Match names", async () => {
     const task = await newTask("Old news");
     const params = (revision: number) => ({ path: pathOf(task), header: { "If-Match": `"${revision}"` } });
-    const refused = await api.DELETE("/api/{user_id}/tasks/{task_id}", { params: params(task.revision + 1) });
-    assert.ok(refused.error?.type === "urn:problem-type:todo-api:precondition-failed");
-    assert.deepEqual(refused.error.task, task);
+    const rejected = await api.DELETE("/api/{user_id}/tasks/{task_id}", { params: params(task.revision + 1) });
+    assert.ok(rejected.error?.type === "urn:problem-type:todo-api:precondition-failed");
+    assert.deepEqual(rejected.error.task, task);
     const { response } = await api.DELETE("/api/{user_id}/tasks/{task_id}", { params: params(task.revision) });
     assert.equal(response.status, 204);
     const again = await api.DELETE("/api/{user_id}/tasks/{task_id}", { params: params(task.revision) });
@@ -220,21 +220,21 @@ operation("list_tags", () => {
 
 operation("get_health", () => {
   test("needs no token", async () => {
-    const { data } = await nobody.GET("/health");
+    const { data } = await anonymous.GET("/health");
     assert.deepEqual([data?.status, data?.database], ["healthy", "up"]);
   });
 });
 
 operation("get_liveness", () => {
-  test("says that the process answers", async () => {
-    const { data } = await nobody.GET("/health/live");
+  test("reports that the process is alive", async () => {
+    const { data } = await anonymous.GET("/health/live");
     assert.equal(data?.status, "alive");
   });
 });
 
 operation("get_readiness", () => {
-  test("says that requests can be served", async () => {
-    const { data } = await nobody.GET("/health/ready");
+  test("reports that the service is ready for requests", async () => {
+    const { data } = await anonymous.GET("/health/ready");
     assert.deepEqual([data?.status, data?.migrations], ["ready", "applied"]);
   });
 });

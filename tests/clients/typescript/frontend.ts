@@ -1,11 +1,11 @@
-// What a frontend does before it calls the API: sign in at Better Auth, and fetch a token that its own server minted.
+// What a frontend does before it calls the API: sign in with Better Auth, then fetch a token that its own server mints.
 const frontend = process.env.FRONTEND ?? "http://127.0.0.1:3000";
 
 export interface User {
   id: string;
   name: string;
   email: string;
-  /** For the API's `Authorization: Bearer`. */
+  /** The bearer token for the API. */
   token: string;
 }
 
@@ -19,7 +19,7 @@ async function post(path: string, body: object): Promise<Response> {
   return response;
 }
 
-/** Sign a new user up, and in. */
+/** Sign a new user up, sign them in, and fetch their token for the API. */
 export async function signUp(name: string): Promise<User> {
   const credentials = { email: `${name.toLowerCase()}@example.com`, password: "correct horse battery" };
   await post("/api/auth/sign-up/email", { name, ...credentials });

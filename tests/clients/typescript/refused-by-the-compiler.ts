@@ -1,5 +1,5 @@
-// What does not compile, since the contract does not allow it: every line after an "@ts-expect-error" has one fault, and
-// the compiler complains where there is none. Nothing here is ever called.
+// Code that must not compile because the contract does not allow it. Each line after an "@ts-expect-error" contains one
+// error, and the compiler reports a directive that has no error to suppress. Nothing here is ever called.
 import { clientFor, type Task } from "./client.js";
 
 const api = clientFor();
@@ -9,7 +9,7 @@ const task = { path: { ...path, task_id: "019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41" 
 export const paths = [
   // @ts-expect-error there is no such path
   () => api.GET("/api/{user_id}/task", { params: { path } }),
-  // @ts-expect-error the path has another method
+  // @ts-expect-error the path does not have this method
   () => api.PUT("/api/{user_id}/tasks/{task_id}", { params: task, body: { title: "A task" } }),
   // @ts-expect-error the path needs its parameters
   () => api.GET("/api/{user_id}/tasks"),
@@ -18,17 +18,17 @@ export const paths = [
 ];
 
 export const parameters = [
-  // @ts-expect-error nothing is called "page"
+  // @ts-expect-error there is no parameter "page"
   () => api.GET("/api/{user_id}/tasks", { params: { path, query: { page: 2 } } }),
   // @ts-expect-error a limit is a number
   () => api.GET("/api/{user_id}/tasks", { params: { path, query: { limit: "10" } } }),
-  // @ts-expect-error no order is called "due"
+  // @ts-expect-error there is no sort key "due"
   () => api.GET("/api/{user_id}/tasks", { params: { path, query: { sort_by: "due" } } }),
   // @ts-expect-error tags are a list
   () => api.GET("/api/{user_id}/tasks", { params: { path, query: { tags: "home" } } }),
-  // @ts-expect-error a cursor is given or not, and never null
+  // @ts-expect-error a cursor may be omitted, but is never null
   () => api.GET("/api/{user_id}/tasks", { params: { path, query: { cursor: null } } }),
-  // @ts-expect-error tags have no parameters
+  // @ts-expect-error the list of tags takes no parameters
   () => api.GET("/api/{user_id}/tags", { params: { path, query: { limit: 10 } } }),
   // @ts-expect-error an entity tag is text
   () => api.DELETE("/api/{user_id}/tasks/{task_id}", { params: { ...task, header: { "If-Match": 1 } } }),
@@ -43,7 +43,7 @@ export const bodies = [
   () => api.POST("/api/{user_id}/tasks", { params: { path }, body: { title: null } }),
   // @ts-expect-error there are three priorities
   () => api.POST("/api/{user_id}/tasks", { params: { path }, body: { title: "A task", priority: "Urgent" } }),
-  // @ts-expect-error what is left out is left out
+  // @ts-expect-error a field may be omitted, but is never undefined
   () => api.PATCH("/api/{user_id}/tasks/{task_id}", { params: task, body: { due_date: undefined } }),
   // @ts-expect-error completed is true or false
   () => api.PATCH("/api/{user_id}/tasks/{task_id}", { params: task, body: { completed: "yes" } }),
@@ -52,20 +52,20 @@ export const bodies = [
 ];
 
 export const nullable = [
-  // @ts-expect-error there may be no description
+  // @ts-expect-error the description may be null
   (one: Task) => one.description.length,
-  // @ts-expect-error there may be no day
+  // @ts-expect-error the due date may be null
   (one: Task) => one.due_date.length,
-  // @ts-expect-error it may be open
+  // @ts-expect-error an open task has no time of completion
   (one: Task) => one.completed_at.length,
   async () => {
     const { data } = await api.GET("/api/{user_id}/tasks", { params: { path } });
     if (!data) return;
-    // @ts-expect-error a cursor's page does not count
+    // @ts-expect-error a page reached by a cursor has no total
     data.total.toFixed();
-    // @ts-expect-error a cursor's page has no offset
+    // @ts-expect-error a page reached by a cursor has no offset
     data.offset.toFixed();
-    // @ts-expect-error the last page has none
+    // @ts-expect-error the last page has no next cursor
     data.next_cursor.length;
     // @ts-expect-error the page may be empty
     data.tasks[0].title;
@@ -73,39 +73,39 @@ export const nullable = [
   async () => {
     const { data } = await api.POST("/api/auth/verify");
     if (!data) return;
-    // @ts-expect-error the token may have none
+    // @ts-expect-error the token may have no e-mail address
     data.email.length;
-    // @ts-expect-error the token may have none
+    // @ts-expect-error the token may have no name
     data.name.length;
-    // @ts-expect-error the token may have none
+    // @ts-expect-error the token may not say when it was issued
     data.issued_at.length;
   },
 ];
 
-export const answers = [
+export const responses = [
   // @ts-expect-error a task has no such field
   (one: Task) => one.colour,
   async () => {
     const { data, error } = await api.PATCH("/api/{user_id}/tasks/{task_id}", { params: task, body: {} });
-    // @ts-expect-error there may be no answer of that kind
+    // @ts-expect-error data is undefined if the request failed
     data.title;
     if (!error) return;
-    // @ts-expect-error only refused input has faults
+    // @ts-expect-error only invalid-input has a list of errors
     error.errors;
-    // @ts-expect-error only a failed precondition shows the task
+    // @ts-expect-error only precondition-failed contains the task
     error.task;
     if (error.type === "urn:problem-type:todo-api:precondition-failed") return error.task.title;
-    // @ts-expect-error there is no such problem
+    // @ts-expect-error there is no such problem type
     return error.type === "urn:problem-type:todo-api:teapot";
   },
   async () => {
     const { error } = await api.POST("/api/{user_id}/tasks", { params: { path }, body: { title: "A task" } });
-    // @ts-expect-error what is created is never missing
+    // @ts-expect-error creating a task never returns not-found
     return error?.type === "urn:problem-type:todo-api:not-found";
   },
   async () => {
     const { data } = await api.DELETE("/api/{user_id}/tasks/{task_id}", { params: task });
-    // @ts-expect-error what is deleted has no body
+    // @ts-expect-error the response to a deletion has no body
     return data?.title;
   },
 ];

@@ -1,1 +1,1 @@
-"""Schemathesis: how it is run, what it is told, and how what it leaves behind is looked at."""
+"""Schemathesis: how the tests run it, its configuration, and checks of the data that its requests leave behind."""

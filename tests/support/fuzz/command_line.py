@@ -1,4 +1,4 @@
-"""Schemathesis at its command line: it reads the contract that the server serves, and holds the server to it."""
+"""Runs Schemathesis from its command line: it reads the contract from the server, and tests the server against it."""
 
 import json
 import os
@@ -16,9 +16,9 @@ from tests.support.server import ROOT
 
 
 class Exchange(NamedTuple):
-    """A request that was sent and the status of its answer.
+    """A request that Schemathesis sent, and the status of the response.
 
-    `template` is the path as the contract writes it, `link` the link of the contract that led here, if any did.
+    `template` is the path template in the contract; `link` is the link that Schemathesis followed to it, or None.
     """
 
     phase: str
@@ -32,10 +32,10 @@ class Exchange(NamedTuple):
 def examine(
     server: str, directory: Path, *options: str, users: list[str], pinned: dict[str, str], seed: str = "1"
 ) -> list[Exchange]:
-    """Run Schemathesis, and return what it exchanged with the server. Fails with its report if it found a fault.
+    """Run Schemathesis, and return its exchanges with the server. Fails with its report if it found an error.
 
-    It sends the token of the first of `users`, and sees to it that the others do not get what is the first's. `pinned`
-    are path parameters that have one value.
+    Schemathesis sends the token of the first of `users`, and checks that the others cannot access that user's data.
+    `pinned` maps path parameters to fixed values.
     """
     configuration = directory / "schemathesis.toml"
     configuration.write_text(
@@ -57,7 +57,7 @@ def examine(
         check=False,
     )
     if run.returncode != 0:
-        pytest.fail(f"{run.stdout}\nTo repeat it: make fuzz SEED={seed}", pytrace=False)
+        pytest.fail(f"{run.stdout}\nTo repeat this run: make fuzz SEED={seed}", pytrace=False)
     return list(_exchanges(report))
 
 

@@ -1,4 +1,4 @@
-"""What Schemathesis is told beside schemathesis.toml: which failures are none, and why."""
+"""Hooks for Schemathesis, which schemathesis.toml loads: which failures to ignore, and why."""
 
 from typing import Any
 
@@ -11,23 +11,23 @@ from schemathesis.openapi.checks import RejectedPositiveData
 
 @schemathesis.hook
 def filter_failure(_: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
-    """Keep every failure, but for input that its schema allows and that what is stored refuses."""
+    """Ignore a failure if the input satisfied its schema, but the stored data made it invalid; keep all others."""
     if not isinstance(failure, RejectedPositiveData):
         return True
     if response.status_code == 412:
-        # RFC 9110, section 13.1.1: an If-Match that does not name the current revision. It takes luck to guess it.
+        # RFC 9110, section 13.1.1: If-Match does not list the current revision, which Schemathesis can only guess.
         return "If-Match" not in case.headers
-    # A cursor is opaque and signed: none is good but those that an earlier page gave, and never with an `offset`.
-    refused = [error.get("name") for error in response.json().get("errors", [])]
-    return "cursor" not in case.query or refused not in (["cursor"], ["offset"], ["offset", "cursor"])
+    # A cursor is opaque and signed: only one from an earlier page is valid, and never together with `offset`.
+    rejected = [error.get("name") for error in response.json().get("errors", [])]
+    return "cursor" not in case.query or rejected not in (["cursor"], ["offset"], ["offset", "cursor"])
 
 
 @schemathesis.hook
 def before_call(_: HookContext, case: Case[Any], __: dict[str, Any]) -> None:
-    """Leave out of the coverage phase's requests what would have them all refused, but where it is what they test.
+    """Remove cursors and entity tags from requests of the coverage phase, unless the request tests that parameter.
 
-    They have all parameters of an operation: with a made-up cursor, each would be a 400. So it would with entity tags:
-    the phase makes headers of letters and digits only, finds none that is valid and takes one that is not.
+    The phase sends every parameter of an operation, and an invented cursor would make each request a 400. So would an
+    entity tag: the phase builds header values from letters and digits only, so none of its entity tags is valid.
     """
     if case.meta is None or not isinstance(case.meta.phase.data, CoveragePhaseData):
         return

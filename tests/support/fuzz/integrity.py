@@ -1,15 +1,16 @@
-"""Whether what is stored is as the tables declare it, and as the service promises it."""
+"""Checks that the stored data satisfies the tables' constraints and the service's promises."""
 
 import psycopg
 
-# Declared once more, a constraint is checked on every row; there can be no second primary key and no second NOT NULL.
+# Adds each constraint a second time, for which PostgreSQL checks every row: a primary key as UNIQUE and NOT NULL as
+# CHECK, because neither can be added twice.
 CONSTRAINTS = r"""
 SELECT format('ALTER TABLE %s ADD %s', conrelid::regclass, regexp_replace(
     replace(pg_get_constraintdef(oid), 'PRIMARY KEY', 'UNIQUE'), '^NOT NULL (.*)$', 'CHECK (\1 IS NOT NULL)'))
 FROM pg_constraint WHERE connamespace = 'public'::regnamespace
 """
 
-# amcheck raises an error where an index disagrees with its table.
+# amcheck raises an error if an index disagrees with its table.
 INDEXES = """
 SELECT CASE amname
     WHEN 'btree' THEN format('SELECT bt_index_check(%s, heapallindexed => true, checkunique => true)', class.oid)
@@ -19,18 +20,18 @@ WHERE relkind = 'i' AND relnamespace = 'public'::regnamespace
 """
 
 PROMISES = {
-    "every task is its account's, which has seen the task's revision": """
+    "every task has an account, whose revision is at least the task's": """
         SELECT FROM tasks LEFT JOIN accounts USING (user_id)
         WHERE accounts.revision IS NULL OR accounts.revision < tasks.revision""",
     "no two tasks of a user share a revision": """
         SELECT FROM tasks GROUP BY user_id, revision HAVING count(*) > 1""",
-    "a later revision is a later time": """
+    "a later revision never has an earlier time": """
         SELECT FROM (SELECT updated_at < lag(updated_at) OVER (PARTITION BY user_id ORDER BY revision) AS back
             FROM tasks)
         WHERE back""",
-    "a task has a time of completion if it is completed, and only then": """
+    "a task has a time of completion if and only if it is completed": """
         SELECT FROM tasks WHERE completed <> (completed_at IS NOT NULL)""",
-    "a task is created, then changed, last deleted": """
+    "a task is created first, then changed, and deleted last": """
         SELECT FROM tasks WHERE created_at > updated_at OR completed_at > updated_at OR deleted_at <> updated_at""",
     "a task is within the contract's limits": r"""
         SELECT FROM tasks WHERE priority NOT BETWEEN 1 AND 3 OR char_length(title) > 200 OR title !~ '[^\s]'
@@ -43,7 +44,7 @@ TABLES = ("SELECT accounts::text FROM accounts ORDER BY 1", "SELECT tasks::text 
 
 
 def check_integrity(url: str) -> None:
-    """Fail unless every row satisfies every constraint, every index its table, and the whole what is promised."""
+    """Fail unless every row satisfies its constraints, every index matches its table, and every promise holds."""
     with psycopg.connect(url) as connection:
         connection.execute("CREATE EXTENSION amcheck")
         for statements in (CONSTRAINTS, INDEXES):
@@ -55,6 +56,6 @@ def check_integrity(url: str) -> None:
 
 
 def rows(url: str) -> list[str]:
-    """Return all that is stored: each row of each table as text."""
+    """Return each row of each table as text."""
     with psycopg.connect(url, client_encoding="UTF8") as connection:
         return [row for table in TABLES for (row,) in connection.execute(table.encode())]

@@ -1,1 +1,1 @@
-"""The corpus: raw HTTP that no frontend sends, in tables by class, each case with the answer that it must get."""
+"""The corpus: tables of raw HTTP that no frontend sends, by class, each case with the response that it must get."""

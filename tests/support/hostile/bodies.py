@@ -1,4 +1,4 @@
-"""Bodies: encodings, NUL and surrogates, depth and size, what only resembles JSON."""
+"""Bodies: encodings, NUL and surrogates, depth and size, and text that only resembles JSON."""
 
 import gzip
 
@@ -8,28 +8,28 @@ _NINES = b"9" * 5000
 
 CONTENTS: dict[str, tuple[bytes, int]] = {
     "empty": (b"", 400),
-    "blank": (b"   ", 400),
+    "only spaces": (b"   ", 400),
     "null": (b"null", 400),
     "list": (b"[]", 400),
     "list of objects": (b"[%b]" % TITLE, 400),
     "text": (b'"x"', 400),
     "number": (b"1", 400),
     "true": (b"true", 400),
-    "half": (b'{"title": "t"', 400),
-    "two": (TITLE * 2, 400),
-    "two lines": (TITLE + b"\n" + TITLE, 400),
+    "truncated": (b'{"title": "t"', 400),
+    "two values": (TITLE * 2, 400),
+    "two values on two lines": (TITLE + b"\n" + TITLE, 400),
     "trailing comma": (b'{"title": "t",}', 400),
     "comment": (TITLE + b" // x", 400),
     "single quotes": (b"{'title': 't'}", 400),
-    "name without quotes": (b'{title: "t"}', 400),
+    "unquoted name": (b'{title: "t"}', 400),
     "form": (b"title=t", 400),
     "XML": (b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY y SYSTEM "file:///etc/passwd">]><title>&y;</title>', 400),
     "pickle": (b"\x80\x04\x95\x0f\x00\x00\x00\x00\x00\x00\x00}\x94\x8c\x05title\x94\x8c\x01t\x94s.", 400),
     "JSON sequence": (b"\x1e" + TITLE + b"\n", 400),
-    "blanks around": (b" \t\r\n" + TITLE + b" \t\r\n", 201),
-    "blank of Unicode before": (b"\xc2\xa0" + TITLE, 400),
+    "whitespace around": (b" \t\r\n" + TITLE + b" \t\r\n", 201),
+    "no-break space before": (b"\xc2\xa0" + TITLE, 400),
     "form feed before": (b"\x0c" + TITLE, 400),
-    # Encodings: JSON is UTF-8 without a byte order mark (RFC 8259, section 8.1).
+    # Encodings. JSON is UTF-8 without a byte order mark (RFC 8259, section 8.1).
     "UTF-8": ('{"title": "Ä 🎉"}'.encode(), 201),
     "UTF-8 with BOM": (b"\xef\xbb\xbf" + TITLE, 400),
     "UTF-16 with BOM": (TITLE.decode().encode("utf-16"), 400),
@@ -42,21 +42,21 @@ CONTENTS: dict[str, tuple[bytes, int]] = {
     "Shift-JIS": ('{"title": "日本"}'.encode("shift-jis"), 400),
     "overlong NUL": (b'{"title": "\xc0\x80"}', 400),
     "overlong slash": (b'{"title": "\xe0\x80\xaf"}', 400),
-    "above U+10FFFF": (b'{"title": "\xf4\x90\x80\x80"}', 400),
-    "five bytes": (b'{"title": "\xf8\x88\x80\x80\x80"}', 400),
-    "half a character": (b'{"title": "\xc3"}', 400),
-    "ends in half a character": (b'{"title": "t"}\xf0\x9f', 400),
-    "invalid in a member's name": (b'{"title": "t", "\xff": 1}', 400),
+    "code point above U+10FFFF": (b'{"title": "\xf4\x90\x80\x80"}', 400),
+    "sequence of five bytes": (b'{"title": "\xf8\x88\x80\x80\x80"}', 400),
+    "incomplete character": (b'{"title": "\xc3"}', 400),
+    "ends in an incomplete character": (b'{"title": "t"}\xf0\x9f', 400),
+    "invalid byte in a member's name": (b'{"title": "t", "\xff": 1}', 400),
     "surrogate in UTF-8": (b'{"title": "\xed\xa0\x80"}', 400),
-    "pair of surrogates in UTF-8": (b'{"title": "\xed\xa0\xbd\xed\xb8\x80"}', 400),
+    "surrogate pair in UTF-8": (b'{"title": "\xed\xa0\xbd\xed\xb8\x80"}', 400),
     "gzip": (gzip.compress(TITLE, mtime=0), 400),
-    # U+0000 and lone surrogates are in no text (the contract's "Text").
+    # No text may contain U+0000 or lone surrogates (see "Text" in the contract).
     "raw NUL": (b'{"title": "a\x00b"}', 400),
-    "NUL after": (TITLE + b"\x00", 400),
-    "NUL before": (b"\x00" + TITLE, 400),
+    "NUL after the value": (TITLE + b"\x00", 400),
+    "NUL before the value": (b"\x00" + TITLE, 400),
     "only NULs": (b"\x00" * 1000, 400),
     "raw newline": (b'{"title": "a\nb"}', 400),
-    "raw escape": (b'{"title": "a\x1bb"}', 400),
+    "raw escape character": (b'{"title": "a\x1bb"}', 400),
     "U+0000 in the title": (b'{"title": "a\\u0000b"}', 400),
     "U+0000 in the description": (b'{"title": "t", "description": "\\u0000"}', 400),
     "U+0000 in a tag": (b'{"title": "t", "tags": ["a\\u0000"]}', 400),
@@ -72,11 +72,11 @@ CONTENTS: dict[str, tuple[bytes, int]] = {
     "surrogate in a tag": (b'{"title": "t", "tags": ["\\ud800"]}', 400),
     "surrogate in a date": (b'{"title": "t", "due_date": "\\ud800"}', 400),
     "surrogate in a member's name": (b'{"title": "t", "\\ud800": 1}', 400),
-    "pair of surrogates": (b'{"title": "\\ud83c\\udf89"}', 201),
-    "half an escape": (b'{"title": "\\u00"}', 400),
+    "surrogate pair": (b'{"title": "\\ud83c\\udf89"}', 201),
+    "incomplete escape": (b'{"title": "\\u00"}', 400),
     "unknown escape": (b'{"title": "\\x41"}', 400),
-    "escape without end": (b'{"title": "\\', 400),
-    # Numbers: NaN and infinities are none (RFC 8259, section 6).
+    "unterminated escape": (b'{"title": "\\', 400),
+    # Numbers. NaN and infinities are not JSON (RFC 8259, section 6).
     "NaN": (b'{"title": NaN}', 400),
     "Infinity": (b'{"title": "t", "completed": Infinity}', 400),
     "-Infinity": (b'{"title": -Infinity}', 400),
@@ -95,12 +95,12 @@ CONTENTS: dict[str, tuple[bytes, int]] = {
     "-0": (b'{"title": -0}', 400),
     "1 for true": (b'{"title": "t", "completed": 1}', 400),
     "1.0 for true": (b'{"title": "t", "completed": 1.0}', 400),
-    # Equal members: the last counts.
-    "the last of equal members is no title": (b'{"title": "t", "title": 1}', 400),
-    "the first of equal members is no title": (b'{"title": 1, "title": "t"}', 201),
-    "equal members by escape": (b'{"title": "t", "\\u0074itle": ""}', 400),
-    "1,000 equal members": (b'{%b"title": "t"}' % (b'"title": 1,' * 1000), 201),
-    # Members that are not the client's to give, or nobody's.
+    # Duplicate members: the last one counts.
+    "duplicate members, the last is invalid": (b'{"title": "t", "title": 1}', 400),
+    "duplicate members, the first is invalid": (b'{"title": 1, "title": "t"}', 201),
+    "duplicate members, one name escaped": (b'{"title": "t", "\\u0074itle": ""}', 400),
+    "1,000 duplicate members": (b'{%b"title": "t"}' % (b'"title": 1,' * 1000), 201),
+    # Members that a client may not set, or that do not exist.
     "prototype": (b'{"title": "t", "__proto__": {"completed": true}}', 400),
     "constructor": (b'{"title": "t", "constructor": {"prototype": {}}}', 400),
     "id": (b'{"title": "t", "id": "019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"}', 400),
@@ -114,32 +114,32 @@ CONTENTS: dict[str, tuple[bytes, int]] = {
     # Size and depth.
     "title nested 200 deep": (b'{"title": %b%b}' % (b"[" * 200, b"]" * 200), 400),
     "objects nested 200 deep": (b'{"title":' * 200 + b"1" + b"}" * 200, 400),
-    "nested 1,025 deep": (b"[" * 1025 + b"]" * 1025, 400),
-    "nested 30,000 deep": (b"[" * 30_000 + b"]" * 30_000, 400),
-    "opened 60,000 times": (b"[" * 60_000, 400),
-    "objects opened 10,000 times": (b'{"a":' * 10_000, 400),
-    "nested 100,000 deep": (b'{"title": %b%b}' % (b"[" * 100_000, b"]" * 100_000), 413),
+    "lists nested 1,025 deep": (b"[" * 1025 + b"]" * 1025, 400),
+    "lists nested 30,000 deep": (b"[" * 30_000 + b"]" * 30_000, 400),
+    "60,000 lists left open": (b"[" * 60_000, 400),
+    "10,000 objects left open": (b'{"a":' * 10_000, 400),
+    "title nested 100,000 deep": (b'{"title": %b%b}' % (b"[" * 100_000, b"]" * 100_000), 413),
     "title of 60,000 characters": (b'{"title": "%b"}' % (b"x" * 60_000), 400),
     "name of 60,000 characters": (b'{"title": "t", "%b": 1}' % (b"x" * 60_000), 400),
     "list of 20,000 items": (b'{"title": "t", "tags": [%b1]}' % (b"1," * 20_000), 400),
     "2,000 members": (b'{%b "title": "t"}' % b"".join(b'"m%d":1,' % n for n in range(2000)), 400),
-    "64 KiB of blanks": (TITLE.ljust(65_536), 201),
-    "a byte more than 64 KiB": (TITLE.ljust(65_537), 413),
-    "text without end": (b'{"title": "' + b"x" * 60_000, 400),
-    "backslashes without end": (b'{"title": "' + b"\\" * 60_000, 400),
+    "64 KiB, mostly spaces": (TITLE.ljust(65_536), 201),
+    "one byte more than 64 KiB": (TITLE.ljust(65_537), 413),
+    "unterminated string": (b'{"title": "' + b"x" * 60_000, 400),
+    "unterminated string of backslashes": (b'{"title": "' + b"\\" * 60_000, 400),
 }
 
 MEDIA_TYPES: dict[str, tuple[bytes, int]] = {
     "charset UTF-8": (b"application/json; charset=utf-8", 201),
-    "charset UTF8 in quotes": (b'application/json;charset="UTF8"', 201),
+    "charset UTF8, quoted": (b'application/json;charset="UTF8"', 201),
     "charset UTF-16": (b"application/json; charset=utf-16", 415),
     "charset UTF-32": (b"application/json; charset=utf-32le", 415),
     "charset Latin-1": (b"application/json; charset=iso-8859-1", 415),
     "charset UTF-7": (b"application/json; charset=utf-7", 415),
-    "charset empty": (b"application/json; charset=", 415),
-    "charset without value": (b"application/json; charset", 415),
+    "empty charset": (b"application/json; charset=", 415),
+    "charset without a value": (b"application/json; charset", 415),
     "two charsets": (b"application/json; charset=utf-8; charset=utf-16", 415),
-    "charset of no codec": (b"application/json; charset=zlib_codec", 415),
+    "charset that is not a text encoding": (b"application/json; charset=zlib_codec", 415),
     "unknown parameter": (b"application/json; profile=x", 201),
     "1,000 parameters": (b"application/json" + b"; a=b" * 1000, 201),
     "two types": (b"application/json, text/plain", 415),
@@ -158,14 +158,14 @@ MEDIA_TYPES: dict[str, tuple[bytes, int]] = {
 
 CODINGS: dict[str, tuple[bytes, bytes, int]] = {
     "gzip": (b"gzip", gzip.compress(TITLE, mtime=0), 415),
-    "gzip that is none": (b"gzip", TITLE, 415),
+    "gzip, but the content is not": (b"gzip", TITLE, 415),
     "gzip in upper case": (b"GZIP", gzip.compress(TITLE, mtime=0), 415),
-    "gzip of a bomb": (b"gzip", gzip.compress(b" " * 1_000_000, mtime=0), 415),
+    "gzip bomb": (b"gzip", gzip.compress(b" " * 1_000_000, mtime=0), 415),
     "br": (b"br", b"\x0b\x06\x80" + TITLE + b"\x03", 415),
     "deflate": (b"deflate", TITLE, 415),
     "zstd": (b"zstd", TITLE, 415),
     "aes128gcm": (b"aes128gcm", TITLE, 415),
-    "identity and gzip": (b"identity, gzip", TITLE, 415),
+    "identity, then gzip": (b"identity, gzip", TITLE, 415),
     "identity": (b"identity", TITLE, 201),
     "not ASCII": (b"\xff", TITLE, 415),
 }
@@ -180,9 +180,9 @@ CASES = [
         Case(f"coding: {name}", post(content, JSON, b"Content-Encoding: " + coding), (status,))
         for name, (coding, content, status) in CODINGS.items()
     ),
-    Case("media type: none", post(TITLE), (415,)),
-    Case("media type: two", post(TITLE, JSON, JSON), (415,)),
-    Case("media type: two that differ", post(TITLE, JSON, b"Content-Type: text/plain"), (415,)),
+    Case("media type: missing", post(TITLE), (415,)),
+    Case("media type: given twice", post(TITLE, JSON, JSON), (415,)),
+    Case("media type: two different ones", post(TITLE, JSON, b"Content-Type: text/plain"), (415,)),
     Case("coding: two fields", post(TITLE, JSON, b"Content-Encoding: identity", b"Content-Encoding: gzip"), (415,)),
     *(
         Case(f"patch: {name}", post(content, JSON, line=f"PATCH {NO_TASK} HTTP/1.1"), (status,))
@@ -192,7 +192,7 @@ CASES = [
             "JSON Patch": (b'[{"op": "remove", "path": "/title"}]', 400),
             "null": (b"null", 400),
             "1e400": (b'{"completed": 1e400}', 400),
-            "nothing": (b"{}", 404),
+            "no change": (b"{}", 404),
         }.items()
     ),
 ]

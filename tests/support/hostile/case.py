@@ -1,4 +1,4 @@
-"""What a case is, and how its bytes are put together."""
+"""Defines a case, and functions that build the bytes of its request."""
 
 from typing import Literal, NamedTuple
 
@@ -16,9 +16,9 @@ AUTHORIZATION = f"Authorization: Bearer {mint(USER)}".encode()
 
 
 class Case(NamedTuple):
-    """Bytes, the statuses of the answers to them, and what becomes of the connection.
+    """The bytes to send, the statuses of the responses, and what the server must do with the connection.
 
-    It is kept for the next request, or closed, or waits: for the rest of a request that has not been sent whole.
+    The server keeps the connection for another request, closes it, or waits for the rest of an incomplete request.
     """
 
     name: str
@@ -28,16 +28,16 @@ class Case(NamedTuple):
 
 
 def head(line: str | bytes, *fields: bytes) -> bytes:
-    """Return a request's head of exactly these lines."""
+    """Return the head of a request with exactly these lines."""
     return b"\r\n".join([line.encode() if isinstance(line, str) else line, *fields, b"", b""])
 
 
 def get(target: str | bytes, *fields: bytes) -> bytes:
-    """Return a GET of a target, as it is, with a token."""
+    """Return a GET request with a token. The target is not encoded."""
     line = b"GET %s HTTP/1.1" % (target.encode() if isinstance(target, str) else target)
     return head(line, HOST, AUTHORIZATION, *fields)
 
 
 def post(content: bytes, *fields: bytes, line: str = f"POST {TASKS} HTTP/1.1") -> bytes:
-    """Return a request that would create a task, with a token and the content's own length."""
+    """Return a request with content, a token and a correct Content-Length; by default, it creates a task."""
     return head(line, HOST, AUTHORIZATION, *fields, b"Content-Length: %d" % len(content)) + content

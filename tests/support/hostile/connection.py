@@ -1,4 +1,4 @@
-"""A connection on which bytes are sent as they are, and answers are read one by one."""
+"""A connection that sends raw bytes, and reads the responses one by one."""
 
 import re
 import socket
@@ -10,9 +10,9 @@ import httpx
 
 from tests.support.hostile.case import HOST, LIVE, Case, head
 
-# Seconds of silence that are a hang. It measures nothing: most answers take a millisecond.
+# Seconds of silence after which the server counts as hanging. Most responses take a millisecond.
 SILENCE = 1
-# Follows each case, and is answered next exactly if the server sees the end of the case where it is.
+# Follows each case. Its response comes next only if the server found the end of the case in the right place.
 _LAST = head(f"GET {LIVE} HTTP/1.1", HOST, b"X-Request-ID: last")
 
 
@@ -33,25 +33,25 @@ class Connection:
         self._socket.close()
 
     def exchange(self, *cases: Case) -> tuple[list[httpx.Response], bool]:
-        """Send cases in one go, only the last of which may end the connection; return the answers, and if it is kept.
+        """Send cases at once, and return the responses and whether the server kept the connection.
 
-        Raises TimeoutError when the server is silent.
+        Only the last case may close the connection. Raises TimeoutError if the server is silent.
         """
-        # A server that has refused the beginning closes the connection on the rest.
+        # A server that rejects the first bytes may close the connection before it reads the rest.
         with suppress(ConnectionError):
             self._socket.sendall(b"".join(case.request for case in cases))
             if cases[-1].connection == "waits":
                 self._socket.shutdown(socket.SHUT_WR)
             else:
                 self._socket.sendall(_LAST)
-        answers: list[httpx.Response] = []
-        for answer in self._answers():
-            if answer.headers["X-Request-ID"] == "last":
-                return answers, True
-            answers.append(answer)
-        return answers, False
+        responses: list[httpx.Response] = []
+        for response in self._responses():
+            if response.headers["X-Request-ID"] == "last":
+                return responses, True
+            responses.append(response)
+        return responses, False
 
-    def _answers(self) -> Iterator[httpx.Response]:
+    def _responses(self) -> Iterator[httpx.Response]:
         with suppress(ConnectionError):
             while line := self._stream.readline():
                 status = re.fullmatch(rb"HTTP/1\.1 (\d{3}) [\w -]*\r\n", line)

@@ -1,4 +1,4 @@
-"""Where a request ends: lengths, chunks, pipelines, versions and methods (RFC 9112)."""
+"""Framing, which decides where a request ends: lengths, chunks, pipelines, versions and methods (RFC 9112)."""
 
 from tests.support.hostile.case import AUTHORIZATION, HOST, JSON, LIVE, TASKS, TITLE, VERIFY, Case, get, head, post
 
@@ -11,7 +11,7 @@ _END = b"0\r\n\r\n"
 
 
 def _framed(*fields: bytes, content: bytes = TITLE) -> bytes:
-    """Return a request that would create a task, framed by these fields."""
+    """Return a request to create a task, with these fields to frame its content."""
     return head(_POST, HOST, AUTHORIZATION, JSON, *fields) + content
 
 
@@ -20,47 +20,47 @@ def _chunked(content: bytes) -> bytes:
 
 
 CHUNKS: dict[str, tuple[bytes, int]] = {
-    "one": (_CHUNK + _END, 201),
-    "one byte each": (b"".join(b"1\r\n%c\r\n" % byte for byte in TITLE) + _END, 201),
+    "one chunk": (_CHUNK + _END, 201),
+    "chunks of one byte": (b"".join(b"1\r\n%c\r\n" % byte for byte in TITLE) + _END, 201),
     "leading zeros": (b"0000000e\r\n%b\r\n000\r\n\r\n" % TITLE, 201),
-    "upper case": (b"E\r\n%b\r\n" % TITLE + _END, 201),
+    "size in upper case": (b"E\r\n%b\r\n" % TITLE + _END, 201),
     "extension": (b"e;a=b\r\n%b\r\n0;last\r\n\r\n" % TITLE, 201),
-    "extension in quotes": (b'e;a="b;c"\r\n%b\r\n' % TITLE + _END, 201),
+    "quoted extension": (b'e;a="b;c"\r\n%b\r\n' % TITLE + _END, 201),
     "extension of 10,000 bytes": (b"e;a=%b\r\n%b\r\n" % (b"x" * 10_000, TITLE) + _END, 201),
     "trailer": (_CHUNK + b"0\r\nX-A: b\r\n\r\n", 201),
-    "trailer that would be refused as a field": (_CHUNK + b"0\r\nContent-Encoding: gzip\r\n\r\n", 201),
-    "trailer of another token": (_CHUNK + b"0\r\nAuthorization: Bearer x\r\n\r\n", 201),
+    "trailer that would be rejected as a header": (_CHUNK + b"0\r\nContent-Encoding: gzip\r\n\r\n", 201),
+    "trailer with another token": (_CHUNK + b"0\r\nAuthorization: Bearer x\r\n\r\n", 201),
     "no content": (_END, 400),
-    "64 KiB and more": (b"10001\r\n%b\r\n" % TITLE.ljust(65_537) + _END, 413),
-    "5,000 of one byte": (b"1\r\n \r\n" * 5000 + _CHUNK + _END, 201),
-    "100 of 1,000 bytes": (b"3e8\r\n%b\r\n" % (b" " * 1000) * 100 + _END, 413),
+    "more than 64 KiB": (b"10001\r\n%b\r\n" % TITLE.ljust(65_537) + _END, 413),
+    "5,000 chunks of one byte": (b"1\r\n \r\n" * 5000 + _CHUNK + _END, 201),
+    "100 chunks of 1,000 bytes": (b"3e8\r\n%b\r\n" % (b" " * 1000) * 100 + _END, 413),
 }
 
 BROKEN_CHUNKS: dict[str, bytes] = {
     "no size": b"\r\n" + _CHUNK + _END,
-    "size that is no number": b"x\r\n%b\r\n" % TITLE + _END,
+    "size that is not a number": b"x\r\n%b\r\n" % TITLE + _END,
     "negative size": b"-e\r\n%b\r\n" % TITLE + _END,
-    "size with plus": b"+e\r\n%b\r\n" % TITLE + _END,
+    "size with a plus": b"+e\r\n%b\r\n" % TITLE + _END,
     "size with 0x": b"0xe\r\n%b\r\n" % TITLE + _END,
-    "size with underscore": b"0_e\r\n%b\r\n" % TITLE + _END,
-    "size after a blank": b" e\r\n%b\r\n" % TITLE + _END,
+    "size with an underscore": b"0_e\r\n%b\r\n" % TITLE + _END,
+    "size after a space": b" e\r\n%b\r\n" % TITLE + _END,
     "size of 17 digits": b"1000000000000000e\r\n%b\r\n" % TITLE + _END,
     "size of 2^64": b"ffffffffffffffffe\r\n%b\r\n" % TITLE + _END,
     "size too small": b"5\r\n%b\r\n" % TITLE + _END,
     "LF after the size": b"e\n%b\r\n" % TITLE + _END,
     "LF after the content": b"e\r\n%b\n" % TITLE + _END,
-    "no end of line after the content": b"e\r\n%b0\r\n\r\n" % TITLE,
+    "no line end after the content": b"e\r\n%b0\r\n\r\n" % TITLE,
     "NUL in an extension": b"e;\x00\r\n%b\r\n" % TITLE + _END,
     "CR in an extension": b"e;a\rb\r\n%b\r\n" % TITLE + _END,
-    "trailer of a length": _CHUNK + b"0\r\nContent-Length: 14\r\n\r\n",
+    "trailer with a length": _CHUNK + b"0\r\nContent-Length: 14\r\n\r\n",
     "trailer without a colon": _CHUNK + b"0\r\nnonsense\r\n\r\n",
     "no chunks": TITLE,
 }
 
-# RFC 9112, section 6.1: chunked is the last coding and applied once; another one is not understood here.
+# RFC 9112, section 6.1: chunked must be the last coding, applied once. The server supports no other coding.
 CODINGS: dict[str, tuple[tuple[bytes, ...], int]] = {
     "in upper case": ((b"Transfer-Encoding: CHUNKED",), 201),
-    "with blanks": ((b"Transfer-Encoding: \t chunked ",), 201),
+    "with whitespace": ((b"Transfer-Encoding: \t chunked ",), 201),
     "gzip": ((b"Transfer-Encoding: gzip",), 400),
     "identity": ((b"Transfer-Encoding: identity",), 400),
     "empty": ((b"Transfer-Encoding:",), 400),
@@ -70,22 +70,22 @@ CODINGS: dict[str, tuple[tuple[bytes, ...], int]] = {
     "identity, chunked": ((b"Transfer-Encoding: identity, chunked",), 400),
     "chunked, chunked": ((b"Transfer-Encoding: chunked, chunked",), 400),
     "chunked twice": ((_CHUNKED, _CHUNKED), 400),
-    "gzip and then chunked": ((b"Transfer-Encoding: gzip", _CHUNKED), 400),
-    "chunked and then identity": ((_CHUNKED, b"Transfer-Encoding: identity"), 400),
+    "gzip, then chunked in a second field": ((b"Transfer-Encoding: gzip", _CHUNKED), 400),
+    "chunked, then identity in a second field": ((_CHUNKED, b"Transfer-Encoding: identity"), 400),
     "xchunked": ((b"Transfer-Encoding: xchunked",), 400),
     "chunkedx": ((b"Transfer-Encoding: chunkedx",), 400),
-    "in quotes": ((b'Transfer-Encoding: "chunked"',), 400),
+    "quoted": ((b'Transfer-Encoding: "chunked"',), 400),
     "with a parameter": ((b"Transfer-Encoding: chunked;q=1",), 400),
     "after a control character": ((b"Transfer-Encoding: \x0bchunked",), 400),
     "folded": ((b"Transfer-Encoding:\r\n chunked",), 400),
-    "blank before the colon": ((b"Transfer-Encoding : chunked",), 400),
-    "and a length": ((_CHUNKED, b"Content-Length: 5"), 400),
-    "and a length of 0": ((_CHUNKED, b"Content-Length: 0"), 400),
-    "after a length": ((b"Content-Length: 5", _CHUNKED), 400),
+    "space before the colon": ((b"Transfer-Encoding : chunked",), 400),
+    "chunked, and a length": ((_CHUNKED, b"Content-Length: 5"), 400),
+    "chunked, and a length of 0": ((_CHUNKED, b"Content-Length: 0"), 400),
+    "chunked, after a length": ((b"Content-Length: 5", _CHUNKED), 400),
     "not chunked, and a length": ((b"Transfer-Encoding: xchunked", b"Content-Length: 5"), 400),
 }
 
-# RFC 9110, section 8.6: digits, once.
+# RFC 9110, section 8.6: one field, which contains only digits.
 LENGTHS: dict[str, bytes] = {
     "negative": b"-1",
     "with a plus": b"+14",
@@ -94,18 +94,18 @@ LENGTHS: dict[str, bytes] = {
     "exponent": b"1e1",
     "with an underscore": b"1_4",
     "empty": b"",
-    "no number": b"x",
+    "not a number": b"x",
     "two numbers": b"14 14",
     "list": b"14, 14",
-    "list that differs": b"14, 15",
+    "list of different numbers": b"14, 15",
     "NUL after": b"14\x00",
     "Arabic digits": "١٤".encode(),
     "2^64": b"18446744073709551616",
     "5,000 digits": b"9" * 5000,
     "folded": b"\r\n 14",
-    "two": b"14\r\nContent-Length: 14",
-    "two that differ": b"14\r\nContent-Length: 15",
-    "two in other case": b"14\r\ncontent-length: 0",
+    "given twice": b"14\r\nContent-Length: 14",
+    "two different ones": b"14\r\nContent-Length: 15",
+    "two, one in lower case": b"14\r\ncontent-length: 0",
 }
 
 METHODS: dict[str, tuple[str, int, bool]] = {
@@ -115,7 +115,7 @@ METHODS: dict[str, tuple[str, int, bool]] = {
     "long": ("A" * 10_000, 400, False),
     "NUL": ("GE\x00T", 400, False),
     "not ASCII": ("GÉT", 400, False),
-    "after a blank": (" GET", 400, False),
+    "after a space": (" GET", 400, False),
     "with a colon": ("GET:", 400, False),
     "TRACE": ("TRACE", 405, True),
     "PUT": ("PUT", 405, True),
@@ -134,17 +134,17 @@ LINES: dict[str, bytes] = {
     "version 1.2": b"GET /health/live HTTP/1.2",
     "version 9.9": b"GET /health/live HTTP/9.9",
     "version 1.10": b"GET /health/live HTTP/1.10",
-    "version of letters": b"GET /health/live HTTP/x.y",
-    "lower case": b"GET /health/live http/1.1",
-    "other protocol": b"GET /health/live SIP/2.0",
-    "tabs": b"GET\t/health/live\tHTTP/1.1",
-    "blank after": b"GET /health/live HTTP/1.1 ",
+    "version in letters": b"GET /health/live HTTP/x.y",
+    "protocol in lower case": b"GET /health/live http/1.1",
+    "another protocol": b"GET /health/live SIP/2.0",
+    "tabs as separators": b"GET\t/health/live\tHTTP/1.1",
+    "space at the end": b"GET /health/live HTTP/1.1 ",
     "nonsense": b"nonsense",
     "NULs": b"\x00" * 100,
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     "SSH": b"SSH-2.0-x",
     "PROXY": b"PROXY TCP4 1.2.3.4 1.2.3.4 1 2",
-    "an answer": b"HTTP/1.1 200 OK",
+    "a response": b"HTTP/1.1 200 OK",
     "no target": b"GET HTTP/1.1",
 }
 
@@ -179,22 +179,24 @@ CASES = [
     ),
     Case("line: HTTP/1.0", head(f"GET {LIVE} HTTP/1.0"), (200,), "closed"),
     Case("line: HTTP/1.0 with chunks", _chunked(_CHUNK + _END).replace(b"HTTP/1.1", b"HTTP/1.0"), (400,), "closed"),
-    Case("line: two blanks", head(f"GET {LIVE}  HTTP/1.1", HOST), (200,)),
+    Case("line: two spaces", head(f"GET {LIVE}  HTTP/1.1", HOST), (200,)),
     Case("line: empty lines before", b"\r\n\r\n" + head(_LIVE, HOST), (200,)),
     Case("line: upgrade to HTTP/2", head(_LIVE, HOST, b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c"), (200,)),
     Case("line: upgrade to WebSocket", head(_LIVE, HOST, b"Connection: Upgrade", b"Upgrade: websocket"), (200,)),
-    Case("length: zeros before", _framed(b"Content-Length: %b14" % (b"0" * 40)), (201,)),
-    Case("length: 0 and content", _framed(b"Content-Length: 0"), (400, 400), "closed"),
-    Case("length: none and content", _framed(), (400, 400), "closed"),
+    Case("length: leading zeros", _framed(b"Content-Length: %b14" % (b"0" * 40)), (201,)),
+    Case("length: 0, with content", _framed(b"Content-Length: 0"), (400, 400), "closed"),
+    Case("length: missing, with content", _framed(), (400, 400), "closed"),
     Case("length: too short", _framed(b"Content-Length: 5"), (400, 400), "closed"),
     Case("length: too long", _framed(b"Content-Length: 15"), (), "waits"),
     Case("length: 2^40", _framed(b"Content-Length: 1099511627776"), (413,), "waits"),
     Case("length: 2^63 - 1", _framed(b"Content-Length: 9223372036854775807"), (413,), "waits"),
     Case("length: 2^64 - 1", _framed(b"Content-Length: 18446744073709551615"), (413,), "waits"),
-    Case("length: 2^40 after zeros", _framed(b"Content-Length: %b1099511627776" % (b"0" * 40)), (413,), "waits"),
-    Case("chunks: half", _chunked(b"ff\r\n" + TITLE), (), "waits"),
+    Case(
+        "length: 2^40 after leading zeros", _framed(b"Content-Length: %b1099511627776" % (b"0" * 40)), (413,), "waits"
+    ),
+    Case("chunks: incomplete", _chunked(b"ff\r\n" + TITLE), (), "waits"),
     Case("chunks: 2^60", _chunked(b"1000000000000000\r\n" + TITLE), (), "waits"),
-    Case("head: half", head(_LIVE, HOST)[:-2], (), "waits"),
+    Case("head: incomplete", head(_LIVE, HOST)[:-2], (), "waits"),
     Case("smuggling: CL.TE", _framed(b"Content-Length: 5", _CHUNKED, content=_END + _SMUGGLED), (400,), "closed"),
     Case(
         "smuggling: TE.CL",
@@ -203,31 +205,33 @@ CASES = [
         "closed",
     ),
     Case("smuggling: TE.TE", _framed(_CHUNKED, b"Transfer-encoding: x", content=_END + _SMUGGLED), (400,), "closed"),
-    Case("smuggling: body of a GET", get(TASKS, b"Content-Length: %d" % len(_SMUGGLED)) + _SMUGGLED, (200,)),
+    Case("smuggling: in the body of a GET", get(TASKS, b"Content-Length: %d" % len(_SMUGGLED)) + _SMUGGLED, (200,)),
     Case(
-        "smuggling: chunks of a GET",
+        "smuggling: in the chunks of a GET",
         get(TASKS, _CHUNKED) + b"%x\r\n%b\r\n" % (len(_SMUGGLED), _SMUGGLED) + _END,
         (200,),
     ),
-    Case("smuggling: body refused", head(_POST, HOST, b"Content-Length: %d" % len(_SMUGGLED)) + _SMUGGLED, (401,)),
     Case(
-        "smuggling: trailer as a token",
+        "smuggling: in a rejected body", head(_POST, HOST, b"Content-Length: %d" % len(_SMUGGLED)) + _SMUGGLED, (401,)
+    ),
+    Case(
+        "smuggling: token in a trailer",
         head(_POST, HOST, JSON, _CHUNKED) + _CHUNK + b"0\r\n" + AUTHORIZATION + b"\r\n\r\n",
         (401,),
     ),
     Case(
-        "smuggling: trailer as a type",
+        "smuggling: media type in a trailer",
         head(_POST, HOST, AUTHORIZATION, _CHUNKED) + _CHUNK + b"0\r\n" + JSON + b"\r\n\r\n",
         (415,),
     ),
-    Case("pipeline: 20", head(_LIVE, HOST) * 20, (200,) * 20),
+    Case("pipeline: 20 requests", head(_LIVE, HOST) * 20, (200,) * 20),
     Case(
-        "pipeline: refused in the middle",
+        "pipeline: rejected in the middle",
         get(TASKS) + get("/nothing") + head(f"GET {TASKS} HTTP/1.1", HOST) + get(TASKS),
         (200, 404, 401, 200),
     ),
     Case(
-        "pipeline: body refused in the middle",
+        "pipeline: body rejected in the middle",
         post(TITLE, JSON) + post(b"{", JSON) + post(TITLE, JSON),
         (201, 400, 201),
     ),

@@ -1,4 +1,4 @@
-"""Request targets: paths that trick, queries that cannot be meant."""
+"""Request targets: deceptive paths and nonsensical queries."""
 
 from tests.support.hostile.case import AUTHORIZATION, HOST, LIVE, TASKS, USER, Case, get, head
 
@@ -82,11 +82,11 @@ PATHS: dict[str, int] = {
     f"https://todo.example.com{LIVE}": 200,
     f"http://user:password@todo.example.com{LIVE}": 200,
     "http://todo.example.com/nothing": 404,
-    # RFC 9112, section 3.2.4: for the server as a whole, of which the contract says nothing.
+    # RFC 9112, section 3.2.4: `*` means the server as a whole, for which the contract declares nothing.
     "*": 404,
 }
 
-# Targets that are none: each ends the connection.
+# Invalid or overlong targets; the server closes the connection after each.
 MALFORMED: dict[str, bytes] = {
     "fragment": b"/health#fragment",
     "authority": b"todo.example.com:443",
@@ -97,40 +97,40 @@ MALFORMED: dict[str, bytes] = {
     "raw NUL": b"/health\x00",
     "raw control character": b"/health\x01",
     "raw DEL": b"/health\x7f",
-    "raw blank": b"/health live",
+    "raw space": b"/health live",
     "raw tab": b"/health\tlive",
-    "not ASCII": b"/health/\xff",
+    "byte that is not ASCII": b"/health/\xff",
     "UTF-8": "/health/ä".encode(),
-    "query not ASCII": b"/health?\xff",
+    "query that is not ASCII": b"/health?\xff",
     "100 KB": b"/" + b"x" * 100_000,
     "query of 100 KB": b"/health?" + b"x" * 100_000,
 }
 
 QUERIES: dict[str, tuple[str, int]] = {
-    "NUL": ("search=%00", 400),
-    "NUL within": ("search=a%00b", 400),
+    "NUL as a value": ("search=%00", 400),
+    "NUL within a value": ("search=a%00b", 400),
     "NUL in a tag": ("tags=%00", 400),
     "NUL in a cursor": ("cursor=%00", 400),
     "NUL in a date": ("due_before=%00", 400),
-    "NUL in a name": ("%00=1", 400),
+    "NUL as a name": ("%00=1", 400),
     "NUL after a name": ("limit%00=1", 400),
-    "NUL in an unknown user": ("user_id=%00", 400),
+    "NUL in an unknown parameter": ("user_id=%00", 400),
     "not UTF-8": ("search=%FF", 400),
-    "overlong": ("search=%C0%80", 400),
+    "overlong NUL": ("search=%C0%80", 400),
     "surrogate": ("search=%ED%A0%80", 400),
-    "pair of surrogates": ("search=%ED%A0%BD%ED%B8%80", 400),
-    "surrogate escaped": ("search=\\ud800", 200),
+    "surrogate pair": ("search=%ED%A0%BD%ED%B8%80", 400),
+    "escape of a surrogate": ("search=\\ud800", 200),
     "UTF-16": ("search=%FF%FEa%00", 400),
-    "a tag not UTF-8": ("tags=%FF", 400),
-    "a name not UTF-8": ("%FF=1", 400),
-    "a number not UTF-8": ("limit=%FF", 400),
+    "tag that is not UTF-8": ("tags=%FF", 400),
+    "name that is not UTF-8": ("%FF=1", 400),
+    "number that is not UTF-8": ("limit=%FF", 400),
     "no name": ("=x", 400),
     "only an equals sign": ("=", 400),
     "only a percent sign": ("%", 400),
     "percent sign without digits": ("search=100%", 200),
-    "percent sign with other letters": ("search=%zz", 200),
-    "percent sign at a half": ("search=%4", 200),
-    "percent sign and u": ("search=%u0041", 200),
+    "percent sign before other letters": ("search=%zz", 200),
+    "percent sign before one digit": ("search=%4", 200),
+    "percent sign before u": ("search=%u0041", 200),
     "encoded twice": ("search=%2500", 200),
     "encoded name": ("%6Cimit=1", 200),
     "encoded equals sign": ("limit%3D1", 400),
@@ -139,16 +139,16 @@ QUERIES: dict[str, tuple[str, int]] = {
     "question marks": ("?limit=1", 400),
     "empty pairs": ("&&limit=1&&", 200),
     "brackets": ("tags[]=a", 400),
-    "object": ("search[$ne]=a", 400),
+    "operator": ("search[$ne]=a", 400),
     "given twice": ("limit=1&limit=1", 400),
-    "given twice by escape": ("limit=1&l%69mit=1", 400),
+    "given twice, one name encoded": ("limit=1&l%69mit=1", 400),
     "name in upper case": ("LIMIT=1", 400),
     "method": ("_method=DELETE", 400),
     "callback": ("callback=alert", 400),
     "SQL": ("search=%27%20OR%201=1%20--%20%00", 400),
-    "SQL that is text": ("search=%27%20OR%201=1%20--", 200),
+    "SQL as ordinary text": ("search=%27%20OR%201=1%20--", 200),
     "order by SQL": ("sort_by=title;DROP%20TABLE%20tasks", 400),
-    "pattern": ("search=" + "%25_" * 60, 200),
+    "wildcards of LIKE": ("search=" + "%25_" * 60, 200),
     "NaN": ("limit=NaN", 400),
     "1e400": ("limit=1e400", 400),
     "infinity": ("offset=-Infinity", 400),
@@ -176,6 +176,8 @@ CASES = [
     Case("target: tunnel to a path", head("CONNECT /health HTTP/1.1", HOST), (400,), "closed"),
     Case("path: health with a query", head(f"GET {LIVE}?x=%00 HTTP/1.1", HOST), (400,)),
     Case(
-        "path: put away by the token's user", head("GET /api/ada/tasks?limit=%00 HTTP/1.1", HOST, AUTHORIZATION), (403,)
+        "path: another user, with an invalid query",
+        head("GET /api/ada/tasks?limit=%00 HTTP/1.1", HOST, AUTHORIZATION),
+        (403,),
     ),
 ]

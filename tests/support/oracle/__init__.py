@@ -1,1 +1,1 @@
-"""The differential oracle: stock Connexion beside the service, requests for both, and what may differ."""
+"""The differential oracle: stock Connexion next to the service, requests for both, and the differences allowed."""

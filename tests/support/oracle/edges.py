@@ -1,4 +1,4 @@
-"""Requests made from the contract, one for each limit and each oddity: none is left to chance."""
+"""Requests derived from the contract: one for each limit and each unusual value, none of them random."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from tests.support.oracle.values import ID, IDS, edges
 
 
 def each_edge(operation: Operation) -> Iterator[Request]:
-    """Yield a plain request for an operation, and those that differ from it in one place."""
+    """Yield a plain request for an operation, and requests that differ from it in one place."""
     path = operation.path.format(user_id=USER, task_id=ID)
     usual = Request(operation.method, path)
     for name, content in operation.content.items():

@@ -1,4 +1,4 @@
-"""Whether a difference between the service and stock Connexion is a wanted one: as narrowly as can be told."""
+"""Predicates that recognise the wanted differences between the service and stock Connexion, as narrowly as possible."""
 
 import json
 import re
@@ -18,49 +18,52 @@ SCHEMAS: dict[str, Json] = {
 }
 LISTS = {name for name, schema in SCHEMAS.items() if schema["type"] == "array"}
 MEDIA_TYPES = {operation.method: list(operation.content) for operation in OPERATIONS if operation.content}
-Explains = Callable[[Request, Difference], bool]
+Explanation = Callable[[Request, Difference], bool]
 
 
-def _given(request: Request, name: str, encoding: str = "utf-8") -> list[str]:
-    """Return what a query gives for a name; its bytes beyond ASCII are read in that encoding."""
+def _query_values(request: Request, name: str, encoding: str = "utf-8") -> list[str]:
+    """Return the values of a query parameter; `encoding` decodes bytes that are not ASCII."""
     pairs = parse_qsl(request.query.decode(encoding, "replace"), keep_blank_values=True)
     return [text for key, text in pairs if key == name]
 
 
-def _lines(request: Request, name: str) -> list[str]:
+def _header_values(request: Request, name: str) -> list[str]:
     return [value.decode("latin-1") for key, value in request.headers if key.decode() == name.lower()]
 
 
 def _valid(name: str, value: Any) -> bool:
-    """Say what stock Connexion's validator thinks of a parameter's value."""
+    """Return whether stock Connexion's validator accepts a parameter's value."""
     return bool(Draft4Validator(SCHEMAS[name], format_checker=Draft4Validator.FORMAT_CHECKER).is_valid(value))
 
 
-def _refused(found: Difference, kind: str) -> bool:
-    """Say whether stock Connexion takes, for a parameter of that type, what we refuse."""
+def _only_we_reject(found: Difference, kind: str) -> bool:
+    """Return whether we reject what stock Connexion accepts for a parameter of this type."""
     return found.kind == "error" and SCHEMAS.get(found.name, {}).get("type") == kind
 
 
-def _accepted(found: Difference) -> bool:
-    """Say whether stock Connexion refuses what we take."""
+def _only_we_accept(found: Difference) -> bool:
+    """Return whether stock Connexion rejects a request that we accept."""
     return found.kind == "status" and (found.ours.status, found.stock.status) == (204, 400)
 
 
 def is_date(_: Request, found: Difference) -> bool:
+    """Recognise a date that we pass as an object, and stock Connexion as text."""
     return isinstance(found.ours, date) and bool(found.stock == found.ours.isoformat())
 
 
 def is_uuid(_: Request, found: Difference) -> bool:
+    """Recognise a UUID that we pass as an object, and stock Connexion as text."""
     return isinstance(found.ours, UUID) and bool(found.stock.lower() == str(found.ours))
 
 
-def is_split(request: Request, found: Difference) -> bool:
+def is_split_at_commas(request: Request, found: Difference) -> bool:
+    """Recognise list items that stock Connexion splits at commas."""
     for name in LISTS:
-        ours = _given(request, name)
+        ours = _query_values(request, name)
         stock = ",".join(ours).split(",")
         if not ours or ours == stock:
             continue
-        if _accepted(found) and not _valid(name, stock):
+        if _only_we_accept(found) and not _valid(name, stock):
             return True
         if found.name == name and found.kind == "argument":
             return bool((found.ours, found.stock) == (ours, stock))
@@ -70,49 +73,56 @@ def is_split(request: Request, found: Difference) -> bool:
 
 
 def is_repeated(request: Request, found: Difference) -> bool:
-    return found.kind == "error" and found.name not in LISTS and len(_given(request, found.name)) > 1
+    """Recognise a repeated scalar parameter, which we reject."""
+    return found.kind == "error" and found.name not in LISTS and len(_query_values(request, found.name)) > 1
 
 
-def is_combined(request: Request, found: Difference) -> bool:
+def is_joined(request: Request, found: Difference) -> bool:
+    """Recognise a header on several lines, of which stock Connexion reads only the first."""
     for argument, name in HEADERS.items():
-        lines = _lines(request, name)
+        lines = _header_values(request, name)
         if len(lines) < 2:
             continue
         if found.name == argument:
             return bool((found.ours, found.stock) == (", ".join(lines), lines[0]))
         if found.name == name:
             return not _valid(name, ", ".join(lines))
-        if _accepted(found):
+        if _only_we_accept(found):
             return not _valid(name, lines[0])
     return False
 
 
-def is_pythons_integer(request: Request, found: Difference) -> bool:
-    texts = [text for text in _given(request, found.name) if not re.fullmatch("-?[0-9]+", text)]
-    return _refused(found, "integer") and any(re.fullmatch(r"\s*[+-]?\d+(_\d+)*\s*", text) for text in texts)
+def is_python_integer(request: Request, found: Difference) -> bool:
+    """Recognise an integer that only Python's `int` accepts."""
+    texts = [text for text in _query_values(request, found.name) if not re.fullmatch("-?[0-9]+", text)]
+    return _only_we_reject(found, "integer") and any(re.fullmatch(r"\s*[+-]?\d+(_\d+)*\s*", text) for text in texts)
 
 
-def is_boolean_in_capitals(request: Request, found: Difference) -> bool:
-    texts = [text for text in _given(request, found.name) if text not in ("true", "false")]
-    return _refused(found, "boolean") and any(text.lower() in ("true", "false") for text in texts)
+def is_capitalised_boolean(request: Request, found: Difference) -> bool:
+    """Recognise a boolean with upper-case letters, which we reject."""
+    texts = [text for text in _query_values(request, found.name) if text not in ("true", "false")]
+    return _only_we_reject(found, "boolean") and any(text.lower() in ("true", "false") for text in texts)
 
 
-def is_pythons_uuid(request: Request, found: Difference) -> bool:
+def is_python_uuid(request: Request, found: Difference) -> bool:
+    """Recognise a UUID that only Python's `UUID` accepts."""
     text = request.path.rpartition("/")[2]
     is_ascii = re.fullmatch("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text)
     return found.kind == "error" and found.name == "task_id" and _valid("task_id", text) and not is_ascii
 
 
-def is_pythons_end(request: Request, found: Difference) -> bool:
-    texts = [text for name in ("cursor", "tags") for text in _given(request, name)]
+def ends_in_a_line_feed(request: Request, found: Difference) -> bool:
+    """Recognise text with a final line feed, which only Python's `$` allows."""
+    texts = [text for name in ("cursor", "tags") for text in _query_values(request, name)]
     if found.name.startswith("/tags/"):
         texts = json.loads(request.body)["tags"]
     schema = SCHEMAS["cursor"] if found.name == "cursor" else SCHEMAS["tags"]["items"]
-    is_refused = found.kind == "error" and str(found.ours).endswith(f"must be {schema['title']}")
-    return is_refused and any(text.endswith("\n") and re.search(schema["pattern"], text) for text in texts)
+    is_rejected = found.kind == "error" and str(found.ours).endswith(f"must be {schema['title']}")
+    return is_rejected and any(text.endswith("\n") and re.search(schema["pattern"], text) for text in texts)
 
 
 def is_not_utf_8(request: Request, found: Difference) -> bool:
+    """Recognise a query that is not UTF-8, which we reject."""
     try:
         unquote_to_bytes(request.query).decode()
     except UnicodeDecodeError:
@@ -120,18 +130,20 @@ def is_not_utf_8(request: Request, found: Difference) -> bool:
     return False
 
 
-def is_raw(request: Request, found: Difference) -> bool:
+def has_raw_bytes(request: Request, found: Difference) -> bool:
+    """Recognise a query with unencoded bytes, which stock Connexion decodes as Latin-1."""
     if request.query.isascii():
         return False
-    if _accepted(found):
-        texts = _given(request, "tags", "latin-1")
-        scalars = [(name, text) for name in ("search", "cursor") for text in _given(request, name, "latin-1")]
+    if _only_we_accept(found):
+        texts = _query_values(request, "tags", "latin-1")
+        scalars = [(name, text) for name in ("search", "cursor") for text in _query_values(request, name, "latin-1")]
         return not _valid("tags", texts) or not all(_valid(name, text) for name, text in scalars)
-    ours, stock = _given(request, found.name), _given(request, found.name, "latin-1")
+    ours, stock = _query_values(request, found.name), _query_values(request, found.name, "latin-1")
     return found.kind == "argument" and (found.ours, found.stock) in [(ours, stock), *zip(ours, stock, strict=True)]
 
 
-def is_json_for_python_only(request: Request, found: Difference) -> bool:
+def is_json_only_to_python(request: Request, found: Difference) -> bool:
+    """Recognise a body that only Python's `json` accepts."""
     if found.kind != "error" or found.name != "/" or not found.ours.startswith("is not JSON"):
         return False
     constants: list[str] = []
@@ -146,6 +158,7 @@ def is_json_for_python_only(request: Request, found: Difference) -> bool:
 
 
 def is_unvalidated(request: Request, found: Difference) -> bool:
+    """Recognise a media type with upper-case letters, whose body stock Connexion does not validate."""
     media_type = _media_type(request)
     declared = MEDIA_TYPES.get(request.method, [])
     if media_type in declared or media_type.lower() not in declared:
@@ -155,7 +168,8 @@ def is_unvalidated(request: Request, found: Difference) -> bool:
     return (found.kind, found.name) == ("argument", "body") and bool(found.stock == request.body)
 
 
-def is_too_much_for_stock(request: Request, found: Difference) -> bool:
+def makes_stock_fail(request: Request, found: Difference) -> bool:
+    """Recognise a body on which stock Connexion fails with a 500."""
     if found.kind != "status" or found.stock.status != 500:
         return False
     try:
@@ -168,47 +182,55 @@ def is_too_much_for_stock(request: Request, found: Difference) -> bool:
 
 
 def is_chunked(request: Request, found: Difference) -> bool:
-    return request.chunked and request.body != b"" and _accepted(found)
+    """Recognise a chunked body, which stock Connexion ignores."""
+    return request.chunked and request.body != b"" and _only_we_accept(found)
 
 
-def is_another_users(request: Request) -> bool:
+def is_for_another_user(request: Request) -> bool:
+    """Return whether the path belongs to another user."""
     return request.path.split("/")[2] != USER
 
 
 def _media_type(request: Request) -> str:
-    """Return the first media type, as it is written."""
-    return "".join(_lines(request, "Content-Type")[:1]).partition(";")[0]
+    """Return the first media type, without its parameters."""
+    return "".join(_header_values(request, "Content-Type")[:1]).partition(";")[0]
 
 
 def has_no_media_type(request: Request) -> bool:
-    return not _lines(request, "Content-Type")
+    """Return whether Content-Type is missing."""
+    return not _header_values(request, "Content-Type")
 
 
 def has_two_media_types(request: Request) -> bool:
-    return len(_lines(request, "Content-Type")) > 1
+    """Return whether Content-Type is given twice."""
+    return len(_header_values(request, "Content-Type")) > 1
 
 
 def has_an_encoding(request: Request) -> bool:
-    return _lines(request, "Content-Encoding") not in ([], ["identity"])
+    """Return whether the body has a content coding other than `identity`."""
+    return _header_values(request, "Content-Encoding") not in ([], ["identity"])
 
 
 def has_a_charset(request: Request) -> bool:
-    charset = re.search("charset=(.*)", "".join(_lines(request, "Content-Type")))
+    """Return whether the media type names a charset other than UTF-8."""
+    charset = re.search("charset=(.*)", "".join(_header_values(request, "Content-Type")))
     return charset is not None and charset[1].lower() != "utf-8"
 
 
 def has_an_undeclared_media_type(request: Request) -> bool:
+    """Return whether the operation does not declare the media type."""
     return _media_type(request).lower() not in ["", *MEDIA_TYPES[request.method]]
 
 
 def is_too_large(request: Request) -> bool:
+    """Return whether the body exceeds 64 KiB."""
     return len(request.body) > 65_536
 
 
-def answered(status: int, is_so: Callable[[Request], bool]) -> Explains:
-    """Return a check that we answered with that status, and were right."""
-    return partial(_is_answered, status, is_so)
+def rejected(status: int, applies: Callable[[Request], bool]) -> Explanation:
+    """Return a predicate: we responded with this status, and `applies` holds for the request."""
+    return partial(_is_rejected, status, applies)
 
 
-def _is_answered(status: int, is_so: Callable[[Request], bool], request: Request, found: Difference) -> bool:
-    return found.kind == "status" and found.ours.status == status and is_so(request)
+def _is_rejected(status: int, applies: Callable[[Request], bool], request: Request, found: Difference) -> bool:
+    return found.kind == "status" and found.ours.status == status and applies(request)

@@ -1,4 +1,4 @@
-"""Requests made from the contract: plain but for one thing, which is at a limit, beyond it, or odd."""
+"""Requests generated from the contract: plain except in one place, which is at a limit, beyond it, or unusual."""
 
 import json
 import operator
@@ -29,7 +29,7 @@ BROKEN_JSON += ['{"title": "t"}'.encode("utf-16"), b'{"title": ' + b"9" * 5000 +
 
 
 def requests_for(operation: Operation) -> st.SearchStrategy[Request]:
-    """Return requests for an operation, by the one user or, seldom, by another."""
+    """Return a strategy for requests to an operation, rarely to the path of another user."""
     query = [parameter for parameter in operation.parameters if parameter["in"] == "query"]
     header = [parameter["name"] for parameter in operation.parameters if parameter["in"] == "header"]
     bodies = [_bodies(media_type["schema"]) for media_type in operation.content.values()]
@@ -39,23 +39,23 @@ def requests_for(operation: Operation) -> st.SearchStrategy[Request]:
         st.just(operation.method),
         st.builds(
             operation.path.format,
-            user_id=_seldom(st.just("grace"), st.just(USER)),
-            task_id=_seldom(edgy(uuid), plain(uuid)),
+            user_id=_rarely(st.just("grace"), st.just(USER)),
+            task_id=_rarely(edgy(uuid), plain(uuid)),
         ),
         _queries(query),
         _headers(header, list(operation.content)).map(lowered),
-        bodies[0] if bodies else _seldom(st.just(b"{}"), st.just(b"")),
+        bodies[0] if bodies else _rarely(st.just(b"{}"), st.just(b"")),
         st.integers(0, 15).map(lambda number: number == 15),
     )
 
 
 def lowered(headers: Pairs) -> tuple[tuple[bytes, bytes], ...]:
-    """Return headers as servers hand them to applications (ASGI: names in lower case)."""
+    """Return headers as ASGI servers pass them to applications, with names in lower case."""
     return tuple((name.lower().encode(), value.encode("latin-1")) for name, value in headers)
 
 
-def _seldom(rare: st.SearchStrategy[Any], usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Return a strategy that draws the first about once in sixteen times."""
+def _rarely(rare: st.SearchStrategy[Any], usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Return a strategy that draws from `rare` about once in sixteen times."""
     return st.integers(0, 15).flatmap(lambda number: rare if number == 15 else usual)
 
 
@@ -68,19 +68,19 @@ def _queries(parameters: list[Json]) -> st.SearchStrategy[bytes]:
     some = st.lists(st.sampled_from(range(len(right))), max_size=2, unique=True).flatmap(
         lambda chosen: st.tuples(*(right[index] for index in chosen)).map(_together)
     )
-    pairs = st.tuples(some, _seldom(unknown, st.one_of([*right, *wrong]))).map(_together)
+    pairs = st.tuples(some, _rarely(unknown, st.one_of([*right, *wrong]))).map(_together)
     encode = st.sampled_from([quote_plus, quote, partial(quote, safe=",:/?!"), _raw])
-    return st.builds(encoded, pairs, encode=encode, end=_seldom(st.sampled_from(ENDS), st.just("")))
+    return st.builds(encoded, pairs, encode=encode, end=_rarely(st.sampled_from(ENDS), st.just("")))
 
 
 def written(parameter: Json, value: Any) -> Pairs:
-    """Return how a query gives a parameter this value: a list's members one by one."""
+    """Return the query pairs that give a parameter this value, one for each member of a list."""
     many = value if parameter["schema"]["type"] == "array" else [value]
     return [(parameter["name"], one if isinstance(one, str) else json.dumps(one)) for one in many]
 
 
 def encoded(pairs: Pairs, *, encode: Callable[[str], str] = quote_plus, end: str = "") -> bytes:
-    """Return a query."""
+    """Return a query string followed by `end`."""
     return ("&".join(f"{encode(name)}={encode(text)}" for name, text in pairs) + end).encode()
 
 
@@ -105,7 +105,7 @@ def _bodies(schema: Json) -> st.SearchStrategy[bytes]:
         st.fixed_dictionaries({}, optional=members),
         st.sampled_from(ODD_JSON),
     )
-    return _seldom(st.sampled_from(BROKEN_JSON), st.builds(_json, bodies, ascii_only=st.booleans()))
+    return _rarely(st.sampled_from(BROKEN_JSON), st.builds(_json, bodies, ascii_only=st.booleans()))
 
 
 def _json(body: Json, *, ascii_only: bool) -> bytes:
@@ -113,14 +113,14 @@ def _json(body: Json, *, ascii_only: bool) -> bytes:
 
 
 def _headers(names: list[str], media_types: list[str]) -> st.SearchStrategy[Pairs]:
-    """Return headers: those of the contract up to twice, and those that a body comes with."""
+    """Return a strategy for the contract's headers, each up to twice, and for the headers of a body."""
     one = [st.lists(st.tuples(st.just(name), st.sampled_from(ENTITY_TAGS)), max_size=1) for name in names]
     two = [st.lists(st.tuples(st.just(name), st.sampled_from(ENTITY_TAGS)), max_size=2) for name in names]
     right = st.sampled_from(media_types or ["application/json"])
-    media_type = st.tuples(st.just("Content-Type"), _seldom(st.sampled_from(MEDIA_TYPES), right))
+    media_type = st.tuples(st.just("Content-Type"), _rarely(st.sampled_from(MEDIA_TYPES), right))
     encoding = st.tuples(st.just("Content-Encoding"), st.sampled_from(["gzip", "identity"]))
     odd = st.one_of(
         st.just([]), st.lists(media_type, min_size=2, max_size=2), st.tuples(media_type, encoding).map(list)
     )
     usual = st.tuples(media_type) if media_types else st.just(())
-    return st.tuples(*(_seldom(b, a) for a, b in zip(one, two, strict=True)), _seldom(odd, usual)).map(_together)
+    return st.tuples(*(_rarely(b, a) for a, b in zip(one, two, strict=True)), _rarely(odd, usual)).map(_together)

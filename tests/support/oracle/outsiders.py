@@ -1,4 +1,4 @@
-"""Requests as Schemathesis reads the contract: valid ones, and those that it holds to be refused."""
+"""Requests that Schemathesis generates from the contract: valid ones, and ones that a server should reject."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ SCHEMA = schemathesis.openapi.from_dict(yaml.safe_load((ROOT / "openapi.yaml").r
 
 
 def requests_by_schemathesis(operation: Operation) -> st.SearchStrategy[Request]:
-    """Return requests for an operation, all by the one user."""
+    """Return a strategy for requests to an operation, all with the path of one user."""
     cases = SCHEMA[operation.path][operation.method]
     return st.one_of([cases.as_strategy(generation_mode=mode).map(_request) for mode in GenerationMode])
 

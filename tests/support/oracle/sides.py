@@ -1,4 +1,4 @@
-"""The service's request path and stock Connexion's, side by side: the same request to both, and where they differ."""
+"""The service and stock Connexion side by side: sends the same request to both, and finds the differences."""
 
 import asyncio
 import functools
@@ -31,7 +31,7 @@ from tests.support.server import ROOT, SECRET
 Json = Any
 USER = "ada"
 AUTHORIZATION = (b"authorization", f"Bearer {mint(USER)}".encode())
-# What the server gives to handlers beside what the contract declares.
+# Arguments that the service passes to handlers in addition to what the contract declares.
 OFFERED = {"database", "settings", "version", "newest_revision", "principal"}
 HEADERS = {
     parameter["name"].lower().replace("-", "_"): parameter["name"]
@@ -41,7 +41,7 @@ HEADERS = {
 
 
 class Operation(NamedTuple):
-    """An operation of the contract: its parameters, its path's included, and its body's media types."""
+    """An operation of the contract: its parameters, including those of its path, and the media types of its body."""
 
     name: str
     method: str
@@ -51,7 +51,7 @@ class Operation(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How much it declares: what there is to get wrong."""
+        """The number of declared parts, from which the tests derive how many requests to try."""
         members = (media_type["schema"]["properties"] for media_type in self.content.values())
         return 2 + len(self.parameters) + sum(map(len, members))
 
@@ -67,7 +67,10 @@ OPERATIONS = list(_operations())
 
 
 class Request(NamedTuple):
-    """What a server hands to an application; `path` is decoded, and all headers but three are given."""
+    """A request as a server passes it to an application.
+
+    `path` is decoded. `headers` lacks Authorization and the framing, Content-Length or Transfer-Encoding.
+    """
 
     method: str
     path: str
@@ -78,7 +81,7 @@ class Request(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a request: what the handler got, or why it got nothing."""
+    """The outcome of a request: the arguments of the handler's call, or the errors that prevented the call."""
 
     status: int
     arguments: dict[str, Any] | None
@@ -86,10 +89,10 @@ class Outcome(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """One thing that the two do not agree about.
+    """One point in which the two sides differ.
 
-    `kind` is `argument`, of that `name`; `error`, where one refuses what the other takes, of that `name` and with our
-    words; or `status`, with both outcomes.
+    `kind` is `argument` if the handlers' arguments called `name` differ; `error` if only we reject the input called
+    `name`, where `ours` is our message and `stock` the other handler's arguments; or `status`, with both outcomes.
     """
 
     kind: str
@@ -99,16 +102,16 @@ class Difference(NamedTuple):
 
 
 class RecordingResolver(TagResolver):
-    """Finds handlers that have the real ones' signatures, and only note what they are called with."""
+    """A resolver whose handlers have the signatures of the real ones, but only record their arguments."""
 
     def __init__(self, headers: Mapping[str, str], response: Any) -> None:
-        """`headers` are the arguments that a handler must read from the request itself; all return `response`."""
+        """Make every handler return `response`; `headers` maps arguments to headers that it must read from the request."""
         self.arguments: dict[str, Any] | None = None
         self._headers = headers
         self._response = response
 
     def resolve_function_from_operation_id(self, operation_id: str) -> Handler:
-        """Return the recording handler of that dotted name."""
+        """Return a recording handler for an operation."""
         handler = super().resolve_function_from_operation_id(operation_id)
         headers = self._headers.keys() & inspect.signature(handler).parameters.keys()
 
@@ -122,14 +125,14 @@ class RecordingResolver(TagResolver):
 
 
 class Side:
-    """One of the two: an application with recording handlers."""
+    """One of the two sides: an application with recording handlers."""
 
     def __init__(self, app: ASGIApp, resolver: RecordingResolver) -> None:
         self._app = app
         self._resolver = resolver
 
     async def outcome(self, request: Request) -> Outcome:
-        """Send a request, and return what became of it."""
+        """Send a request, and return its outcome."""
         self._resolver.arguments = None
         messages: list[Message] = []
         received = iter([{"type": "http.request", "body": request.body}])
@@ -143,7 +146,7 @@ class Side:
         try:
             await self._app(_scope(request), receive, send)
         except Exception:
-            # A server would answer so.
+            # A server would respond with 500.
             return Outcome(500, None, [])
         content = b"".join(message.get("body", b"") for message in messages[1:])
         problem = json.loads(content) if content.startswith(b"{") else {}
@@ -152,14 +155,14 @@ class Side:
 
 
 class Pair(NamedTuple):
-    """Both sides, and the loop that they run in."""
+    """Both sides, and the event loop in which they run."""
 
     ours: Side
     stock: Side
     runner: asyncio.Runner
 
     def outcomes(self, request: Request) -> tuple[Outcome, Outcome]:
-        """Return what becomes of a request here and there."""
+        """Return the outcomes of a request on both sides."""
         return self.runner.run(self._outcomes(request))
 
     async def _outcomes(self, request: Request) -> tuple[Outcome, Outcome]:
@@ -167,18 +170,18 @@ class Pair(NamedTuple):
 
 
 def principal_of(token: str) -> dict[str, str]:
-    """Say whom a token speaks for, as stock Connexion asks."""
+    """Return the claims of a token, as stock Connexion requires of its `x-bearerInfoFunc`."""
     return {"sub": token}
 
 
 @contextmanager
 def both() -> Iterator[Pair]:
-    """Yield the service without a database, and stock Connexion with the same contract."""
+    """Yield the service, without a database, and stock Connexion with the same contract."""
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
         ours = RecordingResolver({}, NoContent())
         patch.setattr("handlers.contract.routing.TagResolver", lambda: ours)
         app = create_app(Settings.load({"BETTER_AUTH_SECRET": SECRET}, env_file=Path(os.devnull)))
-        # Connexion's documentation has formats registered so; those that Draft 4 does not know are of a later draft's.
+        # Connexion's documentation registers formats this way. Draft 4 lacks these two, so take a later draft's.
         for name in ("date", "uuid"):
             patch.setitem(
                 Draft4Validator.FORMAT_CHECKER.checkers, name, Draft202012Validator.FORMAT_CHECKER.checkers[name]
@@ -218,11 +221,11 @@ def _scope(request: Request) -> dict[str, Any]:
 
 
 def differences(ours: Outcome, stock: Outcome) -> list[Difference]:
-    """Return all that two outcomes do not agree about."""
+    """Return every difference between two outcomes."""
     if ours.status == stock.status == 204 and ours.arguments is not None and stock.arguments is not None:
         names = sorted((ours.arguments.keys() | stock.arguments.keys()) - OFFERED)
         pairs = [(name, ours.arguments.get(name), stock.arguments.get(name)) for name in names]
-        # By what they look like: to Python, 1 is True and 1.0.
+        # Compare representations, since in Python 1 == True == 1.0.
         return [Difference("argument", *pair) for pair in pairs if repr(pair[1]) != repr(pair[2])]
     if ours.errors and stock.status == 204:
         return [Difference("error", _place(error), error["detail"], stock.arguments) for error in ours.errors]
@@ -232,5 +235,5 @@ def differences(ours: Outcome, stock: Outcome) -> list[Difference]:
 
 
 def _place(error: Mapping[str, str]) -> str:
-    """Return a parameter's name or, after a slash, a place in the body."""
+    """Return the name of a parameter, or a JSON pointer into the body (RFC 6901)."""
     return error.get("name") or f"/{error['pointer'].removeprefix('/')}"

@@ -1,4 +1,4 @@
-"""Values made from a schema of the contract: plain ones that it takes, and those at its limits and just beyond."""
+"""Values derived from a schema of the contract: plain valid ones, and ones at its limits and just beyond."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ BY_FORMAT = {"date": (st.dates().map(str), DAYS), "uuid": (st.uuids().map(str), 
 
 
 def plain(schema: Json) -> Values:
-    """Return values that a schema takes."""
+    """Return a strategy for plain values that a schema allows."""
     match schema:
         case {"allOf": [part]}:
             return plain(part)
@@ -40,7 +40,7 @@ def plain(schema: Json) -> Values:
 
 
 def edges(schema: Json) -> list[Any]:
-    """Return the values at each limit of a schema and beyond, and what is easily taken for one of its values."""
+    """Return the values at each limit of a schema and beyond, and values easily mistaken for valid ones."""
     match schema:
         case {"allOf": [part]}:
             return edges(part)
@@ -69,7 +69,7 @@ def _list_edges(items: Json, most: int) -> list[Any]:
 
 
 def edgy(schema: Json) -> Values:
-    """Return edges and, of text, some that nobody thought of."""
+    """Return a strategy for edges and, if the schema allows text, for random text."""
     known = st.sampled_from(edges(schema))
     unknown = st.text(min_size=1, max_size=4) | st.text("aé,\n", min_size=1, max_size=4)
     return known | unknown if schema.get("type") == "string" else known
