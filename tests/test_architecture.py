@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.server import ROOT
 
-TAGS = {f"handlers.{file.stem}" for file in (ROOT / "handlers").glob("*.py") if not file.stem.startswith("_")}
+TAGS = sorted(f"handlers.{file.stem}" for file in (ROOT / "handlers").glob("*.py") if not file.stem.startswith("_"))
 PRINCIPAL = "handlers.authentication.principal"
 QUERY = {"storage.schema", "storage.errors", "storage.driver.query", "storage.driver.connection"}
 # For each room, the parts of the project that it may import in addition to itself.

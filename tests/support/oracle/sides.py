@@ -32,7 +32,7 @@ Json = Any
 USER = "ada"
 AUTHORIZATION = (b"authorization", f"Bearer {mint(USER)}".encode())
 # Arguments that the service passes to handlers in addition to what the contract declares.
-OFFERED = {"database", "settings", "version", "newest_revision", "principal"}
+OFFERED = {"database", "cursors", "version", "newest_revision", "principal"}
 HEADERS = {
     parameter["name"].lower().replace("-", "_"): parameter["name"]
     for parameter in CONTRACT["components"]["parameters"].values()
@@ -105,7 +105,7 @@ class RecordingResolver(TagResolver):
     """A resolver whose handlers have the signatures of the real ones, but only record their arguments."""
 
     def __init__(self, headers: Mapping[str, str], response: Any) -> None:
-        """Make every handler return `response`; `headers` maps arguments to headers that it must read from the request."""
+        """Make every handler return `response`; `headers` maps arguments to the headers that a handler must read."""
         self.arguments: dict[str, Any] | None = None
         self._headers = headers
         self._response = response

@@ -17,6 +17,7 @@ from tests.support.oracle.explanations import (
     has_two_media_types,
     is_capitalised_boolean,
     is_chunked,
+    is_converted,
     is_date,
     is_for_another_user,
     is_joined,
@@ -57,6 +58,11 @@ WANTED = {
         "As for dates.",
         is_uuid,
         Request("GET", f"{TASKS}/{ID}"),
+    ),
+    "bodies are converted by their schema": Wanted(
+        "Handlers receive the types that storage uses, and the contract's defaults; stock Connexion passes the JSON.",
+        is_converted,
+        Request("POST", TASKS, headers=(JSON,), body=b'{"title": "t", "due_date": "2026-01-31"}'),
     ),
     "commas are ordinary characters": Wanted(
         "The contract says `explode`: each occurrence of a parameter adds one value. A tag may contain a comma.",
