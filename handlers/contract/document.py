@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import orjson
 import yaml
 from connexion.exceptions import InvalidSpecification
+from connexion.spec import Specification
 from jsonschema import ValidationError
 
 from handlers.contract.errors import ContractError
-from handlers.contract.specification import load
 
 CONTRACT_FILE = Path(__file__).parents[2] / "openapi.yaml"
 
@@ -32,7 +32,8 @@ class Contract:
         try:
             document = yaml.load(source, yaml.CSafeLoader)
             self.json = orjson.dumps(document)
-            self.specification = load(document)
+            # From a dict: Connexion would run a file through Jinja2.
+            self.specification = Specification.load(document)
         except (yaml.YAMLError, ValidationError, InvalidSpecification) as error:
             raise ContractError(f"{CONTRACT_FILE.name} is not an OpenAPI 3.0 document: {error}") from error
 
