@@ -54,6 +54,7 @@ def changed(answer: httpx.Response, status: int, headers: dict[str, Any], body: 
         (304, {}, b"", "there is a body, and none is declared"),
         (304, {"content-type": None, "cache-control": None}, b"", "the header cache-control is missing"),
     ],
+    ids=str,
 )
 def test_a_response_that_violates_the_contract_is_reported(
     ada: User, status: int, headers: dict[str, Any], body: Any, fault: str
@@ -92,7 +93,7 @@ def answer_nothing(_: httpx.Request) -> httpx.Response:
 
 
 @pytest.mark.parametrize("path", ["/health", "/api/a/tasks", "/api/%2e%2e/tasks?limit=1", "/%68ealth"])
-def test_every_http_client_in_the_tests_has_its_responses_checked(path: str) -> None:
+def test_every_http_client_checks_its_responses_against_the_contract(path: str) -> None:
     nobody = httpx.MockTransport(answer_nothing)
     with httpx.Client(transport=nobody) as client, pytest.raises(NotInContract):
         client.get(f"http://nobody{path}")

@@ -24,7 +24,11 @@ def send(user: User, method: str, target: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize("depth", [250, 254, 255, 300, 1000, 1023, 1024, 1025])
-@pytest.mark.parametrize("before", [b'{"title": "t", "z": ', b'{"title": "t", "tags": ', b'{"title": ', b""])
+@pytest.mark.parametrize(
+    "before",
+    [b'{"title": "t", "z": ', b'{"title": "t", "tags": ', b'{"title": ', b""],
+    ids=["unknown member", "tags", "title", "whole body"],
+)
 def test_an_invalid_body_is_rejected_at_any_depth_of_nesting(ada: User, before: bytes, depth: int) -> None:
     content = before + b"[" * depth + b"]" * depth + (b"}" if before else b"")
     response = ada.request("POST", "/tasks", content=content, headers=JSON)
@@ -76,8 +80,10 @@ def head_of(ada: User, line: bytes, *fields: bytes) -> bytes:
     return b"\r\n".join([line, b"Host: x", authorization, *fields, b"", b""])
 
 
-@pytest.mark.parametrize("segments", [1, 2])
-@pytest.mark.parametrize("upgrade", [UPGRADE, b"Connection: Upgrade\r\nUpgrade: websocket\r\n"])
+@pytest.mark.parametrize("segments", [1, 2], ids=["one segment", "two segments"])
+@pytest.mark.parametrize(
+    "upgrade", [UPGRADE, b"Connection: Upgrade\r\nUpgrade: websocket\r\n"], ids=["h2c", "websocket"]
+)
 def test_an_upgrade_is_ignored_and_its_body_is_not_read_as_a_request(ada: User, upgrade: bytes, segments: int) -> None:
     content = b'{"title": "GET /smuggled HTTP/1.1"}'
     line = f"POST /api/{ada.id}/tasks HTTP/1.1".encode()
@@ -96,7 +102,9 @@ def test_many_pipelined_upgrades_each_get_a_response(server: str) -> None:
     assert send_raw(server, one * 600 + last).count(b"HTTP/1.1 ") == 601
 
 
-@pytest.mark.parametrize("garbage", [b"GARBAGE\r\n\r\n", b"CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n"])
+@pytest.mark.parametrize(
+    "garbage", [b"GARBAGE\r\n\r\n", b"CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["garbage", "CONNECT"]
+)
 def test_unparsable_input_returns_400_after_the_responses_to_earlier_requests(ada: User, garbage: bytes) -> None:
     content = b'{"title": "kept"}'
     length = b"Content-Length: %d" % len(content)
@@ -116,7 +124,9 @@ def test_a_malformed_chunked_body_is_rejected_at_once(ada: User) -> None:
     assert send_raw(str(ada.http.base_url), head + b"nonsense\r\n").startswith(b"HTTP/1.1 400 ")
 
 
-@pytest.mark.parametrize("field", [b"X-A: ", b"X-" + b"A" * 20_000 + b": b\r\n"])
+@pytest.mark.parametrize(
+    "field", [b"X-A: ", b"X-" + b"A" * 20_000 + b": b\r\n"], ids=["one long value", "many long names"]
+)
 def test_a_request_head_above_64_kib_is_rejected(server: str, field: bytes) -> None:
     segment = field + b"a" * 10_000
     answer = send_raw(server, b"GET /health HTTP/1.1\r\n", *[segment] * (1 + 65_536 // len(segment)))

@@ -146,7 +146,7 @@ def test_an_error_in_the_query_is_reported_once_in_plain_words(ada: User, query:
     assert ada.get(f"/tasks?{query}").json()["errors"] == [{"in": "query", "name": name, "detail": words}]
 
 
-def test_an_invalid_cursor_combined_with_an_offset_is_two_errors(ada: User) -> None:
+def test_an_invalid_cursor_with_an_offset_is_reported_as_two_errors(ada: User) -> None:
     assert faults(ada.get("/tasks?cursor=abcd&offset=0")) == {("query", "cursor"), ("query", "offset")}
 
 
@@ -366,8 +366,8 @@ def test_operations_without_a_user_in_their_path_reject_unknown_parameters(ada: 
 
 
 @pytest.mark.parametrize(("size", "status"), [(LIMIT, 201), (LIMIT + 1, 413)])
-@pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_above_64_kib_returns_413(ada: User, size: int, status: int, chunked: bool) -> None:
+@pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "chunked"])
+def test_a_body_may_have_at_most_64_kib(ada: User, size: int, status: int, chunked: bool) -> None:
     content = b'{"title": "t"}'.ljust(size)
 
     def chunks() -> Iterator[bytes]:
@@ -430,13 +430,13 @@ def test_a_body_with_a_content_encoding_returns_415(ada: User, encoding: str) ->
     )
 
 
-@pytest.mark.parametrize("headers", [{}, JSON])
+@pytest.mark.parametrize("headers", [{}, JSON], ids=["no media type", "JSON"])
 def test_a_missing_body_is_rejected(ada: User, headers: dict[str, str]) -> None:
     assert faults(ada.request("POST", "/tasks", headers=headers)) == {("body", "")}
     assert faults(ada.request("PATCH", f"/tasks/{uuid4()}", headers=headers)) == {("body", "")}
 
 
-def test_of_several_errors_the_first_in_a_fixed_order_is_returned(server: str, ada: User, grace: User) -> None:
+def test_errors_take_precedence_in_a_fixed_order(server: str, ada: User, grace: User) -> None:
     """The order is 401, 403, 413 and 415, 400, 404."""
     too_large = json.dumps({"title": "x" * 70_000})
 

@@ -151,8 +151,9 @@ def test_the_task_list_returns_every_match_in_the_requested_order(
         ("search=BOTH", ["both"]),
         ("tag_match=all", ["both", "comma", "a"]),
     ],
+    ids=str,
 )
-def test_each_filter_returns_the_matching_titles(ada: User, query: str, titles: list[str]) -> None:
+def test_each_filter_returns_the_matching_tasks(ada: User, query: str, titles: list[str]) -> None:
     ada.create("a", tags=["a"], due_date="2026-01-02", priority="High")
     ada.create("comma", tags=["a,b"], priority="Low")
     ada.create("both", tags=["b", "a"], due_date="2026-01-03", completed=True)

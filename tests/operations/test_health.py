@@ -20,7 +20,7 @@ from tests.support.postgres import end_sessions, new_database, postmaster, priva
 from tests.support.server import serve, start
 
 
-def test_health_is_healthy_while_the_database_is_up(server: str) -> None:
+def test_health_reports_healthy_while_the_database_is_up(server: str) -> None:
     response = httpx.get(f"{server}/health")
     assert response.status_code == 200
     assert response.headers["Cache-Control"] == "no-store"
@@ -164,7 +164,7 @@ def test_a_connection_lost_before_its_statement_was_read_fails_the_request_at_on
     assert "took longer" not in log
 
 
-def test_health_is_healthy_while_every_pooled_connection_is_in_use(tmp_path: Path) -> None:
+def test_health_reports_healthy_while_every_pooled_connection_is_in_use(tmp_path: Path) -> None:
     with (
         private_postgres() as url,
         serve(tmp_path, DATABASE_URL=url, DATABASE_POOL_MAX_SIZE="2") as server,

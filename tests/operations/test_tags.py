@@ -45,7 +45,7 @@ def test_tags_of_other_users_are_not_listed(ada: User, grace: User) -> None:
     assert tags(ada) == [{"name": "mine", "usage_count": 1}]
 
 
-def test_the_etag_of_the_tags_changes_with_the_users_own_writes_only(ada: User, grace: User) -> None:
+def test_the_etag_of_the_tag_list_changes_only_with_the_users_own_writes(ada: User, grace: User) -> None:
     task = ada.create(tags=["a"])
     before = ada.get("/tags").headers["ETag"]
     grace.create(tags=["a"])

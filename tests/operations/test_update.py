@@ -39,8 +39,9 @@ def without(task: Json, *names: str) -> Json:
         ("tags", ["shopping", "home"]),
         ("tags", ["new", "home"]),
     ],
+    ids=str,
 )
-def test_a_patch_changes_only_the_member_that_it_contains(ada: User, member: str, value: Any, media_type: str) -> None:
+def test_a_patch_changes_only_the_given_member(ada: User, member: str, value: Any, media_type: str) -> None:
     task = ada.create(**FULL)
     response = ada.patch(task["id"], {member: value}, headers={"Content-Type": media_type})
     assert response.status_code == 200

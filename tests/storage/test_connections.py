@@ -153,7 +153,7 @@ def test_a_silent_database_does_not_keep_the_service_from_stopping(tmp_path: Pat
         assert [one.result().status_code for one in asked] == [503] * 6
 
 
-def test_requests_fail_while_the_database_is_silent_after_login_and_succeed_once_it_responds(tmp_path: Path) -> None:
+def test_requests_return_503_only_while_the_database_stays_silent_after_login(tmp_path: Path) -> None:
     settings = {"DATABASE_STATEMENT_TIMEOUT": "1", "DATABASE_POOL_TIMEOUT": "2", "DATABASE_POOL_MAX_SIZE": "2"}
     with (
         behind_proxy(tmp_path, **settings) as (url, proxy, service),

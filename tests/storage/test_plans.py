@@ -206,6 +206,6 @@ def prepared(database: str, filters: Filters) -> list[str]:
     return asyncio.run(ask())
 
 
-def test_a_search_is_planned_for_each_term_and_every_other_list_once(database: str) -> None:
+def test_a_search_is_planned_for_each_term_and_other_lists_only_once(database: str) -> None:
     assert len(prepared(database, Filters())) == 1
     assert prepared(database, Filters(search="c4")) == []
