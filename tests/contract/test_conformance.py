@@ -1,4 +1,4 @@
-"""The check of every answer: what is not as the contract says fails a test, and so does what no test has seen."""
+"""The check of every response: a test fails if one violates the contract, a full run if a declared one never occurs."""
 
 import asyncio
 import os
@@ -18,7 +18,10 @@ from tests.support.server import ROOT
 
 
 def changed(answer: httpx.Response, status: int, headers: dict[str, Any], body: Any) -> httpx.Response:
-    """Return an answer with another status, some headers or members changed, None for left out, or another body."""
+    """Return a response with another status, with some headers or members changed, or with another body.
+
+    A header whose new value is None is removed, and so is a member whose new value is "left out".
+    """
     if isinstance(body, dict):
         body = orjson.dumps({name: value for name, value in {**answer.json(), **body}.items() if value != "left out"})
     given = {name: value for name, value in {**answer.headers, **headers}.items() if value is not None}
@@ -51,8 +54,9 @@ def changed(answer: httpx.Response, status: int, headers: dict[str, Any], body: 
         (304, {}, b"", "there is a body, and none is declared"),
         (304, {"content-type": None, "cache-control": None}, b"", "the header cache-control is missing"),
     ],
+    ids=str,
 )
-def test_an_answer_that_is_not_declared_is_told(
+def test_a_response_that_violates_the_contract_is_reported(
     ada: User, status: int, headers: dict[str, Any], body: Any, fault: str
 ) -> None:
     answer = ada.get(f"/tasks/{ada.create()['id']}")
@@ -60,13 +64,13 @@ def test_an_answer_that_is_not_declared_is_told(
         check(changed(answer, status, headers, body))
 
 
-def test_an_answer_without_content_has_no_length(ada: User) -> None:
+def test_a_204_must_not_have_a_content_length(ada: User) -> None:
     answer = ada.request("DELETE", f"/tasks/{ada.create()['id']}")
     with pytest.raises(NotInContract, match="a 204 has a Content-Length"):
         check(changed(answer, 204, {"content-length": "0"}, b""))
 
 
-def test_an_answer_to_head_is_held_to_the_headers_of_get_and_has_no_body(ada: User) -> None:
+def test_a_response_to_head_must_have_the_headers_of_get_and_no_body(ada: User) -> None:
     answer = ada.request("HEAD", "/tasks")
     for headers, body in ({"etag": None}, b""), ({}, b"{}"):
         with pytest.raises(NotInContract, match=r"^list_tasks 200: "):
@@ -74,7 +78,7 @@ def test_an_answer_to_head_is_held_to_the_headers_of_get_and_has_no_body(ada: Us
 
 
 @pytest.mark.parametrize("header", ["allow", "x-request-id"])
-def test_a_method_that_is_no_operation_is_answered_as_the_description_says(ada: User, header: str) -> None:
+def test_responses_to_options_and_unsupported_methods_must_match_the_description(ada: User, header: str) -> None:
     for method, status in ("OPTIONS", 204), ("PUT", 405):
         answer = ada.request(method, "/tasks")
         check(answer)
@@ -84,12 +88,12 @@ def test_a_method_that_is_no_operation_is_answered_as_the_description_says(ada: 
 
 
 def answer_nothing(_: httpx.Request) -> httpx.Response:
-    """Answer as no server of ours does."""
+    """Return a response that the contract does not declare for any operation."""
     return httpx.Response(200)
 
 
 @pytest.mark.parametrize("path", ["/health", "/api/a/tasks", "/api/%2e%2e/tasks?limit=1", "/%68ealth"])
-def test_whoever_asks_is_told(path: str) -> None:
+def test_every_http_client_checks_its_responses_against_the_contract(path: str) -> None:
     nobody = httpx.MockTransport(answer_nothing)
     with httpx.Client(transport=nobody) as client, pytest.raises(NotInContract):
         client.get(f"http://nobody{path}")
@@ -123,7 +127,7 @@ def test_all_but_one():
 """
 
 
-def test_a_run_of_all_tests_fails_while_an_answer_has_not_been_seen(tmp_path: Path) -> None:
+def test_a_full_run_fails_if_no_test_produces_a_declared_response(tmp_path: Path) -> None:
     def run(*arguments: str) -> tuple[int, str]:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "xdist", "-W", "ignore", *arguments]
         env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
@@ -136,6 +140,6 @@ def test_a_run_of_all_tests_fails_while_an_answer_has_not_been_seen(tmp_path: Pa
     (tmp_path / "test_it.py").write_text(TEST)
     seen = f"{len(DECLARED) - 1} of {len(DECLARED)} (operation, status) pairs produced"
     missing = f"contract: {seen}; missing: create_task 201"
-    # With processes of pytest-xdist, which hand over what they have seen.
+    # With workers of pytest-xdist, which pass on the responses that they have seen.
     assert run("-n", "1") == (1, missing)
     assert run("test_it.py") == (0, "")

@@ -1,4 +1,4 @@
-"""The contract itself: complete, bounded, and its examples true to its schemas."""
+"""The contract itself: it is complete and bounded, and its examples match its schemas."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ EACH_OPERATION = pytest.mark.parametrize("operation", NAMED.values(), ids=NAMED)
 
 
 def schemas(part: Json, place: str = "") -> Iterator[tuple[str, Json]]:
-    """Yield every Schema Object below a part of the document, and where it is."""
+    """Yield the path and the value of every Schema Object below a part of the document."""
     if isinstance(part, dict):
         if isinstance(part.get("type"), str):
             yield place, part
@@ -42,7 +42,7 @@ def contents(part: Json) -> Iterator[Json]:
 
 
 def media_types(operation: Json) -> Iterator[tuple[str, Json]]:
-    """Yield every body of an operation that is declared: whose it is, and its Media Type Object."""
+    """Yield every declared body of an operation: `request` or a status, and the Media Type Object."""
     for content in operation.get("requestBody", {}).get("content", {}).values():
         yield "request", content
     for status, response in operation["responses"].items():
@@ -51,7 +51,7 @@ def media_types(operation: Json) -> Iterator[tuple[str, Json]]:
 
 
 @EACH_OPERATION
-def test_an_operation_says_what_it_is(operation: Json) -> None:
+def test_every_operation_has_a_summary_a_description_a_name_and_one_tag(operation: Json) -> None:
     assert operation["summary"]
     assert operation["description"]
     assert re.fullmatch("[a-z]+(_[a-z]+)*", operation["operationId"])
@@ -59,7 +59,7 @@ def test_an_operation_says_what_it_is(operation: Json) -> None:
 
 
 @EACH_OPERATION
-def test_every_body_has_an_example_that_its_schema_takes(operation: Json) -> None:
+def test_every_body_has_an_example_that_matches_its_schema(operation: Json) -> None:
     bodies = list(media_types(operation))
     assert bodies
     for whose, content in bodies:
@@ -70,7 +70,7 @@ def test_every_body_has_an_example_that_its_schema_takes(operation: Json) -> Non
 
 
 @EACH_OPERATION
-def test_an_operation_names_the_statuses_and_headers_that_all_of_its_kind_have(operation: Json) -> None:
+def test_every_operation_declares_the_statuses_and_headers_common_to_its_kind(operation: Json) -> None:
     responses = operation["responses"]
     assert "400" in responses
     assert ("401" in responses) == (operation.get("security") != [])
@@ -84,7 +84,7 @@ def test_an_operation_names_the_statuses_and_headers_that_all_of_its_kind_have(o
 
 
 @EACH_OPERATION
-def test_each_problem_has_a_type_of_its_own_that_clients_can_tell_it_by(operation: Json) -> None:
+def test_each_error_response_of_an_operation_has_its_own_problem_type(operation: Json) -> None:
     schemas_of_problems = [
         response["content"]["application/problem+json"]["schema"]
         for response in operation["responses"].values()
@@ -95,7 +95,7 @@ def test_each_problem_has_a_type_of_its_own_that_clients_can_tell_it_by(operatio
     assert len({one[0] for one in types}) == len(types)
 
 
-def test_what_storage_knows_by_name_is_what_the_contract_names() -> None:
+def test_storage_and_the_contract_agree_on_fields_priorities_and_sort_keys() -> None:
     assert set(WRITTEN["components"]["schemas"]["Priority"]["enum"]) == PRIORITIES.keys()
     parameters = {one.get("name"): one for one in WRITTEN["paths"]["/api/{user_id}/tasks"]["get"]["parameters"]}
     assert set(parameters["sort_by"]["schema"]["enum"]) == _KEY_TYPES.keys()
@@ -104,13 +104,13 @@ def test_what_storage_knows_by_name_is_what_the_contract_names() -> None:
     assert set(WRITTEN["components"]["schemas"]["Task"]["properties"]) == set(Task._fields)
 
 
-def test_only_health_is_public() -> None:
+def test_only_the_health_operations_are_public() -> None:
     assert WRITTEN["security"] == [{"bearerAuth": []}]
     public = [name for name, operation in NAMED.items() if operation.get("security") == []]
     assert public == ["GET /health", "GET /health/live", "GET /health/ready"]
 
 
-def test_every_text_and_every_list_is_bounded() -> None:
+def test_every_string_array_and_integer_is_bounded() -> None:
     found = list(schemas(WRITTEN))
     assert len(found) > 50
     for place, schema in found:
@@ -122,14 +122,14 @@ def test_every_text_and_every_list_is_bounded() -> None:
             assert {"minimum", "maximum"} <= schema.keys(), place
 
 
-def test_what_clients_send_has_no_room_for_the_unknown() -> None:
+def test_every_request_body_forbids_unknown_members() -> None:
     for name, operation in NAMED.items():
         for whose, content in media_types(operation):
             if whose == "request":
                 assert content["schema"]["additionalProperties"] is False, name
 
 
-def test_every_schema_of_a_body_has_a_name() -> None:
+def test_every_body_refers_to_a_named_schema() -> None:
     found = list(contents(WRITTEN))
     assert len(found) > 15
     for content in found:

@@ -1,4 +1,4 @@
-"""Contract and handlers hold together: where they disagree, the start fails with a sentence that names the fault."""
+"""Contract and handlers must agree: where they do not, startup fails with a sentence that names the disagreement."""
 
 import subprocess
 from pathlib import Path
@@ -30,7 +30,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 def start(copy: Path, program: str = CREATE_APP) -> subprocess.CompletedProcess[str]:
-    """Run a program on the copy, with a database that nobody reaches: none is needed to compare."""
+    """Run a program on the copy, with an unreachable database: the comparison needs none."""
     env = environment(DATABASE_URL="postgresql://127.0.0.1:1/todo", PYTHONPATH=str(copy))
     return forked.run(["-c", program], copy, env)
 

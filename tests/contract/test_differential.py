@@ -1,4 +1,4 @@
-"""The compiled request path against stock Connexion's: the same requests taken, the same arguments handed over."""
+"""The compiled request path and stock Connexion accept the same requests and pass on the same arguments."""
 
 import logging
 import operator
@@ -15,7 +15,7 @@ from tests.support.oracle.outsiders import requests_by_schemathesis
 from tests.support.oracle.sides import OPERATIONS, Operation, Pair, Request, both, differences
 from tests.support.oracle.wanted import WANTED
 
-# For whoever looks for more than a change's own faults: so many for each parameter, and others each time.
+# For a longer search: this many examples for each parameter, and different ones in every run.
 FUZZ = os.environ.get("FUZZ_EXAMPLES")
 NAME = operator.attrgetter("name")
 WITH_INPUT = [operation for operation in OPERATIONS if operation.parameters]
@@ -24,7 +24,7 @@ EACH_OPERATION = pytest.mark.parametrize("operation", OPERATIONS, ids=NAME)
 
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
-    """Yield both, silent: each refusal is a line in stock Connexion's log."""
+    """Yield both applications with logging off: stock Connexion logs every request that it rejects."""
     logging.disable(logging.CRITICAL)
     with both() as pair:
         yield pair
@@ -32,7 +32,7 @@ def pair() -> Iterator[Pair]:
 
 
 def status(pair: Pair, request: Request) -> int:
-    """Fail unless all differences that a request shows are wanted ones; return our answer's status."""
+    """Fail unless every difference that a request shows is intended; return the status of our response."""
     ours, stock = pair.outcomes(request)
     assert ours.status != 500, request
     for found in differences(ours, stock):
@@ -41,10 +41,10 @@ def status(pair: Pair, request: Request) -> int:
 
 
 def statuses(pair: Pair, requests: SearchStrategy[Request], number: int) -> set[int]:
-    """Compare so many requests; return our answers' statuses."""
+    """Compare the applications on this many requests; return the statuses of our responses."""
     seen = set()
 
-    # A busy machine is no fault.
+    # A busy machine must not fail the test.
     @settings(max_examples=number, derandomize=not FUZZ, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(requests)
     def compare(request: Request) -> None:
@@ -55,22 +55,22 @@ def statuses(pair: Pair, requests: SearchStrategy[Request], number: int) -> set[
 
 
 @EACH_OPERATION
-def test_each_limit_is_where_stock_connexion_has_it(pair: Pair, operation: Operation) -> None:
+def test_each_limit_is_the_same_as_in_stock_connexion(pair: Pair, operation: Operation) -> None:
     assert {status(pair, request) for request in each_edge(operation)} >= {204, 400}
 
 
 @EACH_OPERATION
-def test_requests_are_read_as_stock_connexion_reads_them(pair: Pair, operation: Operation) -> None:
+def test_random_requests_are_read_as_in_stock_connexion(pair: Pair, operation: Operation) -> None:
     assert statuses(pair, requests_for(operation), operation.size * int(FUZZ or 8)) >= {204, 400}
 
 
 @pytest.mark.parametrize("operation", WITH_INPUT, ids=NAME)
-def test_requests_that_schemathesis_makes_are_read_so_too(pair: Pair, operation: Operation) -> None:
+def test_requests_from_schemathesis_are_read_as_in_stock_connexion(pair: Pair, operation: Operation) -> None:
     assert statuses(pair, requests_by_schemathesis(operation), operation.size * int(FUZZ or 1)) >= {204}
 
 
 @pytest.mark.parametrize("name", WANTED)
-def test_each_wanted_difference_is_still_there_and_has_no_other_reason(pair: Pair, name: str) -> None:
+def test_each_intended_difference_still_exists_and_has_a_single_explanation(pair: Pair, name: str) -> None:
     request = WANTED[name].example
     found = differences(*pair.outcomes(request))
     assert found

@@ -1,4 +1,4 @@
-"""Schemathesis, which knows the contract only, finds no request that the service answers against it.
+"""Schemathesis, given only the contract, finds no request whose response violates it.
 
 `make fuzz` runs the same for longer, with another seed.
 """
@@ -33,13 +33,13 @@ LINKS = {
 
 @pytest.fixture(scope="module")
 def database(postgres: str) -> str:
-    """Return the URL of a database for this file's server only."""
+    """Return the URL of a database that only this file's server uses."""
     return odd_database(postgres)
 
 
 @pytest.fixture(scope="module")
 def service(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Yield a service whose log is this file's only."""
+    """Yield a service that only this file uses, so that its log holds nothing else."""
     with start(tmp_path_factory.mktemp("server"), DATABASE_URL=database) as service:
         yield service
 
@@ -52,13 +52,13 @@ def server(service: Service) -> str:
 
 @pytest.fixture(autouse=True)
 def sound(service: Service, database: str) -> Iterator[None]:
-    """Fail unless, after a test, no request was answered with a 5xx and what is stored is as it must be."""
+    """Fail after a test if any request got a 5xx response or the stored rows are inconsistent."""
     yield
     assert re.findall(r".* 5\d\d [0-9.]+ ms$|.*Traceback.*", service.log.read_text(), re.MULTILINE) == []
     check_integrity(database)
 
 
-def test_no_request_of_a_users_is_answered_against_the_contract(
+def test_no_response_to_a_users_request_violates_the_contract(
     server: str, ada: User, grace: User, tmp_path: Path, database: str
 ) -> None:
     grace.create()
@@ -66,23 +66,23 @@ def test_no_request_of_a_users_is_answered_against_the_contract(
     exchanges = examine(server, tmp_path, *BUDGET, users=[ada.id, grace.id], pinned={"user_id": ada.id}, seed=SEED)
     assert [row for row in rows(database) if ada.id not in row] == others
     assert not any(map(is_afterlife, lives(exchanges)))
-    # How far a run gets in the time that it is given, or with other requests, is luck.
+    # How far a run with a time limit gets is a matter of luck.
     if not BUDGET:
         reached_everything(exchanges)
 
 
 def reached_everything(exchanges: list[Exchange]) -> None:
-    """Fail unless all phases ran, every link was followed and led to something, and tasks had whole lives."""
+    """Fail unless every phase ran, every link led to a success, and some task was read, changed and deleted."""
     assert {exchange.phase for exchange in exchanges} == {"examples", "coverage", "fuzzing", "stateful"}
     followed = [(exchange.link.rpartition(" -> ")[0], exchange.status) for exchange in exchanges if exchange.link]
     assert {link for link, _ in followed} == LINKS
-    # What they bring along, If-Match above all, is taken; after a DELETE there is nothing.
+    # The values that a link passes on, such as If-Match, are accepted. After a DELETE there is nothing to find.
     assert {link for link, status in followed if status < 400} >= {link for link in LINKS if "[204]" not in link}
     assert any(is_whole_life(life) for life in lives(exchanges))
 
 
 def lives(exchanges: list[Exchange]) -> list[list[tuple[str, int]]]:
-    """Return for each task what was done to it, in the stateful phase, and how that was answered."""
+    """Return, for each task, the methods and statuses of its requests in the stateful phase, in order."""
     tasks = defaultdict(list)
     for exchange in exchanges:
         if exchange.phase == "stateful" and exchange.template == "/api/{user_id}/tasks/{task_id}":
@@ -91,18 +91,18 @@ def lives(exchanges: list[Exchange]) -> list[list[tuple[str, int]]]:
 
 
 def is_afterlife(life: list[tuple[str, int]]) -> bool:
-    """Tell whether a task was found after it had been deleted."""
+    """Return whether a task was found after its deletion."""
     steps = iter(life)
     return ("DELETE", 204) in steps and any(status < 400 for _, status in steps)
 
 
 def is_whole_life(life: list[tuple[str, int]]) -> bool:
-    """Tell whether a task was read, changed and deleted, in this order, and not found after that."""
+    """Return whether a task was read, changed and deleted, in this order, and then not found."""
     steps = iter(life)
     return all(step in steps for step in (("GET", 200), ("PATCH", 200), ("DELETE", 204), ("GET", 404)))
 
 
-def test_without_a_token_only_public_operations_answer_below_401(
+def test_without_a_token_only_public_operations_return_a_status_below_401(
     server: str, ada: User, tmp_path: Path, database: str
 ) -> None:
     task = ada.create()
@@ -114,7 +114,7 @@ def test_without_a_token_only_public_operations_answer_below_401(
     assert rows(database) == before
 
 
-def test_with_another_users_token_every_path_of_a_users_is_forbidden_and_nothing_is_written(
+def test_with_another_users_token_every_path_of_a_user_returns_403_and_nothing_is_written(
     server: str, ada: User, grace: User, tmp_path: Path, database: str
 ) -> None:
     task = ada.create()
@@ -122,13 +122,13 @@ def test_with_another_users_token_every_path_of_a_users_is_forbidden_and_nothing
     pinned = {"user_id": ada.id, "task_id": task["id"]}
     answers = answers_to(examine(server, tmp_path, *BRIEFLY, users=[grace.id], pinned=pinned, seed=SEED))
     for operation in OF_A_USER:
-        # 401 is for the tokens that Schemathesis damages or leaves out.
+        # Schemathesis damages or omits some of the tokens: those requests get a 401.
         assert answers[operation] - {401} == {403}, operation
     assert rows(database) == before
 
 
 def answers_to(exchanges: list[Exchange]) -> dict[tuple[str, str], set[int]]:
-    """Return with which statuses each operation was answered; methods that a path does not take are none."""
+    """Return the statuses of each operation's responses, without methods that a path does not support."""
     answers = defaultdict(set)
     for exchange in exchanges:
         if (exchange.method, exchange.template) in OPERATIONS:

@@ -1,4 +1,4 @@
-"""The corpus of hostile input: each case gets its answer, and ten thousand of them leave the server as it was."""
+"""The corpus of hostile input: each case gets the expected response, and ten thousand leave the server unharmed."""
 
 import os
 import re
@@ -23,13 +23,13 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @pytest.fixture(scope="module")
 def service(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Yield a running service of which the process and the log are known."""
+    """Yield a running service with its process and its log."""
     with start(tmp_path_factory.mktemp("hostile"), DATABASE_URL=database) as service:
         yield service
 
 
 def send(service: Service, case: Case) -> list[httpx.Response]:
-    """Send a case, and return its answers, which have its statuses and are what they must be."""
+    """Send a case; return its responses, after checking their statuses and their form."""
     with Connection(service.url) as connection:
         answers, kept = connection.exchange(case)
     assert [answer.status_code for answer in answers] == list(case.statuses)
@@ -42,7 +42,7 @@ def send(service: Service, case: Case) -> list[httpx.Response]:
 
 
 def is_problem(answer: httpx.Response) -> bool:
-    """Tell whether an answer is a client's error, told as a problem document that has the request's id."""
+    """Return whether a response reports a client error as a problem document with the request's id."""
     problem = answer.json()
     return (
         answer.headers["Content-Type"] == "application/problem+json"
@@ -52,7 +52,7 @@ def is_problem(answer: httpx.Response) -> bool:
 
 
 def hold_to_the_contract(case: Case, answer: httpx.Response) -> None:
-    """Fail unless an answer is as the contract declares, where the case's path is a plain one, and no preflight."""
+    """Check a response against the contract if the case has a plain path and is not a preflight request."""
     line = re.match(rb"([A-Z]+) (/[\w/-]{1,1000})[ ?]", case.request)
     if line is not None and b"Access-Control-Request-Method" not in case.request:
         answer.request = httpx.Request(line[1].decode(), f"http://todo.example.com{line[2].decode()}")
@@ -60,12 +60,12 @@ def hold_to_the_contract(case: Case, answer: httpx.Response) -> None:
 
 
 @pytest.mark.parametrize("case", [case for case in CORPUS if case not in BEARING], ids=lambda case: case.name)
-def test_each_request_gets_its_status(service: Service, case: Case) -> None:
+def test_each_hostile_request_gets_the_expected_status(service: Service, case: Case) -> None:
     send(service, case)
 
 
 @pytest.mark.parametrize("case", BEARING, ids=lambda case: case.name)
-def test_each_token_is_accepted_or_refused_as_invalid(service: Service, case: Case) -> None:
+def test_each_hostile_token_is_accepted_or_rejected_as_invalid(service: Service, case: Case) -> None:
     (answer,) = send(service, case)
     if answer.status_code == 401:
         assert answer.headers["WWW-Authenticate"].startswith('Bearer error="invalid_token"')
@@ -74,7 +74,7 @@ def test_each_token_is_accepted_or_refused_as_invalid(service: Service, case: Ca
 
 
 def batches(cases: list[Case]) -> Iterator[list[Case]]:
-    """Yield cases in groups that can be sent in one go: what ends the connection comes last."""
+    """Yield cases in groups that can be sent at once: a case that ends the connection comes last in its group."""
     group: list[Case] = []
     for case in cases:
         group.append(case)
@@ -86,7 +86,7 @@ def batches(cases: list[Case]) -> Iterator[list[Case]]:
 
 
 def send_all(service: Service) -> Counter[int]:
-    """Send the whole corpus, many cases in one go, and return how often each status was answered."""
+    """Send the whole corpus, many cases at once; return how often each status was returned."""
     statuses: Counter[int] = Counter()
     for group in batches(CORPUS):
         with Connection(service.url) as connection:
@@ -98,7 +98,7 @@ def send_all(service: Service) -> Counter[int]:
 
 
 def resident(process: int) -> int:
-    """Return how many bytes of memory a process has."""
+    """Return the resident memory of a process in bytes."""
     return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * PAGE
 
 
@@ -107,14 +107,14 @@ def total(user: User) -> int:
     return int(user.get("/tasks", params={"limit": 1}).json()["total"])
 
 
-def test_ten_thousand_of_them_leave_the_server_as_it_was(service: Service) -> None:
+def test_ten_thousand_hostile_requests_leave_the_server_unharmed(service: Service) -> None:
     with User(service.url, USER) as user:
         send_all(service)
         before, tasks = resident(service.process.pid), total(user)
         sent: Counter[int] = Counter()
         while sent.total() < 10_000:
             sent += send_all(service)
-        # 300 bytes for each: what is kept of a request would be more, and what Python keeps for itself is less.
+        # 300 bytes a request: anything kept from a request would take more, and what Python caches takes less.
         assert resident(service.process.pid) - before < 3 * 2**20
         assert total(user) == tasks + sent[201]
         user.create("still here")

@@ -1,4 +1,4 @@
-"""The linters of the contract see the faults that they are for, and each waiver is still needed where it is."""
+"""The contract's linters find the errors that they are used for, and every waiver is still needed where it applies."""
 
 import json
 import shutil
@@ -15,11 +15,11 @@ NODE_MODULES = ROOT / "tests" / "node_modules"
 RULES: Any = yaml.safe_load((ROOT / "tests" / "checks" / "spectral.yaml").read_bytes())
 
 pytestmark = pytest.mark.skipif(
-    not (NODE_MODULES / ".bin" / "spectral").exists(), reason="the linters are not installed: make test does"
+    not (NODE_MODULES / ".bin" / "spectral").exists(), reason="the linters are not installed: run `make test`"
 )
 
 Findings = set[tuple[str, str]]
-"""What a linter finds: a rule, and where it is broken, as a JSON pointer."""
+"""The findings of a linter: each a rule, and the JSON pointer of the place that breaks it."""
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 def plant(copy: Path, faults: dict[str, str]) -> None:
-    """Replace the first occurrence of some texts, which must be there, in the contract."""
+    """Replace the first occurrence of each text in the contract; fail if one is missing."""
     text = (copy / "openapi.yaml").read_text()
     for old, new in faults.items():
         assert old in text
@@ -42,24 +42,24 @@ def plant(copy: Path, faults: dict[str, str]) -> None:
 
 
 def run(copy: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a linter on the contract of the copy."""
+    """Run a linter on the copy of the contract."""
     command: list[str | Path] = [NODE_MODULES / ".bin" / words[0], *words[1:], "openapi.yaml"]
     return subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=60, check=False)
 
 
 def spectral(copy: Path) -> tuple[int, Findings]:
-    """Return Spectral's exit status and what it finds."""
+    """Return Spectral's exit status and findings."""
     words = ["--ruleset", "tests/checks/spectral.yaml", "--fail-severity", "warn", "--format", "json", "--quiet"]
     done = run(copy, "spectral", "lint", *words)
     return done.returncode, {(one["code"], pointer(one["path"])) for one in json.loads(done.stdout)}
 
 
 def pointer(path: list[Any]) -> str:
-    """Return a place in a document as a JSON pointer (RFC 6901)."""
+    """Return a path in a document as a JSON pointer (RFC 6901)."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
-def test_spectral_sees_what_the_contract_leaves_out_or_leaves_open(copy: Path) -> None:
+def test_spectral_reports_what_the_contract_omits_or_leaves_unbounded(copy: Path) -> None:
     plant(
         copy,
         {
@@ -92,7 +92,7 @@ def test_spectral_sees_what_the_contract_leaves_out_or_leaves_open(copy: Path) -
     }
 
 
-def test_redocly_sees_an_operation_without_a_name_a_summary_and_an_error(copy: Path) -> None:
+def test_redocly_reports_a_missing_operation_id_summary_or_error_response(copy: Path) -> None:
     plant(
         copy,
         {
@@ -107,7 +107,7 @@ def test_redocly_sees_an_operation_without_a_name_a_summary_and_an_error(copy: P
     assert found >= {"operation-operationId", "operation-summary", "operation-4xx-response"}
 
 
-def test_each_waiver_is_for_what_is_there_and_reaches_no_further(copy: Path) -> None:
+def test_each_waiver_covers_existing_findings_and_nothing_else(copy: Path) -> None:
     whole = {rule for rule, waived in RULES["rules"].items() if waived == "off"}
     places = {
         (rule, file.partition("#")[2])

@@ -1,4 +1,4 @@
-"""Input that the contract does not allow: a 400 that lists every fault, a 413 or a 415."""
+"""Input that the contract does not allow: the response is a 400 that lists every error, a 413 or a 415."""
 
 import gzip
 import json
@@ -17,13 +17,13 @@ A_DAY = "must be a day that exists, written YYYY-MM-DD"
 
 
 def faults(response: httpx.Response) -> set[tuple[str, str]]:
-    """Return where a 400 finds fault: `in` with the name or the pointer."""
+    """Return the places of the errors in a 400: `in`, with the name or the pointer."""
     assert response.status_code == 400, response.text
     assert response.headers["Content-Type"] == "application/problem+json"
     return {(error["in"], error.get("name", error.get("pointer"))) for error in response.json()["errors"]}
 
 
-def test_a_refusal_is_a_problem_document(ada: User) -> None:
+def test_rejected_input_gets_a_problem_document(ada: User) -> None:
     response = ada.get("/tasks", params={"limit": "101"})
     assert response.status_code == 400
     assert response.headers["Content-Type"] == "application/problem+json"
@@ -37,7 +37,7 @@ def test_a_refusal_is_a_problem_document(ada: User) -> None:
     }
 
 
-def test_all_faults_of_query_header_path_and_body_are_told_at_once(ada: User) -> None:
+def test_all_errors_in_path_query_header_and_body_are_reported_at_once(ada: User) -> None:
     body = {"title": " ", "completed": "yes", "priority": "Urgent", "tags": ["ok", " x", 1], "nope": 1, "a/b~": 1}
     response = ada.patch("not-a-uuid?nope=1&nope=2&x=", body, headers={"If-Match": "42"})
     assert faults(response) == {
@@ -71,13 +71,13 @@ def test_all_faults_of_query_header_path_and_body_are_told_at_once(ada: User) ->
         ("GET", "/health/ready"),
     ],
 )
-def test_every_operation_refuses_a_query_that_it_does_not_know(ada: User, method: str, path: str) -> None:
+def test_every_operation_rejects_an_unknown_query_parameter(ada: User, method: str, path: str) -> None:
     body = {"title": "t"} if method in ("POST", "PATCH") else None
     response = ada.http.request(method, path.replace("{ada}", ada.id), params={"nope": 1}, json=body)
     assert faults(response) == {("query", "nope")}
 
 
-def test_every_fault_of_a_query_is_told(ada: User) -> None:
+def test_every_error_in_a_query_is_reported(ada: User) -> None:
     query = "limit=0&offset=-1&completed=1&priority=High&priority=Urgent&tags=%20a&tag_match=some&due_before=soon"
     query += "&due_after=2026-02-30&sort_by=id&sort_direction=up&cursor=%2B&search=%00&Search=x"
     names = "limit offset completed priority tags tag_match due_before due_after sort_by sort_direction cursor"
@@ -86,9 +86,11 @@ def test_every_fault_of_a_query_is_told(ada: User) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{f"m{number}": 1 for number in range(2000)}, {"title": "t", "tags": [""] * 1500}], ids=["members", "items"]
+    "body",
+    [{f"m{number}": 1 for number in range(2000)}, {"title": "t", "tags": [""] * 1500}],
+    ids=["unknown members", "invalid items"],
 )
-def test_at_most_a_thousand_faults_are_told(ada: User, body: Any) -> None:
+def test_at_most_a_thousand_errors_are_reported(ada: User, body: Any) -> None:
     response = ada.request("POST", "/tasks", json=body)
     assert len(response.json()["errors"]) == 1000
     assert response.json()["detail"] == "The request has more than 1,000 errors."
@@ -117,7 +119,7 @@ def test_at_most_a_thousand_faults_are_told(ada: User, body: Any) -> None:
         ([], "", "must be an object"),
     ],
 )
-def test_a_fault_of_the_body_is_told_once_in_words_for_people(ada: User, body: Any, pointer: str, words: str) -> None:
+def test_an_error_in_the_body_is_reported_once_in_plain_words(ada: User, body: Any, pointer: str, words: str) -> None:
     response = ada.request("POST", "/tasks", json=body)
     assert response.json()["errors"] == [{"in": "body", "pointer": pointer, "detail": words}]
 
@@ -140,11 +142,11 @@ def test_a_fault_of_the_body_is_told_once_in_words_for_people(ada: User, body: A
     ],
     ids=lambda value: value[:20],
 )
-def test_a_fault_of_the_query_is_told_once_in_words_for_people(ada: User, query: str, name: str, words: str) -> None:
+def test_an_error_in_the_query_is_reported_once_in_plain_words(ada: User, query: str, name: str, words: str) -> None:
     assert ada.get(f"/tasks?{query}").json()["errors"] == [{"in": "query", "name": name, "detail": words}]
 
 
-def test_a_bad_cursor_and_an_offset_beside_it_are_two_faults(ada: User) -> None:
+def test_an_invalid_cursor_with_an_offset_is_reported_as_two_errors(ada: User) -> None:
     assert faults(ada.get("/tasks?cursor=abcd&offset=0")) == {("query", "cursor"), ("query", "offset")}
 
 
@@ -249,7 +251,7 @@ LIMITS: list[tuple[str, Any, bool]] = [
 
 
 @pytest.mark.parametrize(("member", "value", "taken"), LIMITS, ids=lambda value: ascii(value)[:24])
-def test_each_member_is_held_to_its_limits(ada: User, member: str, value: Any, taken: bool) -> None:
+def test_each_body_member_is_held_to_its_limits(ada: User, member: str, value: Any, taken: bool) -> None:
     made = ada.request("POST", "/tasks", json={"title": "t", member: value})
     patched = ada.patch(str(uuid4()), {member: value})
     if taken:
@@ -336,7 +338,7 @@ def test_each_query_parameter_is_held_to_its_limits(ada: User, name: str, value:
         ("&&limit=1&", True),
     ],
 )
-def test_a_parameter_is_given_as_often_as_declared(ada: User, query: str, taken: bool) -> None:
+def test_a_parameter_may_be_repeated_only_as_declared(ada: User, query: str, taken: bool) -> None:
     response = ada.get(f"/tasks?{query}")
     assert response.status_code == (200 if taken else 400), response.text
 
@@ -345,7 +347,7 @@ def test_a_parameter_is_given_as_often_as_declared(ada: User, query: str, taken:
     "task_id", ["1", "x", "019ab0c35b1e7c529f0e3d2a8f6b7c41", "{019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41}"]
 )
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-def test_a_task_id_is_a_uuid(ada: User, method: str, task_id: str) -> None:
+def test_a_task_id_that_is_not_a_hyphenated_uuid_is_rejected(ada: User, method: str, task_id: str) -> None:
     body: dict[str, Any] = {"json": {}} if method == "PATCH" else {}
     assert faults(ada.request(method, f"/tasks/{task_id}", **body)) == {("path", "task_id")}
 
@@ -353,19 +355,19 @@ def test_a_task_id_is_a_uuid(ada: User, method: str, task_id: str) -> None:
 @pytest.mark.parametrize(
     "value", ["42", "", '"42', '"a" "b"', "W/42", "*, *", '"' + "x" * 4000 + '"'], ids=lambda v: v[:8]
 )
-def test_an_entity_tag_is_written_as_in_http(ada: User, value: str) -> None:
+def test_a_malformed_entity_tag_is_rejected(ada: User, value: str) -> None:
     assert faults(ada.get("/tasks", headers={"If-None-Match": value})) == {("header", "If-None-Match")}
     assert faults(ada.request("DELETE", f"/tasks/{uuid4()}", headers={"If-Match": value})) == {("header", "If-Match")}
 
 
 @pytest.mark.parametrize("path", ["/health?x=1", "/api/auth/verify?x=1"])
-def test_no_operation_takes_a_parameter_that_it_does_not_know(ada: User, path: str) -> None:
+def test_operations_without_a_user_in_their_path_reject_unknown_parameters(ada: User, path: str) -> None:
     assert faults(ada.http.request("POST" if "verify" in path else "GET", path)) == {("query", "x")}
 
 
 @pytest.mark.parametrize(("size", "status"), [(LIMIT, 201), (LIMIT + 1, 413)])
-@pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_has_at_most_64_kib(ada: User, size: int, status: int, chunked: bool) -> None:
+@pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "chunked"])
+def test_a_body_may_have_at_most_64_kib(ada: User, size: int, status: int, chunked: bool) -> None:
     content = b'{"title": "t"}'.ljust(size)
 
     def chunks() -> Iterator[bytes]:
@@ -403,7 +405,7 @@ def test_a_body_has_at_most_64_kib(ada: User, size: int, status: int, chunked: b
     ],
     ids=str,
 )
-def test_a_body_is_json_in_utf_8(ada: User, headers: dict[str, str], status: int) -> None:
+def test_a_body_must_be_json_in_utf_8(ada: User, headers: dict[str, str], status: int) -> None:
     response = ada.request("POST", "/tasks", content=b'{"title": "t"}', headers=headers)
     assert response.status_code == status
     if status == 415:
@@ -411,7 +413,7 @@ def test_a_body_is_json_in_utf_8(ada: User, headers: dict[str, str], status: int
         assert "application/json" in response.json()["detail"]
 
 
-def test_a_patch_is_json_or_a_merge_patch(ada: User) -> None:
+def test_a_patch_must_be_json_or_a_merge_patch(ada: User) -> None:
     task = ada.create()
     for media_type, status in (("application/merge-patch+json", 200), ("application/json", 200), ("text/json", 415)):
         response = ada.request(
@@ -421,21 +423,21 @@ def test_a_patch_is_json_or_a_merge_patch(ada: User) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "x", "identity, gzip"])
-def test_a_body_comes_without_an_encoding(ada: User, encoding: str) -> None:
+def test_a_body_with_a_content_encoding_returns_415(ada: User, encoding: str) -> None:
     content = gzip.compress(b'{"title": "t"}')
     assert (
         ada.request("POST", "/tasks", content=content, headers=JSON | {"Content-Encoding": encoding}).status_code == 415
     )
 
 
-@pytest.mark.parametrize("headers", [{}, JSON])
-def test_a_body_is_required(ada: User, headers: dict[str, str]) -> None:
+@pytest.mark.parametrize("headers", [{}, JSON], ids=["no media type", "JSON"])
+def test_a_missing_body_is_rejected(ada: User, headers: dict[str, str]) -> None:
     assert faults(ada.request("POST", "/tasks", headers=headers)) == {("body", "")}
     assert faults(ada.request("PATCH", f"/tasks/{uuid4()}", headers=headers)) == {("body", "")}
 
 
-def test_of_several_refusals_the_first_is_told(server: str, ada: User, grace: User) -> None:
-    """401 comes before 403, that before 413 and 415, those before 400, that before 404."""
+def test_errors_take_precedence_in_a_fixed_order(server: str, ada: User, grace: User) -> None:
+    """The order is 401, 403, 413 and 415, 400, 404."""
     too_large = json.dumps({"title": "x" * 70_000})
 
     def patch(client: httpx.Client, task_id: str, content: str, media_type: str = "application/json") -> int:

@@ -51,7 +51,7 @@ def test_the_contract_has_no_extensions(nobody: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)
-def test_an_unchanged_document_is_a_304(nobody: httpx.Client, path: str) -> None:
+def test_an_unchanged_document_returns_304(nobody: httpx.Client, path: str) -> None:
     first = nobody.get(path)
     tag = first.headers["ETag"]
     for held in (tag, f'"other", {tag}', f"W/{tag}", "*"):

@@ -1,4 +1,4 @@
-"""What a browser lets the pages of the frontend, and of others, do."""
+"""CORS: what a browser allows pages of the frontend, and pages of other origins, to do."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ TASK = "/api/ada/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"
 
 
 def words(header: str) -> set[str]:
-    """Return the members of a list in a header."""
+    """Return the lower-cased members of a comma-separated header."""
     return {word.strip().lower() for word in header.split(",")}
 
 
@@ -65,7 +65,7 @@ def test_the_frontend_may_use_every_method_and_header_of_the_contract(
         ("/api/auth/verify", 405),
     ],
 )
-def test_the_frontend_may_read_every_answer_and_its_headers(ada: User, path: str, status: int) -> None:
+def test_the_frontend_may_read_every_response_and_its_headers(ada: User, path: str, status: int) -> None:
     response = ada.http.get(path.replace("{ada}", ada.id), headers={"Origin": FRONTEND})
     assert response.status_code == status
     assert response.headers["Access-Control-Allow-Origin"] == FRONTEND
@@ -73,7 +73,7 @@ def test_the_frontend_may_read_every_answer_and_its_headers(ada: User, path: str
     assert exposed == {"allow", "etag", "location", "retry-after", "www-authenticate", "x-request-id"}
 
 
-def test_the_frontend_may_read_that_its_token_is_refused(nobody: httpx.Client) -> None:
+def test_the_frontend_may_read_a_401_and_its_www_authenticate_header(nobody: httpx.Client) -> None:
     response = nobody.get("/api/ada/tasks", headers={"Origin": FRONTEND})
     assert response.status_code == 401
     assert response.headers["Access-Control-Allow-Origin"] == FRONTEND
@@ -90,7 +90,7 @@ def test_the_frontend_may_read_that_its_token_is_refused(nobody: httpx.Client) -
         "null",
     ],
 )
-def test_pages_of_other_origins_may_do_nothing(ada: User, origin: str) -> None:
+def test_other_origins_get_no_access(ada: User, origin: str) -> None:
     preflight = {
         "Origin": origin,
         "Access-Control-Request-Method": "POST",
@@ -104,13 +104,13 @@ def test_pages_of_other_origins_may_do_nothing(ada: User, origin: str) -> None:
         assert "Access-Control-Allow-Origin" not in response.headers
 
 
-def test_a_method_that_no_path_takes_is_refused_in_advance(nobody: httpx.Client) -> None:
+def test_a_preflight_does_not_allow_a_method_that_no_path_supports(nobody: httpx.Client) -> None:
     preflight = {"Origin": FRONTEND, "Access-Control-Request-Method": "PUT"}
     response = nobody.options("/api/ada/tasks", headers=preflight)
     assert "put" not in words(response.headers.get("Access-Control-Allow-Methods", ""))
 
 
-def test_a_preflight_that_is_refused_says_why(nobody: httpx.Client) -> None:
+def test_a_rejected_preflight_reports_every_reason(nobody: httpx.Client) -> None:
     wrong = {"Origin": "https://evil.example.com", "Access-Control-Request-Method": "PUT"}
     response = nobody.options("/api/ada/tasks", headers=wrong | {"Access-Control-Request-Headers": "x-other"})
     assert (response.status_code, response.headers["Content-Type"]) == (400, "application/problem+json")
@@ -122,7 +122,7 @@ def test_a_preflight_that_is_refused_says_why(nobody: httpx.Client) -> None:
     ]
 
 
-def test_options_without_a_preflights_headers_tells_the_methods(nobody: httpx.Client) -> None:
+def test_options_without_preflight_headers_lists_the_methods_of_the_path(nobody: httpx.Client) -> None:
     response = nobody.options("/api/ada/tasks", headers={"Origin": FRONTEND})
     assert (response.status_code, response.headers["Allow"]) == (204, "GET, HEAD, OPTIONS, POST")
     assert response.headers["Access-Control-Allow-Origin"] == FRONTEND

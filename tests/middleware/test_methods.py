@@ -1,4 +1,4 @@
-"""Which methods a path takes, and what is answered to the others."""
+"""The methods that each path supports, and the responses to all others."""
 
 from collections.abc import Iterator
 
@@ -33,7 +33,7 @@ def nobody(server: str) -> Iterator[httpx.Client]:
 
 
 @pytest.mark.parametrize(("path", "allow"), ALLOW.items())
-def test_options_names_all_methods_of_a_path_and_needs_no_token(nobody: httpx.Client, path: str, allow: str) -> None:
+def test_options_lists_the_methods_of_a_path_and_needs_no_token(nobody: httpx.Client, path: str, allow: str) -> None:
     response = nobody.options(path)
     assert (response.status_code, response.headers["Allow"], response.content) == (204, allow, b"")
 
@@ -42,7 +42,9 @@ def test_options_names_all_methods_of_a_path_and_needs_no_token(nobody: httpx.Cl
     ("path", "method"),
     [(path, method) for path in ALLOW for method in METHODS if method not in ALLOW[path].split(", ")],
 )
-def test_any_other_method_is_refused_with_those_that_are_taken(nobody: httpx.Client, path: str, method: str) -> None:
+def test_an_unsupported_method_returns_405_with_the_supported_ones(
+    nobody: httpx.Client, path: str, method: str
+) -> None:
     response = nobody.request(method, path)
     assert (response.status_code, response.headers["Allow"]) == (405, ALLOW[path])
     assert response.headers["Content-Type"] == "application/problem+json"
@@ -56,7 +58,7 @@ def test_any_other_method_is_refused_with_those_that_are_taken(nobody: httpx.Cli
         }
 
 
-def test_head_answers_as_get_does_without_the_body(ada: User) -> None:
+def test_head_returns_the_status_and_headers_of_get_without_the_body(ada: User) -> None:
     task = ada.create("Ä task")
     own = f"/api/{ada.id}"
     for path, status in {
@@ -87,7 +89,7 @@ def test_head_needs_a_token_where_get_does(nobody: httpx.Client) -> None:
 
 @pytest.mark.parametrize("path", [path for path in ALLOW if path != "/"])
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
-def test_a_trailing_slash_is_another_path_and_never_a_redirect(ada: User, path: str, method: str) -> None:
+def test_a_trailing_slash_returns_404_and_never_redirects(ada: User, path: str, method: str) -> None:
     response = ada.http.request(method, f"{path}/")
     assert response.status_code == 404
     assert "Location" not in response.headers
@@ -97,7 +99,7 @@ def test_a_trailing_slash_is_another_path_and_never_a_redirect(ada: User, path: 
     "path", ["/api", "/api/ada", "/api/auth", "/assets", "/assets/docs.js", "/ui", "/swagger.json", "/api/openapi.json"]
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
-def test_an_unknown_path_is_not_found(nobody: httpx.Client, path: str, method: str) -> None:
+def test_an_unknown_path_returns_404(nobody: httpx.Client, path: str, method: str) -> None:
     response = nobody.request(method, path)
     assert response.status_code == 404
     assert response.headers["Content-Type"] == "application/problem+json"

@@ -1,4 +1,4 @@
-"""Security headers: on every answer, whoever gives it."""
+"""Security headers are on every response, whichever part of the server sends it."""
 
 from collections.abc import Iterator
 
@@ -22,14 +22,14 @@ REQUESTS = [
 
 @pytest.fixture(scope="module")
 def production(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the URL of a server in production."""
+    """Yield the URL of a server that runs with `ENVIRONMENT=production`."""
     settings = {"DATABASE_URL": database, "ENVIRONMENT": "production", "HOST": "127.0.0.1"}
     with serve(tmp_path_factory.mktemp("production"), **settings) as url:
         yield url
 
 
 @pytest.mark.parametrize(("method", "path"), REQUESTS)
-def test_every_answer_has_them(server: str, method: str, path: str) -> None:
+def test_every_response_has_the_security_headers(server: str, method: str, path: str) -> None:
     with User(server, "ada") as ada:
         headers = ada.http.request(method, path).headers
     assert headers.get_list("X-Content-Type-Options") == ["nosniff"]
@@ -38,13 +38,13 @@ def test_every_answer_has_them(server: str, method: str, path: str) -> None:
     assert "Server" not in headers
 
 
-def test_so_has_a_refused_preflight(server: str) -> None:
+def test_a_rejected_preflight_has_the_security_headers(server: str) -> None:
     preflight = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
     response = httpx.options(f"{server}/health", headers=preflight)
     assert (response.status_code, response.headers["X-Content-Type-Options"]) == (400, "nosniff")
 
 
-def test_so_has_the_answer_to_what_is_not_http(server: str) -> None:
+def test_the_response_to_malformed_http_has_the_security_headers(server: str) -> None:
     answer = send_raw(server, b"NONSENSE\r\n\r\n").lower()
     assert b"\r\nx-content-type-options: nosniff\r\n" in answer
     assert b"\r\ncontent-security-policy: default-src 'none'; frame-ancestors 'none'\r\n" in answer
@@ -52,9 +52,9 @@ def test_so_has_the_answer_to_what_is_not_http(server: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/health", "/openapi.json", "/nothing/here"])
-def test_production_asks_for_https_from_then_on(production: str, path: str) -> None:
+def test_production_sends_strict_transport_security(production: str, path: str) -> None:
     assert httpx.get(production + path).headers.get_list("Strict-Transport-Security") == ["max-age=31536000"]
 
 
-def test_development_does_not(server: str) -> None:
+def test_development_does_not_send_strict_transport_security(server: str) -> None:
     assert "Strict-Transport-Security" not in httpx.get(f"{server}/health").headers

@@ -1,4 +1,4 @@
-"""What a list shows, against a model of it in plain Python: every filter, alone and together, in every order."""
+"""The task list compared with a model in plain Python: each filter alone, filters combined, and every sort order."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -51,7 +51,7 @@ TASKS: list[dict[str, Any]] = [
 
 @pytest.fixture(scope="module")
 def linus(server: str) -> Iterator[User]:
-    """Yield a user who has the tasks, some of them changed since, and one that is deleted."""
+    """Yield a user with the tasks, some of them changed after creation, and with one deleted task."""
     with User(server, f"linus-{uuid4().hex}") as user:
         made = [user.create(**task) for task in TASKS]
         for task in made[::6]:
@@ -70,7 +70,7 @@ def tasks(linus: User) -> list[Json]:
 
 
 def matches(task: Json, query: dict[str, Any]) -> bool:
-    """Say whether a task is to be shown, in the words of the contract."""
+    """Return whether a task matches a query by the rules of the contract."""
     search = query.get("search", "").lower()
     tags = set(query.get("tags", []))
     found = tags & set(task["tags"])
@@ -85,7 +85,7 @@ def matches(task: Json, query: dict[str, Any]) -> bool:
 
 
 def ordered(tasks: list[Json], query: dict[str, Any]) -> list[Json]:
-    """Sort tasks: `priority` by meaning, `title` without case, ties by id, missing due dates last either way."""
+    """Sort tasks: `priority` by rank, `title` ignoring case, ties by id, missing due dates last in both directions."""
     by = query["sort_by"]
     descending = query["sort_direction"] == "desc"
 
@@ -121,7 +121,7 @@ QUERIES = st.fixed_dictionaries(
 
 @given(query=QUERIES, limit=st.integers(1, 12), offset=st.integers(0, 15))
 @settings(max_examples=250, deadline=None)
-def test_a_list_shows_what_matches_in_the_order_asked_for(
+def test_the_task_list_returns_every_match_in_the_requested_order(
     linus: User, tasks: list[Json], query: dict[str, Any], limit: int, offset: int
 ) -> None:
     expected = [task["id"] for task in ordered([task for task in tasks if matches(task, query)], query)]
@@ -151,8 +151,9 @@ def test_a_list_shows_what_matches_in_the_order_asked_for(
         ("search=BOTH", ["both"]),
         ("tag_match=all", ["both", "comma", "a"]),
     ],
+    ids=str,
 )
-def test_filters_by_example(ada: User, query: str, titles: list[str]) -> None:
+def test_each_filter_returns_the_matching_tasks(ada: User, query: str, titles: list[str]) -> None:
     ada.create("a", tags=["a"], due_date="2026-01-02", priority="High")
     ada.create("comma", tags=["a,b"], priority="Low")
     ada.create("both", tags=["b", "a"], due_date="2026-01-03", completed=True)

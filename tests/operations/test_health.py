@@ -1,4 +1,4 @@
-"""Health and readiness, with the database there, away, hanging and back."""
+"""Health, liveness and readiness while the database is up, down, frozen and back again."""
 
 import os
 import random
@@ -20,35 +20,35 @@ from tests.support.postgres import end_sessions, new_database, postmaster, priva
 from tests.support.server import serve, start
 
 
-def test_a_working_service_is_healthy(server: str) -> None:
+def test_health_reports_healthy_while_the_database_is_up(server: str) -> None:
     response = httpx.get(f"{server}/health")
     assert response.status_code == 200
     assert response.headers["Cache-Control"] == "no-store"
     assert response.json() == {"status": "healthy", "version": VERSION, "database": "up"}
 
 
-def test_a_process_that_answers_is_alive(server: str) -> None:
+def test_liveness_reports_a_running_process_as_alive(server: str) -> None:
     response = httpx.get(f"{server}/health/live")
     assert response.status_code == 200
     assert response.json() == {"status": "alive", "version": VERSION}
 
 
 def readiness(server: str) -> tuple[int, Json, Json, Json]:
-    """Return the status of `/health/ready` and what it says of the service, the database and its migrations."""
+    """Return the HTTP status of `/health/ready` and the states of the service, the database and its migrations."""
     response = httpx.get(f"{server}/health/ready", timeout=10)
     assert response.headers["Cache-Control"] == "no-store"
     body = response.json()
     return response.status_code, body["status"], body["database"], body["migrations"]
 
 
-def test_a_service_is_ready_when_its_database_is_migrated(postgres: str, tmp_path: Path) -> None:
+def test_the_service_is_ready_once_its_database_is_migrated(postgres: str, tmp_path: Path) -> None:
     url = new_database(postgres)
     with serve(tmp_path, DATABASE_URL=url, MIGRATE_ON_START="false") as server:
         assert readiness(server) == (503, "not_ready", "up", "pending")
         assert httpx.get(f"{server}/health").status_code == 200
         migrate(url)
         assert readiness(server) == (200, "ready", "up", "applied")
-        # Another release's, older or newer.
+        # The revisions of an older and of a newer release.
         for revision, expected in ("0001", (503, "pending")), ("9999", (200, "applied")):
             with psycopg.connect(url) as connection:
                 connection.execute("UPDATE alembic_version SET version_num = %s", [revision])
@@ -56,7 +56,7 @@ def test_a_service_is_ready_when_its_database_is_migrated(postgres: str, tmp_pat
             assert (status, migrations) == expected
 
 
-def test_somebody_elses_revision_is_no_readiness(postgres: str, tmp_path: Path) -> None:
+def test_a_version_table_of_another_application_does_not_count_as_migrated(postgres: str, tmp_path: Path) -> None:
     url = new_database(postgres)
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE alembic_version (version text)")
@@ -64,7 +64,7 @@ def test_somebody_elses_revision_is_no_readiness(postgres: str, tmp_path: Path) 
         assert readiness(server) == (503, "not_ready", "up", "pending")
 
 
-def test_those_who_ask_at_once_are_all_answered(server: str) -> None:
+def test_concurrent_health_checks_all_succeed(server: str) -> None:
     def ask(client: int) -> set[int]:
         pauses = random.Random(client)  # noqa: S311 - the same pauses in every run
         statuses = set()
@@ -79,18 +79,18 @@ def test_those_who_ask_at_once_are_all_answered(server: str) -> None:
 
 
 def hang(url: str) -> list[int]:
-    """Stop every process of a database's server, as if its machine had frozen; return them."""
+    """Stop every process of a database server, as if its machine had frozen; return the process ids."""
     leader = postmaster(url)
     children = [int(line) for line in Path(f"/proc/{leader}/task/{leader}/children").read_text().split()]
     for process in (leader, *children):
-        # One may have ended since.
+        # A process may have ended since it was listed.
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGSTOP)
     return [leader, *children]
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the server's processes through Linux's /proc")
-def test_a_database_that_hangs_is_told_within_a_second_and_forgiven_when_it_is_back(tmp_path: Path) -> None:
+def test_health_reports_a_frozen_database_within_two_seconds_and_recovers_with_it(tmp_path: Path) -> None:
     with (
         private_postgres() as url,
         serve(tmp_path, DATABASE_URL=url, DATABASE_STATEMENT_TIMEOUT="1") as server,
@@ -107,7 +107,7 @@ def test_a_database_that_hangs_is_told_within_a_second_and_forgiven_when_it_is_b
             assert int(health.headers["Retry-After"]) > 0
         finally:
             for process in frozen:
-                # The postmaster, once awake, may bury a connection that had just ended.
+                # Once awake, the postmaster may reap a backend that had just ended.
                 with suppress(ProcessLookupError):
                     os.kill(process, signal.SIGCONT)
         deadline = time.monotonic() + 20
@@ -117,7 +117,7 @@ def test_a_database_that_hangs_is_told_within_a_second_and_forgiven_when_it_is_b
 
 
 def fill_the_pool(url: str, ada: User, task: Json, requests: int) -> None:
-    """Make as many requests hold a connection at once, by a lock on the row that all of them change."""
+    """Make this many requests hold a connection at once, by locking the row that all of them change."""
 
     def patch(number: int) -> int:
         return ada.patch(task["id"], {"title": f"title {number}"}).status_code
@@ -130,7 +130,7 @@ def fill_the_pool(url: str, ada: User, task: Json, requests: int) -> None:
         assert {patched.result() for patched in patches} == {200}
 
 
-def test_connections_that_the_database_closed_are_replaced_unseen(tmp_path: Path) -> None:
+def test_connections_closed_by_the_database_are_replaced_without_a_failed_request(tmp_path: Path) -> None:
     settings = {"DATABASE_POOL_MAX_SIZE": "10", "DATABASE_POOL_TIMEOUT": "1"}
     with private_postgres() as url, serve(tmp_path, DATABASE_URL=url, **settings) as server, User(server, "ada") as ada:
         task = ada.create("kept")
@@ -141,7 +141,7 @@ def test_connections_that_the_database_closed_are_replaced_unseen(tmp_path: Path
         assert httpx.get(f"{server}/health").status_code == 200
 
 
-def test_a_connection_that_ends_before_its_statement_was_read_is_told_at_once(tmp_path: Path) -> None:
+def test_a_connection_lost_before_its_statement_was_read_fails_the_request_at_once(tmp_path: Path) -> None:
     settings = {"DATABASE_POOL_MAX_SIZE": "1", "DATABASE_STATEMENT_TIMEOUT": "5"}
     with (
         private_postgres() as url,
@@ -164,7 +164,7 @@ def test_a_connection_that_ends_before_its_statement_was_read_is_told_at_once(tm
     assert "took longer" not in log
 
 
-def test_a_pool_that_is_all_in_use_does_not_mean_that_the_database_is_away(tmp_path: Path) -> None:
+def test_health_reports_healthy_while_every_pooled_connection_is_in_use(tmp_path: Path) -> None:
     with (
         private_postgres() as url,
         serve(tmp_path, DATABASE_URL=url, DATABASE_POOL_MAX_SIZE="2") as server,
@@ -180,7 +180,7 @@ def test_a_pool_that_is_all_in_use_does_not_mean_that_the_database_is_away(tmp_p
         assert [patched.result().status_code for patched in patches] == [200, 200]
 
 
-def test_a_write_that_waits_too_long_is_a_503_and_is_not_made_later(tmp_path: Path) -> None:
+def test_a_write_that_times_out_returns_503_and_is_never_applied(tmp_path: Path) -> None:
     with (
         private_postgres() as url,
         serve(tmp_path, DATABASE_URL=url, DATABASE_STATEMENT_TIMEOUT="1", DATABASE_POOL_MAX_SIZE="1") as server,
@@ -195,7 +195,7 @@ def test_a_write_that_waits_too_long_is_a_503_and_is_not_made_later(tmp_path: Pa
         assert ada.patch(task["id"], {"title": "in time"}).status_code == 200
 
 
-def test_requests_wait_for_a_connection_in_turn_and_not_for_ever(tmp_path: Path) -> None:
+def test_requests_queue_for_a_connection_until_the_pool_timeout(tmp_path: Path) -> None:
     settings = {"DATABASE_POOL_MAX_SIZE": "1", "DATABASE_POOL_TIMEOUT": "1", "DATABASE_STATEMENT_TIMEOUT": "3"}
     with (
         private_postgres() as url,
@@ -214,7 +214,7 @@ def test_requests_wait_for_a_connection_in_turn_and_not_for_ever(tmp_path: Path)
         assert ada.get("/tasks").status_code == 200
 
 
-def test_while_the_database_is_away_every_answer_is_a_503_that_says_when_to_try_again(tmp_path: Path) -> None:
+def test_every_operation_returns_503_with_retry_after_while_the_database_is_down(tmp_path: Path) -> None:
     with (
         private_postgres() as url,
         serve(tmp_path, DATABASE_URL=url, DATABASE_POOL_TIMEOUT="1") as server,
@@ -231,7 +231,7 @@ def test_while_the_database_is_away_every_answer_is_a_503_that_says_when_to_try_
             lambda: ada.request("DELETE", f"/tasks/{task['id']}"),
             lambda: ada.get("/tags"),
         ]
-        # All at once: each waits for a connection as long as the pool lets it.
+        # In parallel, because each waits for a connection until the pool timeout.
         with ThreadPoolExecutor() as threads:
             responses = list(threads.map(lambda request: request(), requests))
         for response in responses:

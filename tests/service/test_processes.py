@@ -1,4 +1,4 @@
-"""Several workers: each that dies is replaced, and none outlives its parent."""
+"""Several workers: a worker that dies is replaced, and none outlives its parent."""
 
 import os
 import signal
@@ -17,26 +17,26 @@ from tests.support.server import Service, has_ended, start
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds workers through Linux's /proc")
 
-# A busy machine takes its time to start workers.
+# Seconds: a busy machine may start workers slowly.
 PATIENCE = 60
 
 
 def workers_of(service: Service) -> set[int]:
-    """Return the processes that serve: children, but for the one that multiprocessing starts for itself."""
+    """Return the process ids of the workers, without the process that multiprocessing starts for itself."""
     parent = service.process.pid
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     return {int(child) for child in children if b"spawn_main" in command_line(child)}
 
 
 def command_line(process: str) -> bytes:
-    """Return the words that started a process: none when it has ended."""
+    """Return the command line of a process, or nothing if the process has ended."""
     with suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{process}/cmdline").read_bytes()
     return b""
 
 
 def wait_for_others(service: Service, gone: set[int]) -> set[int]:
-    """Wait until there are as many workers, none of which are gone, and return them."""
+    """Wait until as many workers as in `gone` run, all of them new, and return their process ids."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         workers = workers_of(service)
@@ -102,7 +102,7 @@ def test_a_hangup_replaces_the_workers_one_by_one_while_they_serve(tmp_path: Pat
         workers = workers_of(service)
         service.process.send_signal(signal.SIGHUP)
         deadline = time.monotonic() + PATIENCE
-        # A connection for each request: one that is kept would end with its worker.
+        # One connection for each request: a kept connection would end with its worker.
         with httpx.Client(headers={"Connection": "close"}) as client:
             while workers_of(service) & workers and time.monotonic() < deadline:
                 assert client.get(f"{service.url}/health/live").status_code == 200

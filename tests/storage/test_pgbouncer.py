@@ -1,4 +1,4 @@
-"""Behind a PgBouncer that pools transactions, as Neon's and many other providers' addresses are."""
+"""The service behind PgBouncer in transaction mode, as Neon and many other providers run it before their databases."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,35 +12,35 @@ from tests.support.pgbouncer import PGBOUNCER, run_pgbouncer
 from tests.support.postgres import odd_database
 from tests.support.server import run, serve
 
-pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="there is no pgbouncer on this machine")
+pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed")
 
 
 @pytest.fixture
 def direct(postgres: str) -> str:
-    """Return the URL of an empty database, past PgBouncer."""
+    """Return the URL of an empty database that bypasses PgBouncer."""
     return odd_database(postgres)
 
 
 @pytest.fixture
 def pooled(direct: str) -> Iterator[str]:
-    """Yield the URL of the same database through a PgBouncer."""
+    """Yield the URL of the same database through PgBouncer."""
     with run_pgbouncer(direct) as url:
         yield url
 
 
-def test_migrations_leave_no_lock_behind_for_others_to_wait_for(direct: str, pooled: str, tmp_path: Path) -> None:
+def test_migrations_leave_no_advisory_lock_behind(direct: str, pooled: str, tmp_path: Path) -> None:
     assert run("migrate", directory=tmp_path, settings={"DATABASE_URL": pooled}).returncode == 0
     with psycopg.connect(direct) as connection:
         assert connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone() == (0,)
 
 
-def test_without_prepared_statements_every_request_is_answered(pooled: str, tmp_path: Path) -> None:
+def test_without_prepared_statements_every_request_succeeds(pooled: str, tmp_path: Path) -> None:
     settings = {"DATABASE_URL": pooled, "DATABASE_PREPARED_STATEMENTS": "false"}
     with serve(tmp_path, **settings) as server, ThreadPoolExecutor(8) as threads:
 
         def work(client: int) -> int:
             with User(server, f"user-{client}") as user:
-                # Often enough for psycopg to prepare the statements, did it not know better.
+                # Often enough for psycopg to prepare the statements if the setting did not forbid it.
                 for number in range(15):
                     task = user.create(str(number))
                     assert user.get("/tasks").json()["tasks"][0] == task

@@ -1,4 +1,4 @@
-"""What PostgreSQL does for each operation: an index leads to the user's tasks, and none but the asked-for is sorted."""
+"""PostgreSQL's plans for each operation: an index finds the user's tasks, and the default order needs no full sort."""
 
 import asyncio
 from collections.abc import Iterator
@@ -29,14 +29,14 @@ ORDERS = [Sort(by, way) for by in ("updated_at", "due_date", "priority", "title"
 PAGE = {"user_id": "ada", "limit": 51, "offset": 0}
 TASK = {"user_id": "ada", "id": UUID("00000000-0000-7000-8000-000000000600")}
 NEW = {"title": "new", "description": None, "completed": True, "priority": 1, "due_date": None, "tags": ["home"]}
-# PostgreSQL plans for the values at hand or, once a statement is used often, for any.
+# PostgreSQL plans for the given values or, once a statement is used often, for any values.
 MODES = ("force_custom_plan", "force_generic_plan")
 
 Plan = dict[str, Any]
 
 
 class Case(NamedTuple):
-    """A statement of the service's with its parameters, and the indexes that may lead to tasks."""
+    """A statement of the service with its parameters, and the indexes that may find its tasks."""
 
     query: Query
     parameters: dict[str, Any]
@@ -45,18 +45,18 @@ class Case(NamedTuple):
 
 BY_KEY = frozenset({"tasks_pkey"})
 IN_ORDER = frozenset({"tasks_by_created_at"})
-# Those that begin with the user.
+# The indexes that begin with the user's id.
 ANY_INDEX = frozenset({"tasks_by_created_at", "tasks_by_searched_text", "tasks_pkey"})
 
 
 def listed(*filters: str, sort: Sort = NEWEST_FIRST, **parameters: Any) -> Case:
-    """Return the first page of a list."""
+    """Return the case of the first page of a list."""
     query = _query(frozenset(filters), sort, after_position=False)
     return Case(query, PAGE | parameters, ANY_INDEX if filters or sort != NEWEST_FIRST else IN_ORDER)
 
 
 def after(number: int) -> Case:
-    """Return the page after a task, in the default order."""
+    """Return the case of the page after a task, in the default order."""
     created_at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number)
     position = Position(str(created_at), UUID(f"00000000-0000-7000-8000-{number:012}"))
     query = _query(frozenset(), NEWEST_FIRST, after_position=True)
@@ -69,13 +69,15 @@ CASES = {
     "deep page": after(6_000),
     "filtered list": listed("completed", "priority", completed=False, priority=[1]),
     "tasks with a tag": listed("any_tags", tags=["home"]),
-    **{f"sorted by {sort.by}, {sort.descending}": listed(sort=sort) for sort in ORDERS},
-    "tags": Case(tags._LIST, {"user_id": "ada"}, ANY_INDEX),
-    "get": Case(tasks._GET, TASK, BY_KEY),
-    "create": Case(tasks._CREATE, TASK | NEW, frozenset()),
-    "patch": Case(tasks._update(frozenset(NEW)), TASK | NEW | {"revisions": [3]}, BY_KEY),
-    "delete": Case(tasks._DELETE, TASK | {"revisions": [3]}, BY_KEY),
-    "304": Case(accounts._REVISION, {"user_id": "ada"}, frozenset()),
+    **{
+        f"sorted by {sort.by}, {'descending' if sort.descending else 'ascending'}": listed(sort=sort) for sort in ORDERS
+    },
+    "list tags": Case(tags._LIST, {"user_id": "ada"}, ANY_INDEX),
+    "get task": Case(tasks._GET, TASK, BY_KEY),
+    "create task": Case(tasks._CREATE, TASK | NEW, frozenset()),
+    "update task": Case(tasks._update(frozenset(NEW)), TASK | NEW | {"revisions": [3]}, BY_KEY),
+    "delete task": Case(tasks._DELETE, TASK | {"revisions": [3]}, BY_KEY),
+    "revision for a 304": Case(accounts._REVISION, {"user_id": "ada"}, frozenset()),
 }
 PAGES_IN_ORDER = ("first page", "next page", "deep page")
 
@@ -95,24 +97,24 @@ def database(postgres: str) -> str:
 
 @pytest.fixture
 def connection(database: str) -> Iterator[psycopg.Connection[Any]]:
-    """Yield a connection to it, whose changes are undone."""
+    """Yield a connection to that database, and roll its changes back."""
     with psycopg.connect(database) as connection:
         yield connection
         connection.rollback()
 
 
 def nodes(plan: Plan) -> list[Plan]:
-    """Return a plan and all plans below it."""
+    """Return a node of a plan and all nodes below it."""
     return [plan, *(node for below in plan.get("Plans", ()) for node in nodes(below))]
 
 
 def scans(plan: Plan) -> list[Plan]:
-    """Return the plans that find rows of the tables."""
+    """Return the nodes of a plan that read rows of the tables."""
     return [node for node in nodes(plan) if "Scan" in node["Node Type"] and {"Relation Name", "Index Name"} & set(node)]
 
 
 def explain(connection: psycopg.Connection[Any], case: Case, mode: str, options: str = "") -> Plan:
-    """Return the plan of a statement: for these values or for any."""
+    """Return the plan of a statement, for the given values or for any, as `mode` says."""
     connection.execute(f"SET LOCAL plan_cache_mode = {mode}".encode())
     connection.execute(b"PREPARE statement AS " + case.query.sql)
     arguments = SQL(", ").join(map(Literal, case.query.values(**case.parameters)))
@@ -125,7 +127,7 @@ def explain(connection: psycopg.Connection[Any], case: Case, mode: str, options:
 
 
 def sorts_whole_set(plan: Plan) -> bool:
-    """Tell whether a plan sorts tasks before it has cut them to a page."""
+    """Return whether a plan sorts tasks before it limits them to a page."""
 
     def reaches_tasks(node: Plan) -> bool:
         if node["Node Type"] == "Limit" or node.get("Parent Relationship") == "InitPlan":
@@ -137,7 +139,7 @@ def sorts_whole_set(plan: Plan) -> bool:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", CASES)
-def test_an_index_leads_to_what_a_request_is_about(connection: psycopg.Connection[Any], name: str, mode: str) -> None:
+def test_an_index_finds_the_rows_of_each_statement(connection: psycopg.Connection[Any], name: str, mode: str) -> None:
     plan = explain(connection, CASES[name], mode)
     kinds = {node["Node Type"] for node in scans(plan)}
     assert kinds <= {"Index Scan", "Index Only Scan", "Bitmap Index Scan", "Bitmap Heap Scan"}
@@ -152,7 +154,7 @@ def test_an_index_leads_to_what_a_request_is_about(connection: psycopg.Connectio
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", PAGES_IN_ORDER)
-def test_a_page_of_the_default_order_is_read_off_the_index(
+def test_a_page_in_the_default_order_is_read_from_the_index(
     connection: psycopg.Connection[Any], name: str, mode: str
 ) -> None:
     plan = explain(connection, CASES[name], mode, ", ANALYZE, BUFFERS")
@@ -165,7 +167,7 @@ def test_a_page_of_the_default_order_is_read_off_the_index(
 
 
 @pytest.mark.parametrize("name", ["filtered list", "tasks with a tag"])
-def test_what_is_filtered_is_looked_through_once_for_page_and_total(
+def test_a_filtered_list_scans_the_tasks_once_for_both_page_and_total(
     connection: psycopg.Connection[Any], name: str
 ) -> None:
     plan = explain(connection, CASES[name], "force_custom_plan")
@@ -175,24 +177,24 @@ def test_what_is_filtered_is_looked_through_once_for_page_and_total(
 
 
 def conditions(plan: Plan) -> str:
-    """Return what the indexes of a plan are asked for."""
+    """Return the index conditions of a plan."""
     return " ".join(node["Index Cond"] for node in scans(plan) if "Index Name" in node)
 
 
-def test_a_rare_word_is_found_by_the_index_for_search(connection: psycopg.Connection[Any]) -> None:
+def test_a_rare_word_is_found_through_the_search_index(connection: psycopg.Connection[Any]) -> None:
     plan = explain(connection, listed("search", search="%c4ca4238a0%"), "force_custom_plan")
     assert "tasks_by_searched_text" in {node.get("Index Name") for node in nodes(plan)}
     assert "~~ '%c4ca4238a0%'" in conditions(plan)
 
 
-def test_what_has_no_three_letters_is_not_looked_for_in_the_whole_index(connection: psycopg.Connection[Any]) -> None:
+def test_a_search_for_fewer_than_three_letters_does_not_search_the_index(connection: psycopg.Connection[Any]) -> None:
     plan = explain(connection, listed("search", search="%c4%"), "force_custom_plan")
     assert "~~" not in conditions(plan)
     assert {node["Node Type"] for node in scans(plan)}.isdisjoint({"Seq Scan"})
 
 
 def prepared(database: str, filters: Filters) -> list[str]:
-    """Return the statements that a connection has prepared after some lists."""
+    """Return the statements that a connection has prepared after listing tasks many times."""
 
     async def ask() -> list[str]:
         async with await Connection.connect(database, autocommit=True) as connection:
@@ -204,6 +206,6 @@ def prepared(database: str, filters: Filters) -> list[str]:
     return asyncio.run(ask())
 
 
-def test_a_search_is_planned_for_its_term_and_all_else_once(database: str) -> None:
+def test_a_search_is_planned_for_each_term_and_other_lists_only_once(database: str) -> None:
     assert len(prepared(database, Filters())) == 1
     assert prepared(database, Filters(search="c4")) == []

@@ -1,4 +1,4 @@
-"""A fault of the server's own: a client is told that there is one, the log is told which."""
+"""Errors of the server itself: the client gets a 500 or 503, and only the log gets the cause."""
 
 from pathlib import Path
 
@@ -9,12 +9,14 @@ from tests.support.postgres import new_database
 from tests.support.server import start
 
 
-def test_a_fault_is_told_without_its_cause_and_logged_whole_with_the_requests_id(postgres: str, tmp_path: Path) -> None:
+def test_a_server_error_hides_its_cause_from_the_client_and_is_logged_with_the_request_id(
+    postgres: str, tmp_path: Path
+) -> None:
     url = new_database(postgres)
     with start(tmp_path, DATABASE_URL=url) as service, User(service.url, "ada") as ada:
         with psycopg.connect(url) as connection:
             connection.execute("ALTER TABLE tasks RENAME COLUMN title TO heading")
-        # Past the contract, which has no 500.
+        # The check against the contract, which declares no 500, would fail.
         ada.http.event_hooks = {}
         response = ada.request("POST", "/tasks", json={"title": "a secret title"})
         log = service.log.read_text()
@@ -31,7 +33,7 @@ def test_a_fault_is_told_without_its_cause_and_logged_whole_with_the_requests_id
     assert "a secret title" not in log
 
 
-def test_a_database_without_tables_is_told_as_one_that_is_away(postgres: str, tmp_path: Path) -> None:
+def test_a_database_without_tables_returns_503_as_if_it_were_down(postgres: str, tmp_path: Path) -> None:
     url = new_database(postgres)
     with start(tmp_path, DATABASE_URL=url, MIGRATE_ON_START="false") as service, User(service.url, "ada") as ada:
         assert ada.get("/tasks").status_code == 503
