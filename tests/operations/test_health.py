@@ -244,5 +244,5 @@ def test_every_operation_returns_503_with_retry_after_while_the_database_is_down
         assert httpx.get(f"{server}/health/live", timeout=10).status_code == 200
     log = next(tmp_path.glob("*.log")).read_text()
     for response in responses:
-        assert f"request {response.headers['X-Request-ID']} found no database: " in log
+        assert f"request {response.headers['X-Request-ID']} could not reach the database: " in log
     assert "Traceback" not in log
