@@ -1,4 +1,4 @@
-"""README.md is true: every command in it is run, in order, and prints what is shown; every program in it works."""
+"""README.md works as written: every command runs, in order, and prints the output shown; every program works."""
 
 import os
 import re
@@ -29,7 +29,7 @@ ADDRESS = "127.0.0.1:7860"
 
 
 class Reader(NamedTuple):
-    """Who follows README.md: with a home, a copy of this repository, and a terminal where `make run` runs."""
+    """A reader of README.md, who has a home, a copy of this repository, and a terminal where `make run` runs."""
 
     environment: dict[str, str]
     copy: Path
@@ -37,7 +37,7 @@ class Reader(NamedTuple):
     terminal: Path
 
     def runs(self, script: str) -> subprocess.CompletedProcess[str]:
-        """Run a script in the copy, with the server's address in place of the one that README.md has."""
+        """Run a script in the copy, with the address in README.md replaced by the server's."""
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script.replace(ADDRESS, self.address)],
             cwd=self.copy,
@@ -54,7 +54,7 @@ class Reader(NamedTuple):
 
 @pytest.fixture(scope="module")
 def reader() -> Iterator[Reader]:
-    """Yield a reader with an empty home, whose server runs."""
+    """Yield a reader with an empty home and a running server."""
     with reachable_directory() as home:
         port = free_port()
         reader = Reader(environment_of(home, port), home / "todo-api", f"127.0.0.1:{port}", home / "terminal")
@@ -64,7 +64,7 @@ def reader() -> Iterator[Reader]:
 
 
 def environment_of(home: Path, port: int) -> dict[str, str]:
-    """Return this process's environment without settings of ours; registries and their caches stay as they are."""
+    """Return this process's environment without this project's settings; package registries and caches are kept."""
     for name in (".npm", ".npmrc", ".cache", ".config"):
         if (Path.home() / name).exists():
             (home / name).symlink_to(Path.home() / name)
@@ -73,14 +73,14 @@ def environment_of(home: Path, port: int) -> dict[str, str]:
         "user.name": "A reader",
         "user.email": "reader@example.com",
         "safe.directory": "*",
-        # A push to Hugging Face ends here.
+        # A push to Hugging Face goes to a local repository.
         f"url.file://{home}/huggingface/.insteadOf": "https://huggingface.co/",
     }
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     environment |= {"HOME": str(home), "DATA_DIR": str(home / ".local/share/todo-api"), "PORT": str(port)}
-    # The package is installed from where it is developed, and the copy is what is tested.
+    # The installed package is an editable one; test the copy instead.
     environment |= {"PYTHONPATH": str(home / "todo-api"), "GIT_CONFIG_COUNT": str(len(git))}
-    # What is installed is run once: to compile it all takes longer, as does asking registries for what is in the cache.
+    # Packages are run once: compiling them, or asking a registry for what is cached, takes longer than it saves.
     environment |= {"PIP_NO_COMPILE": "1", "NPM_CONFIG_PREFER_OFFLINE": "true", "NPM_CONFIG_AUDIT": "false"}
     for number, (key, value) in enumerate(git.items()):
         environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
@@ -88,7 +88,7 @@ def environment_of(home: Path, port: int) -> dict[str, str]:
 
 
 def copy_the_repository(reader: Reader) -> None:
-    """Copy the files that git knows, as they are now, into a repository of the reader's, with our `.venv`."""
+    """Copy the tracked files, in their present state, into a repository for the reader, and link our `.venv`."""
     git = ["git", "-c", "safe.directory=*"]
     listed = subprocess.run([*git, "ls-files", "-z"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
     for name in filter(None, listed.split("\0")):
@@ -102,13 +102,13 @@ def copy_the_repository(reader: Reader) -> None:
     for entry in Path(sys.prefix).iterdir():
         if entry.name != "installed":
             (reader.copy / ".venv" / entry.name).symlink_to(entry)
-    # The newest file, so that `make run` has nothing to install.
+    # It must be the newest file, so that `make run` installs nothing.
     (reader.copy / ".venv" / "installed").touch()
 
 
 @contextmanager
 def the_server(reader: Reader) -> Iterator[None]:
-    """Run the block that keeps running, wait until it serves, and press Ctrl-C in the end."""
+    """Run the block marked `keeps running`, wait until it serves, and press Ctrl-C at the end."""
     (block,) = (block for section in SECTIONS for block in section.blocks if block.note == "keeps running")
     with reader.terminal.open("w") as output:
         process = subprocess.Popen(
@@ -130,7 +130,7 @@ def the_server(reader: Reader) -> Iterator[None]:
 
 
 def wait_until_it_serves(reader: Reader, process: subprocess.Popen[bytes]) -> None:
-    """Wait until the server answers. Raises RuntimeError with what its terminal shows when it does not."""
+    """Wait until the server responds. Raises RuntimeError with the terminal's contents if it does not."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(httpx.TransportError):
@@ -142,13 +142,13 @@ def wait_until_it_serves(reader: Reader, process: subprocess.Popen[bytes]) -> No
 
 @pytest.fixture(scope="module")
 def typed(reader: Reader) -> Iterator[dict[str, Future[subprocess.CompletedProcess[str]]]]:
-    """Yield what comes of each section, by its title: they are followed side by side, as most of it is waiting."""
+    """Yield the result of each section by its title. Sections run in parallel, because most of the time is waiting."""
     with ThreadPoolExecutor() as readers:
         yield {section.title: readers.submit(reader.runs, section.script) for section in TYPED if is_possible(section)}
 
 
 def is_possible(section: Section) -> bool:
-    """Tell whether this machine has what a section needs."""
+    """Return whether this machine has the programs that a section needs."""
     return not re.search(r"\bnp[mx] ", section.script) or shutil.which("npm") is not None
 
 

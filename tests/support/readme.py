@@ -10,7 +10,6 @@ before a block marks an exception:
 """
 
 import re
-import textwrap
 from typing import NamedTuple
 
 from tests.support.server import ROOT
@@ -86,7 +85,9 @@ def _blocks(text: str) -> list[Block]:
     blocks: list[Block] = []
     end = 0
     for found in _BLOCK.finditer(text):
-        block = Block(found["language"], textwrap.dedent(found["text"]), found["note"] or "")
+        # Only the indentation of the fence is removed; any other is part of the output that the block shows.
+        content = re.sub(f"^{found['indent']}", "", found["text"], flags=re.MULTILINE)
+        block = Block(found["language"], content, found["note"] or "")
         if block.language in OUTPUT and blocks and not text[end : found.start()].strip():
             blocks[-1] = blocks[-1]._replace(output=block.text)
         else:
