@@ -17,7 +17,7 @@ def main() -> bool:
     with on_core(-1), postgres() as database:
         load(database, users())
         rows = [[f"{name}, idle", _megabytes(name, database)] for name in (LIMIT, FASTAPI, OURS)]
-        rows.append([f"{OURS}, two workers, idle; then their supervisor + resource tracker", _two_workers(database)])
+        rows.append([f"{OURS}, two workers, idle; parent process + resource tracker", _two_workers(database)])
         with on_core(0), running(OURS, database) as server, on_core(-1):
             answered, errors = _load(server)
             rows.append([f"{OURS}, after {answered:,} requests", _resident(server.pid)])

@@ -7,14 +7,14 @@ from tests.support.server import ROOT
 
 
 def copy_project(directory: Path) -> None:
-    """Copy all that runs into a directory; with `PYTHONPATH` set to it, the copy runs instead of the project."""
+    """Copy the code and the contract into a directory, for a program whose `PYTHONPATH` is that directory."""
     for folder in ("handlers", "storage", "alembic"):
         shutil.copytree(ROOT / folder, directory / folder)
     shutil.copy(ROOT / "openapi.yaml", directory)
 
 
 def change(file: Path, old: str, new: str) -> None:
-    """Replace the first occurrence of a text, which must be there."""
+    """Replace the first occurrence of a text in a file. Raises AssertionError if the file does not contain it."""
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new, 1))

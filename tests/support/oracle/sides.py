@@ -190,7 +190,7 @@ def both() -> Iterator[Pair]:
 
 
 def _stock() -> Side:
-    # Stock Connexion fails where it must choose a type itself; every operation declares this one.
+    # Stock Connexion fails if it has to choose a media type. Every operation declares this one.
     resolver = RecordingResolver(HEADERS, (None, 204, {"Content-Type": MEDIA_TYPE}))
     contract = yaml.safe_load((ROOT / "openapi.yaml").read_bytes())
     contract["components"]["securitySchemes"]["bearerAuth"]["x-bearerInfoFunc"] = f"{__name__}.principal_of"
