@@ -13,12 +13,8 @@ import httpx
 import orjson
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK, PyJWTError
-from jwt.algorithms import has_crypto
 
 from handlers.responses.problems import Problem
-
-if not has_crypto:
-    raise ImportError("PyJWT has been imported for secrets only, in this process.")
 
 logger = logging.getLogger(__name__)
 
