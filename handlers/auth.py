@@ -1,6 +1,6 @@
 """The tag `auth`: who a token speaks for."""
 
-from handlers.authentication.bearer import Principal
+from handlers.authentication.principal import Principal
 from handlers.contract.operation import Answer
 from handlers.resources.tasks import PRIVATE
 

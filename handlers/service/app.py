@@ -12,7 +12,7 @@ from handlers import __version__
 from handlers.authentication.bearer import BearerSecurity
 from handlers.contract.operation import CONTRACT_FILE, Contract, ContractMiddleware, TagResolver
 from handlers.contract.routing import Routing
-from handlers.contract.schemas import ContractError, draft4
+from handlers.contract.schemas import ContractError, Validator, draft4
 from handlers.contract.security import BearerMiddleware
 from handlers.documentation.routes import contract_routes, page_routes
 from handlers.middleware.cors import with_cors
@@ -21,6 +21,7 @@ from handlers.middleware.methods import Methods
 from handlers.middleware.request_id import RequestIdMiddleware
 from handlers.middleware.security_headers import SecurityHeadersMiddleware
 from handlers.service.lifespan import lifespan
+from handlers.service.token_rules import rules_of
 from handlers.settings.settings import Settings
 from handlers.telemetry.logs import RequestLogMiddleware
 from storage.administration.migrations import head
@@ -45,7 +46,8 @@ def create_app(settings: Settings) -> ASGIApp:
     key_set = _key_set(settings.jwks_url) if settings.jwks_url else None
     documents = [*contract_routes(contract), *page_routes()]
     app: ASGIApp = Router(routes=documents, redirect_slashes=False)
-    bearer = BearerSecurity(settings, draft4(specification["components"]["schemas"]["UserId"]), key_set)
+    is_user_id = Validator(draft4(specification["components"]["schemas"]["UserId"])).is_valid
+    bearer = BearerSecurity(rules_of(settings), is_user_id, key_set.find if key_set else None)
     app = _operations(app, specification, settings, database, bearer, {route.path for route in documents})
     methods = Methods(
         {route.path: route.methods or () for route in documents}

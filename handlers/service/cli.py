@@ -33,15 +33,13 @@ class _UserId(click.ParamType[str]):
     name = "user"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from handlers.contract.operation import CONTRACT_FILE, Contract
-        from handlers.contract.schemas import Validator, draft4
+        from handlers.service.token_rules import user_ids
 
         user = str(value)
         # An argument that is not UTF-8 comes with surrogates in place of its bytes.
         if user.encode(errors="replace").decode() != user:
             self.fail("must be UTF-8", param, ctx)
-        schema = draft4(Contract(CONTRACT_FILE.read_bytes()).specification["components"]["schemas"]["UserId"])
-        for _, words in Validator(schema).errors(user, most=1):
+        for _, words in user_ids().errors(user, most=1):
             self.fail(words, param, ctx)
         return user
 
@@ -96,8 +94,9 @@ def token(user: str, expires: int) -> None:
     """Print a token for USER, as the frontend would mint it: to call the API with curl, say."""
     settings = _load()
     from handlers.authentication.minting import mint
+    from handlers.service.token_rules import rules_of
 
-    click.echo(mint(settings, user, expires))
+    click.echo(mint(rules_of(settings), user, expires))
 
 
 @main.command()

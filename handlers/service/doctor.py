@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from handlers.authentication.jwks import ALGORITHMS, JwksError, fetch_keys
+from handlers.authentication.jwks import JwksError, fetch_keys
+from handlers.authentication.rules import LEEWAY_SECONDS, PUBLIC_KEY_ALGORITHMS
 from handlers.settings.database_url import is_local
-from handlers.settings.settings import ENV_FILE, LEEWAY_SECONDS, ConfigurationError, Settings
+from handlers.settings.settings import ENV_FILE, ConfigurationError, Settings
 from storage.administration.diagnosis import Diagnosis, diagnose
 from storage.administration.embedded import EmbeddedError, reach_postgres
 from storage.administration.migrations import head, is_applied, revisions
@@ -107,7 +108,7 @@ def _jwks(url: str) -> Verdict:
     except JwksError as error:
         return "fault", f"JWKS_URL {error}: start what it leads to, or mend it."
     if not keys:
-        algorithms = ", ".join(sorted(ALGORITHMS))
+        algorithms = ", ".join(sorted(PUBLIC_KEY_ALGORITHMS))
         return "fault", f"JWKS_URL answers, but has no key for {algorithms}: have the jwt() plugin use one of these."
     return "ok", f"JWKS_URL answers; its keys are for {_and(sorted({key.algorithm_name for key in keys.values()}))}."
 

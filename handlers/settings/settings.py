@@ -18,8 +18,6 @@ from handlers.settings import database_url, web_url
 from storage.administration.embedded import make_directory
 
 ENV_FILE = Path(".env")
-# By how much the clock that stamped a token may differ from ours.
-LEEWAY_SECONDS = 30
 _SHORTEST_SECRET = 32
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
