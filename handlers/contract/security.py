@@ -1,5 +1,6 @@
 """Which operations need a bearer token, as the contract says."""
 
+import logging
 from typing import Any
 
 from connexion.middleware.security import SecurityAPI, SecurityMiddleware
@@ -7,7 +8,10 @@ from connexion.operations import AbstractOperation
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handlers.authentication.bearer import BearerSecurity
+from handlers.authentication.refusals import TokenRefused
 from handlers.contract.schemas import ContractError
+
+_logger = logging.getLogger(__name__)
 
 
 class _BearerOperation:
@@ -18,9 +22,18 @@ class _BearerOperation:
         self._bearer = bearer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        principal = self._bearer.principal_of(scope["headers"])
-        scope["state"]["principal"] = principal if isinstance(principal, dict) else await principal
+        try:
+            principal = self._bearer.principal_of(scope["headers"])
+            scope["state"]["principal"] = principal if isinstance(principal, dict) else await principal
+        except TokenRefused as refusal:
+            _log(refusal, scope["state"]["request_id"])
+            raise
         await self._app(scope, receive, send)
+
+
+def _log(refusal: TokenRefused, request_id: str) -> None:
+    added = {"request_id": request_id, "reason": refusal.reason, "claim": refusal.claim}
+    _logger.info("request %s was refused, %s: %s", request_id, refusal.reason, refusal.explanation, extra=added)
 
 
 class BearerAPI(SecurityAPI):  # type: ignore[misc]  # Connexion has no types
