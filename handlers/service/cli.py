@@ -16,6 +16,8 @@ from handlers.service.imports import uncollected
 from handlers.settings.settings import ConfigurationError, Settings
 from storage.administration.embedded import EmbeddedError, reach_postgres, run_postgres
 
+# Of a token on standard input: more than any request can carry.
+_MOST_BYTES = 1 << 20
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -100,19 +102,36 @@ def token(user: str, expires: int) -> None:
 
 
 @main.command()
-def doctor() -> None:
-    """Check the configuration and the database, and say what to do about each fault.
+@click.option(
+    "--token", "with_token", is_flag=True, help="Also read a token from standard input, and say whether it is valid."
+)
+def doctor(*, with_token: bool) -> None:
+    """Check the configuration and the database, and say how to correct each fault.
 
-    Ends with status 0 when there is none, with 1 otherwise; nothing is changed in the database.
+    The exit status is 0 without a fault, 1 otherwise. Nothing is changed in the database.
     """
     from handlers.service.doctor import examine
 
+    given = _standard_input() if with_token else None
     colours = {"ok": "green", "advice": "yellow", "fault": "red", "skip": None}
     statuses = set()
-    for check, status, words in examine(os.environ):
+    for check, status, words in examine(os.environ, given):
         click.echo(f"{click.style(f'{status:<6}', fg=colours[status])} {check:<13} {words}")
         statuses.add(status)
     sys.exit("fault" in statuses)
+
+
+def _standard_input() -> str:
+    # Python has none if it is closed.
+    if sys.stdin is None:
+        return ""
+    if sys.stdin.isatty():
+        raise click.UsageError(
+            "--token reads the token from standard input, which is a terminal here: pipe one in, as in "
+            "`todo-api token ada | todo-api doctor --token`."
+        )
+    # As the bytes of an Authorization header are decoded.
+    return sys.stdin.buffer.read(_MOST_BYTES).decode("latin-1")
 
 
 def _load() -> Settings:
