@@ -14,11 +14,11 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK, PyJWTError
 
+from handlers.authentication.rules import PUBLIC_KEY_ALGORITHMS
 from handlers.responses.problems import Problem
 
 logger = logging.getLogger(__name__)
 
-ALGORITHMS = frozenset({"EdDSA", "ES256", "RS256"})
 Keys = dict[str, PyJWK]
 """Public keys by `kid`, each bound to its algorithm."""
 
@@ -136,8 +136,6 @@ def _is_for_signatures(jwk: dict[str, Any], algorithm: str) -> bool:
 class KeySet:
     """The keys at a URL, as far as one worker knows them; those of the last good answer hold until the next one."""
 
-    algorithms = ALGORITHMS
-
     def __init__(self, url: str) -> None:
         self._url = url
         self._keys: Keys = {}
@@ -187,4 +185,4 @@ class KeySet:
             self._failed = False
             self._refresh_at = time.monotonic() + _REFRESH_SECONDS
             if not self._keys:
-                logger.warning("JWKS_URL has no key for %s", ", ".join(sorted(ALGORITHMS)))
+                logger.warning("JWKS_URL has no key for %s", ", ".join(sorted(PUBLIC_KEY_ALGORITHMS)))

@@ -1,14 +1,14 @@
-"""Tokens as the frontend would mint them, for demonstrations and scripts."""
+"""Tokens as the frontend mints them, for demonstrations and scripts."""
 
 import time
 
 import jwt
 
-from handlers.settings.settings import Settings
+from handlers.authentication.rules import Rules
 
 
-def mint(settings: Settings, user_id: str, seconds: int) -> str:
-    """Return a JWT (RFC 7519) for a user that this service accepts for so many seconds."""
+def mint(rules: Rules, user_id: str, seconds: int) -> str:
+    """Return a JWT (RFC 7519) that names a user and is valid by these rules for so many seconds."""
     now = int(time.time())
     claims = {
         "sub": user_id,
@@ -16,7 +16,7 @@ def mint(settings: Settings, user_id: str, seconds: int) -> str:
         "name": "Demo",
         "iat": now,
         "exp": now + seconds,
-        "iss": settings.jwt_issuer or "nextjs-frontend",
-        "aud": settings.jwt_audience or "fastapi-backend",
+        "iss": rules.issuer or "nextjs-frontend",
+        "aud": rules.audience or "fastapi-backend",
     }
-    return jwt.encode(claims, settings.secret.encode(), algorithm=settings.jwt_algorithm)
+    return jwt.encode(claims, rules.secret.encode(), algorithm=rules.algorithm)

@@ -1,11 +1,11 @@
-"""Whom a request speaks for."""
+"""The user that a request acts for."""
 
 from datetime import datetime
 from typing import TypedDict
 
 
 class Principal(TypedDict):
-    """Whom a valid token speaks for, and for how long. `user_id` is the token's `sub`."""
+    """The user that a valid token names, and how long the token is valid. Times are in UTC."""
 
     user_id: str
     email: str | None

@@ -11,6 +11,8 @@ from connexion.spec import Specification
 from jsonschema import ValidationError
 
 from handlers.contract.errors import ContractError
+from handlers.contract.schemas import draft4
+from handlers.contract.validator import Validator
 
 CONTRACT_FILE = Path(__file__).parents[2] / "openapi.yaml"
 
@@ -36,6 +38,10 @@ class Contract:
             self.specification = Specification.load(document)
         except (yaml.YAMLError, ValidationError, InvalidSpecification) as error:
             raise ContractError(f"{CONTRACT_FILE.name} is not an OpenAPI 3.0 document: {error}") from error
+
+    def validator(self, name: str) -> Validator:
+        """Return the validator of one of the contract's named schemas."""
+        return Validator(draft4(self.specification["components"]["schemas"][name]))
 
     def paths(self) -> dict[str, set[str]]:
         """Return the methods of each path template, in lower case."""

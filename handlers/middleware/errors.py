@@ -60,12 +60,14 @@ class ErrorMiddleware:
 
 
 def _log(error: Exception, problem: Problem, request_id: str) -> None:
-    """Log an error that is not the client's."""
+    """Log an error of the service, and what the client's document leaves out."""
     extra = {"request_id": request_id}
     if problem.status == 500:
         _logger.error("request %s failed", request_id, exc_info=error, extra=extra)
     elif isinstance(error, Unavailable):
         _logger.warning("request %s could not reach the database: %s", request_id, error, extra=extra)
+    elif problem.explanation is not None:
+        _logger.info("request %s was refused: %s", request_id, problem.explanation, extra=extra | {**problem.logged})
 
 
 def problem_of(error: Exception) -> Problem:

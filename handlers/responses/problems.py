@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, NotRequired, TypedDict
 
 import orjson
@@ -34,7 +35,12 @@ class Problem(Exception):
     """An error as its client sees it.
 
     `status` is one of the contract's, `detail` is for people, `extensions` are members in addition to RFC 9457's own.
+    What only the operator may know is in `explanation`, for the log, which has `logged` as further fields; None means
+    that the problem is not logged.
     """
+
+    explanation: str | None = None
+    logged: Mapping[str, str | None] = MappingProxyType({})
 
     def __init__(
         self,

@@ -10,9 +10,8 @@ from starlette.types import ASGIApp
 from handlers import __version__
 from handlers.authentication.bearer import BearerSecurity
 from handlers.contract.document import CONTRACT_FILE, Contract
+from handlers.contract.operation import Authenticate
 from handlers.contract.routing import Routing
-from handlers.contract.schemas import draft4
-from handlers.contract.validator import Validator
 from handlers.documentation.routes import contract_routes, page_routes
 from handlers.middleware.access_log import AccessLogMiddleware
 from handlers.middleware.cors import CorsMiddleware
@@ -24,6 +23,7 @@ from handlers.middleware.security_headers import SecurityHeadersMiddleware, secu
 from handlers.resources.cursors import Cursors
 from handlers.responses.state import ServiceState
 from handlers.service.lifespan import lifespan
+from handlers.service.token_rules import rules_of
 from handlers.settings.settings import Settings
 from storage.administration.migrations import head
 from storage.driver.database import Database
@@ -94,9 +94,9 @@ def _resources(settings: Settings, database: Database) -> dict[str, Any]:
     }
 
 
-def _authenticate(settings: Settings, contract: Contract, key_set: "KeySet | None") -> Any:
-    user_id = Validator(draft4(contract.specification["components"]["schemas"]["UserId"]))
-    return BearerSecurity(settings, user_id, key_set).principal_of
+def _authenticate(settings: Settings, contract: Contract, key_set: "KeySet | None") -> Authenticate:
+    find_key = None if key_set is None else key_set.find
+    return BearerSecurity(rules_of(settings), contract.validator("UserId").is_valid, find_key).principal_of
 
 
 def _key_set(url: str) -> "KeySet":

@@ -16,6 +16,8 @@ from handlers.service.worker import without_garbage_collection
 from handlers.settings.settings import ConfigurationError, Settings
 from storage.administration.embedded import EmbeddedError, reach_postgres, run_postgres
 
+# Of a token on standard input: more than any request can carry.
+_MOST_BYTES = 1 << 20
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -33,16 +35,13 @@ class _UserId(click.ParamType[str]):
     name = "user"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from handlers.contract.document import CONTRACT_FILE, Contract
-        from handlers.contract.schemas import draft4
-        from handlers.contract.validator import Validator
+        from handlers.service.token_rules import user_ids
 
         user = str(value)
         # An argument that is not UTF-8 comes with surrogates in place of its bytes.
         if user.encode(errors="replace").decode() != user:
             self.fail("must be UTF-8", param, ctx)
-        schema = draft4(Contract(CONTRACT_FILE.read_bytes()).specification["components"]["schemas"]["UserId"])
-        for _, words in Validator(schema).errors(user, most=1):
+        for _, words in user_ids().errors(user, most=1):
             self.fail(words, param, ctx)
         return user
 
@@ -97,24 +96,42 @@ def token(user: str, expires: int) -> None:
     """Print a token for USER, as the frontend would mint it: to call the API with curl, say."""
     settings = _load()
     from handlers.authentication.minting import mint
+    from handlers.service.token_rules import rules_of
 
-    click.echo(mint(settings, user, expires))
+    click.echo(mint(rules_of(settings), user, expires))
 
 
 @main.command()
-def doctor() -> None:
-    """Check the configuration and the database, and say what to do about each fault.
+@click.option(
+    "--token", "with_token", is_flag=True, help="Also read a token from standard input, and say whether it is valid."
+)
+def doctor(*, with_token: bool) -> None:
+    """Check the configuration and the database, and say how to correct each fault.
 
-    Ends with status 0 when there is none, with 1 otherwise; nothing is changed in the database.
+    The exit status is 0 without a fault, 1 otherwise. Nothing is changed in the database.
     """
     from handlers.service.doctor import examine
 
+    given = _standard_input() if with_token else None
     colours = {"ok": "green", "advice": "yellow", "fault": "red", "skip": None}
     statuses = set()
-    for check, status, words in examine(os.environ):
+    for check, status, words in examine(os.environ, given):
         click.echo(f"{click.style(f'{status:<6}', fg=colours[status])} {check:<13} {words}")
         statuses.add(status)
     sys.exit("fault" in statuses)
+
+
+def _standard_input() -> str:
+    # Python has none if it is closed.
+    if sys.stdin is None:
+        return ""
+    if sys.stdin.isatty():
+        raise click.UsageError(
+            "--token reads the token from standard input, which is a terminal here: pipe one in, as in "
+            "`todo-api token ada | todo-api doctor --token`."
+        )
+    # As the bytes of an Authorization header are decoded.
+    return sys.stdin.buffer.read(_MOST_BYTES).decode("latin-1")
 
 
 def _load() -> Settings:

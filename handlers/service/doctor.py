@@ -5,19 +5,17 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Literal, NamedTuple
 
-from handlers.authentication.jwks import ALGORITHMS, JwksError, fetch_keys
+from handlers.authentication.jwks import JwksError, fetch_keys
+from handlers.authentication.rules import LEEWAY_SECONDS, PUBLIC_KEY_ALGORITHMS
+from handlers.service.findings import Finding, Verdict
+from handlers.service.token_check import check_token
 from handlers.settings.database_url import is_local
-from handlers.settings.settings import ENV_FILE, LEEWAY_SECONDS, ConfigurationError, Settings
+from handlers.settings.settings import ENV_FILE, ConfigurationError, Settings
 from storage.administration.diagnosis import Diagnosis, diagnose
 from storage.administration.embedded import EmbeddedError, reach_postgres
 from storage.administration.migrations import head, is_applied, revisions
 from storage.errors import Unavailable, UnsuitableDatabase
-
-# The status of advice and of a check that was skipped does not count as a fault.
-Status = Literal["ok", "advice", "fault", "skip"]
-Verdict = tuple[Status, str]
 
 # Random secrets of 32 digits are estimated above it, but for one in ten thousand.
 _FEWEST_BITS = 80
@@ -28,27 +26,25 @@ _PLACEHOLDERS = re.compile(
 _RENEW = "make one with `openssl rand -base64 48`, and give it to the frontend too"
 
 
-class Finding(NamedTuple):
-    """What a check found, in a sentence that also says what to do about a fault."""
+def examine(environ: Mapping[str, str], token: str | None = None) -> Iterator[Finding]:
+    """Yield the finding of each check, always in the same order; a token is checked if one is given.
 
-    check: str
-    status: Status
-    words: str
-
-
-def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield what each check finds, in an order that is always the same. No secret or password is in the words."""
+    No finding contains a secret, a password or the token.
+    """
     try:
         settings = Settings.load(environ)
     except ConfigurationError as error:
         yield from (Finding("configuration", "fault", fault) for fault in error.faults)
         yield Finding("configuration", "advice", f"It was read from {_sources()}.")
-        yield from _skipped("secret", "database", *_CHECKS, why="the configuration has faults")
+        names = ["secret", *(["token"] if token is not None else []), "database", *_CHECKS]
+        yield from _skipped(*names, why="the configuration has faults")
         return
     yield Finding("configuration", "ok", f"Complete; it was read from {_sources()}.")
     yield Finding("secret", *_secret(settings))
     if settings.jwks_url:
         yield Finding("jwks", *_jwks(settings.jwks_url))
+    if token is not None:
+        yield Finding("token", *check_token(token, settings))
     try:
         diagnosis = _diagnose(settings)
     except (EmbeddedError, Unavailable, UnsuitableDatabase) as error:
@@ -107,7 +103,7 @@ def _jwks(url: str) -> Verdict:
     except JwksError as error:
         return "fault", f"JWKS_URL {error}: start what it leads to, or mend it."
     if not keys:
-        algorithms = ", ".join(sorted(ALGORITHMS))
+        algorithms = ", ".join(sorted(PUBLIC_KEY_ALGORITHMS))
         return "fault", f"JWKS_URL answers, but has no key for {algorithms}: have the jwt() plugin use one of these."
     return "ok", f"JWKS_URL answers; its keys are for {_and(sorted({key.algorithm_name for key in keys.values()}))}."
 

@@ -14,6 +14,7 @@ import uvicorn
 from handlers import __version__
 from handlers.authentication.minting import mint
 from handlers.service.app import create_app
+from handlers.service.token_rules import rules_of
 from handlers.settings.settings import Settings
 from handlers.telemetry.logs import log_config
 from storage.administration.migrations import migrate
@@ -100,6 +101,6 @@ def _greet(settings: Settings) -> None:
     workers = "1 worker" if settings.workers == 1 else f"{settings.workers} workers"
     _logger.info("Todo API %s on %s, %s, %s", __version__, url, describe_database(settings.database_url or ""), workers)
     if not settings.production:
-        header = f"Authorization: Bearer {mint(settings, 'demo', 86400)}"
+        header = f"Authorization: Bearer {mint(rules_of(settings), 'demo', 86400)}"
         click.echo(f"\nTry it in a browser, {url}/docs, or as the user 'demo', for a day:\n")
         click.echo(f"  curl -w '\\n' -H '{header}' {url}/api/demo/tasks\n")

@@ -9,8 +9,6 @@ from handlers.settings.env_file import read_env_file
 from handlers.settings.reader import Reader
 
 ENV_FILE = Path(".env")
-# How far the clock of the server that issued a token may differ from ours.
-LEEWAY_SECONDS = 30
 
 
 class ConfigurationError(Exception):

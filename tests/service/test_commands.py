@@ -30,7 +30,7 @@ def claims(token: str, **options: str) -> dict[str, object]:
         (("--help",), ("serve", "migrate", "token", "doctor", "DATABASE_URL", ".env", "Better Auth")),
         (("serve", "--help"), ("Ctrl-C", "SIGTERM", "Migrate")),
         (("migrate", "--help"), ("database",)),
-        (("doctor", "--help"), ("configuration", "database", "status")),
+        (("doctor", "--help"), ("configuration", "database", "status", "--token", "standard input")),
         (("token", "--help"), ("USER", "--expires", "1h", "curl")),
     ],
 )

@@ -78,19 +78,29 @@ class Process:
         return self.returncode
 
 
-def start(arguments: Sequence[str], cwd: Path, env: Mapping[str, str], stdout: int, stderr: int) -> Process:
-    """Run `python` with these arguments, `-m MODULE ...` or `-c PROGRAM`, as the leader of a new session."""
+def start(
+    arguments: Sequence[str], cwd: Path, env: Mapping[str, str], stdout: int, stderr: int, stdin: int | None = None
+) -> Process:
+    """Run `python` with these arguments, `-m MODULE ...` or `-c PROGRAM`, as the leader of a new session.
+
+    Without `stdin` its standard input is empty.
+    """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     message = json.dumps([list(arguments), str(cwd), dict(env)]).encode()
-    with theirs:
-        socket.send_fds(_preloaded(), [message], [theirs.fileno(), stdout, stderr])
+    with theirs, Path(os.devnull).open() as empty:
+        streams = [empty.fileno() if stdin is None else stdin, stdout, stderr]
+        socket.send_fds(_preloaded(), [message], [theirs.fileno(), *streams])
     return Process(ours)
 
 
-def run(arguments: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run `python` with these arguments, and wait up to 60 seconds for it to end."""
-    with TemporaryFile("w+") as stdout, TemporaryFile("w+") as stderr:
-        returncode = start(arguments, cwd, env, stdout.fileno(), stderr.fileno()).wait(60)
+def run(
+    arguments: Sequence[str], cwd: Path, env: Mapping[str, str], given: bytes = b""
+) -> subprocess.CompletedProcess[str]:
+    """Run `python` with these arguments, and wait up to 60 seconds for it to end; `given` is its standard input."""
+    with TemporaryFile() as stdin, TemporaryFile("w+") as stdout, TemporaryFile("w+") as stderr:
+        stdin.write(given)
+        stdin.seek(0)
+        returncode = start(arguments, cwd, env, stdout.fileno(), stderr.fileno(), stdin.fileno()).wait(60)
         stdout.seek(0)
         stderr.seek(0)
         return subprocess.CompletedProcess(arguments, returncode, stdout.read(), stderr.read())
@@ -111,7 +121,7 @@ def _fork() -> tuple[list[str], str, dict[str, str]] | None:
     """Fork for each request. Return its program in the forked process, and None here once no more requests can come."""
     requests = socket.socket(fileno=0)
     while True:
-        message, descriptors, _, _ = socket.recv_fds(requests, 1 << 18, 3)
+        message, descriptors, _, _ = socket.recv_fds(requests, 1 << 18, 4)
         if not message:
             return None
         if os.fork() == 0:
@@ -121,20 +131,19 @@ def _fork() -> tuple[list[str], str, dict[str, str]] | None:
             os.close(descriptor)
 
 
-def _watch(message: bytes, status: int, stdout: int, stderr: int) -> tuple[list[str], str, dict[str, str]]:
+def _watch(message: bytes, status: int, *streams: int) -> tuple[list[str], str, dict[str, str]]:
     """Fork again, and return the program in the new process; here, report its id and its exit status, then exit."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid == 0:
         os.setsid()
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(stdout, 1)
-        os.dup2(stderr, 2)
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
         os.closerange(3, 256)
         arguments, cwd, environment = json.loads(message)
         return arguments, cwd, environment
-    os.close(stdout)
-    os.close(stderr)
+    for stream in streams:
+        os.close(stream)
     # The process that sent the request may have ended.
     with suppress(OSError):
         os.write(status, str(pid).encode())

@@ -92,9 +92,11 @@ def serve(directory: Path, **settings: str) -> Iterator[str]:
         yield service.url
 
 
-def run(*arguments: str, directory: Path, settings: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a `todo-api` command, and wait for it to end."""
-    return forked.run(module(*arguments), directory, environment(**settings))
+def run(
+    *arguments: str, directory: Path, settings: Mapping[str, str], given: bytes = b""
+) -> subprocess.CompletedProcess[str]:
+    """Run a `todo-api` command, and wait for it to end; `given` is its standard input."""
+    return forked.run(module(*arguments), directory, environment(**settings), given)
 
 
 def has_ended(group: int) -> bool:

@@ -1,0 +1,70 @@
+"""Why a token was refused, in words for the log, for `todo-api doctor` and for the client."""
+
+import jwt
+from jwt.exceptions import InvalidJTIError, InvalidSubjectError
+
+from handlers.responses.problems import Problem, unauthorized
+
+# PyJWT and the conversion of claims may raise any of these for a bad token.
+ERRORS = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
+
+
+class NotATimeError(jwt.InvalidTokenError):
+    """A claim is not a NumericDate (RFC 7519, section 2)."""
+
+
+class TimeOutOfRangeError(jwt.InvalidTokenError):
+    """A claim is a NumericDate outside the years 1 to 9999."""
+
+
+class TokenRefused(Problem):
+    """The 401 for a token that this server refuses (RFC 6750, section 3.1).
+
+    `error` is the class of exception that says why, `reason` its name, and `claim` the claim or header parameter that
+    it concerns, None for the token as a whole. `explanation` says both in a sentence. None of them repeats anything
+    from the token.
+    """
+
+    def __init__(self, error: type[Exception], claim: str | None = None) -> None:
+        self.error = error
+        self.reason = error.__name__
+        self.claim = claim
+        self.explanation = _EXPLANATIONS.get(error, _NOT_VALID).format(claim=claim)
+        self.logged = {"reason": self.reason, "claim": claim}
+        detail: str = self.explanation if error in _SHOWN_TO_CLIENTS else _NOT_VALID
+        super().__init__(401, detail, headers=unauthorized(detail, error="invalid_token").headers)
+
+
+def refusal_of(error: Exception) -> TokenRefused:
+    """Return the refusal for one of ERRORS."""
+    claim = error.claim if isinstance(error, jwt.MissingRequiredClaimError) else _CLAIMS.get(type(error))
+    return TokenRefused(type(error), claim)
+
+
+_CLAIMS: dict[type[Exception], str] = {
+    jwt.InvalidAlgorithmError: "alg",
+    jwt.InvalidKeyError: "kid",
+    InvalidSubjectError: "sub",
+    jwt.InvalidIssuerError: "iss",
+    jwt.InvalidAudienceError: "aud",
+    InvalidJTIError: "jti",
+}
+_NOT_VALID = "The token is not valid."
+# Written for the developer who mints the tokens. They go into a quoted header field, so they contain no quotes.
+_EXPLANATIONS: dict[type[Exception], str] = {
+    jwt.DecodeError: "The token is not a JWT.",
+    jwt.InvalidTokenError: "The token's header has a kid, crit or b64 that is not supported.",
+    jwt.InvalidAlgorithmError: "The token is signed with an algorithm that this server does not accept.",
+    jwt.InvalidKeyError: "The token's kid is not the id of a key that this server accepts.",
+    jwt.InvalidSignatureError: "The token was signed with another secret or key, or changed after it was signed.",
+    jwt.ExpiredSignatureError: "The token has expired.",
+    jwt.ImmatureSignatureError: "The token is not valid yet.",
+    jwt.MissingRequiredClaimError: "The token has no {claim}.",
+    InvalidSubjectError: "The token's sub is not a user id.",
+    jwt.InvalidIssuerError: "The token's iss is not the issuer that this server expects.",
+    jwt.InvalidAudienceError: "The token's aud does not contain the audience that this server expects.",
+    InvalidJTIError: "The token's jti is not text.",
+    NotATimeError: "The token's {claim} is not a number of seconds since 1970.",
+    TimeOutOfRangeError: "The token's {claim} is out of range.",
+}
+_SHOWN_TO_CLIENTS = (jwt.ExpiredSignatureError, jwt.ImmatureSignatureError)

@@ -1,0 +1,15 @@
+"""What the checks of `todo-api doctor` return."""
+
+from typing import Literal, NamedTuple
+
+# Only a fault makes the exit status 1; advice and skipped checks do not.
+Status = Literal["ok", "advice", "fault", "skip"]
+Verdict = tuple[Status, str]
+
+
+class Finding(NamedTuple):
+    """The result of a check; the words of a fault also say how to correct it."""
+
+    check: str
+    status: Status
+    words: str

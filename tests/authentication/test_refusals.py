@@ -1,0 +1,202 @@
+"""Why a token was refused: the log names the exception and the claim, and nothing that the token contains."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import jwt
+import pytest
+
+from tests.support.client import Json, claims_of, mint
+from tests.support.jwks import Api, jwks_host, served, signing_key
+from tests.support.jws import sign
+from tests.support.server import SECRET, Service, start
+
+PRODUCTION = {"ENVIRONMENT": "production", "HOST": "127.0.0.1"}
+ISSUER, AUDIENCE = "https://app.example.com", "todo-api"
+# Stands in every token that a test sends, and must not stand in the log.
+PRIVATE = "privatissimum"
+OTHER_SECRET = f"another secret that is long enough, {PRIVATE}"
+
+
+def claiming(**changed: Any) -> str:
+    """Return a token with some claims changed, correctly signed; a claim of None is left out."""
+    claims = claims_of("ada", **{"iss": ISSUER, "aud": AUDIENCE, "name": PRIVATE} | changed)
+    return sign(json.dumps(claims))
+
+
+def from_now(seconds: int) -> int:
+    return int(time.time()) + seconds
+
+
+NOT_JWTS = {
+    "a word": PRIVATE,
+    "two parts": claiming().rpartition(".")[0],
+    "five parts": f"{claiming()}..",
+    "padding": f"{claiming()}=",
+    "a header that is not JSON": sign(json.dumps(claims_of("ada")), PRIVATE),
+    "a payload that is not an object": sign(f'["{PRIVATE}"]'),
+}
+REFUSED: dict[str, tuple[str, str, str | None]] = {
+    **{name: (token, "DecodeError", None) for name, token in NOT_JWTS.items()},
+    "another algorithm": (sign("{}", '{"alg":"HS512"}', by="HS512"), "InvalidAlgorithmError", "alg"),
+    "no algorithm": (sign("{}", f'{{"typ":"{PRIVATE}"}}'), "InvalidAlgorithmError", "alg"),
+    "another secret": (sign(json.dumps(claims_of("ada")), secret=OTHER_SECRET), "InvalidSignatureError", None),
+    "a kid that is not text": (sign("{}", '{"alg":"HS256","kid":1}'), "InvalidTokenError", None),
+    "expired a moment ago": (claiming(exp=from_now(-1)), "ExpiredSignatureError", "exp"),
+    "expired long ago": (claiming(exp=1_700_000_000), "ExpiredSignatureError", "exp"),
+    "valid later": (claiming(nbf=from_now(3600)), "ImmatureSignatureError", "nbf"),
+    "issued later": (claiming(iat=from_now(3600)), "ImmatureSignatureError", "iat"),
+    "no exp": (claiming(exp=None), "MissingRequiredClaimError", "exp"),
+    "no sub": (claiming(sub=None), "MissingRequiredClaimError", "sub"),
+    "no iss": (claiming(iss=None), "MissingRequiredClaimError", "iss"),
+    "no aud": (claiming(aud=None), "MissingRequiredClaimError", "aud"),
+    "exp is text": (claiming(exp=f"{PRIVATE}"), "NotATimeError", "exp"),
+    "nbf is true": (claiming(nbf=True), "NotATimeError", "nbf"),
+    "iat is a list": (claiming(iat=[PRIVATE]), "NotATimeError", "iat"),
+    "exp in milliseconds": (claiming(exp=from_now(3600) * 1000), "TimeOutOfRangeError", "exp"),
+    "nbf before all years": (claiming(nbf=-1e20), "TimeOutOfRangeError", "nbf"),
+    "sub is a number": (claiming(sub=1), "InvalidSubjectError", "sub"),
+    "sub is empty": (claiming(sub=""), "InvalidSubjectError", "sub"),
+    "sub has a slash": (claiming(sub=f"{PRIVATE}/x"), "InvalidSubjectError", "sub"),
+    "sub is half a character": (claiming(sub="\ud800"), "InvalidSubjectError", "sub"),
+    "another issuer": (claiming(iss=f"https://{PRIVATE}"), "InvalidIssuerError", "iss"),
+    "another audience": (claiming(aud=[PRIVATE]), "InvalidAudienceError", "aud"),
+    "jti is a number": (claiming(jti=1), "InvalidJTIError", "jti"),
+}
+
+
+@pytest.fixture(scope="module")
+def service(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Yield a service in production that asks for an issuer and an audience."""
+    settings = {"DATABASE_URL": database, "JWT_ISSUER": ISSUER, "JWT_AUDIENCE": AUDIENCE, **PRODUCTION}
+    with start(tmp_path_factory.mktemp("refusals"), **settings) as service:
+        yield service
+
+
+def send(service: Service, **headers: str) -> tuple[httpx.Response, list[Json]]:
+    """Send a request, and return the response and what the service logged about it, but for the line of its end."""
+    request_id = uuid4().hex
+    url = f"{service.url}/api/auth/verify"
+    response = httpx.post(url, headers={"X-Request-ID": request_id, **headers})
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        records = [json.loads(line) for line in service.log.read_text().splitlines() if request_id in line]
+        if any("duration_ms" in record for record in records):
+            return response, [record for record in records if "duration_ms" not in record]
+        time.sleep(0.02)
+    raise TimeoutError(request_id)
+
+
+def bearing(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refused_token_is_logged_with_the_reason_and_the_claim(service: Service, name: str) -> None:
+    token, reason, claim = REFUSED[name]
+    response, (record,) = send(service, **bearing(token))
+    assert response.status_code == 401
+    assert (record["level"], record["reason"], record["claim"]) == ("INFO", reason, claim)
+    assert record["request_id"] == response.headers["X-Request-ID"]
+    assert record["message"].startswith(f"request {record['request_id']} was refused, {reason}: The token")
+    assert record.keys() == {"time", "level", "logger", "message", "request_id", "reason", "claim"}
+
+
+def test_the_log_has_nothing_that_a_refused_token_contains(service: Service) -> None:
+    for token, _, _ in REFUSED.values():
+        send(service, **bearing(token))
+    log = service.log.read_text()
+    signatures = {token.split(".")[2] for token, _, _ in REFUSED.values() if token.count(".") == 2}
+    for private in (PRIVATE, "eyJ", SECRET, *signatures):
+        assert private not in log
+
+
+def test_a_valid_token_and_no_token_are_not_logged_as_refused(service: Service) -> None:
+    response, records = send(service, **bearing(claiming()))
+    assert (response.status_code, records) == (200, [])
+    response, records = send(service)
+    assert (response.status_code, records) == (401, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "detail"),
+    [
+        ("expired long ago", "The token has expired."),
+        ("valid later", "The token is not valid yet."),
+        ("issued later", "The token is not valid yet."),
+        ("another secret", "The token is not valid."),
+        ("exp in milliseconds", "The token is not valid."),
+        ("no sub", "The token is not valid."),
+    ],
+)
+def test_the_client_learns_only_that_a_token_is_not_valid_yet_or_no_longer(
+    service: Service, name: str, detail: str
+) -> None:
+    response, _ = send(service, **bearing(REFUSED[name][0]))
+    assert response.json()["detail"] == detail
+    challenge = f'Bearer error="invalid_token", error_description="{detail}"'
+    assert response.headers["WWW-Authenticate"] == challenge
+
+
+def test_in_development_the_line_names_reason_and_claim_too(tmp_path: Path, database: str) -> None:
+    with start(tmp_path, DATABASE_URL=database) as service:
+        headers = {"X-Request-ID": "mine", **bearing(mint("ada", sub=None))}
+        httpx.post(f"{service.url}/api/auth/verify", headers=headers)
+        service.stop()
+        line = next(line for line in service.log.read_text().splitlines() if "refused" in line)
+    assert line.endswith(" request mine was refused, MissingRequiredClaimError: The token has no sub.")
+
+
+KEY, OTHER = signing_key("published"), signing_key("published too", "ES256")
+
+
+@pytest.fixture(scope="module")
+def api(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """Yield a service in production that also accepts the tokens of two published keys."""
+    with jwks_host() as host:
+        host.keys = [KEY.jwk(), OTHER.jwk()]
+        with served(tmp_path_factory.mktemp("keys"), host, DATABASE_URL=database, **PRODUCTION) as api:
+            yield api
+
+
+def signed(origin: str, header: Json = None, **changed: Any) -> str:
+    """Return a token signed with the first key, with some of its header and claims changed."""
+    return KEY.sign("ada", origin, header, **changed)
+
+
+def without_kid(origin: str) -> str:
+    return jwt.encode(claims_of("ada", iss=origin, aud=origin), KEY.private, algorithm=KEY.algorithm)
+
+
+REFUSED_OF_KEYS: dict[str, tuple[Callable[[str], str], str, str | None]] = {
+    "an algorithm of neither": (
+        lambda _: sign("{}", '{"alg":"RS512","kid":"published"}'),
+        "InvalidAlgorithmError",
+        "alg",
+    ),
+    "an algorithm that is a list": (lambda _: sign("{}", '{"alg":["EdDSA"]}'), "InvalidAlgorithmError", "alg"),
+    "a key of another algorithm": (lambda o: signed(o, {"kid": OTHER.kid}), "InvalidAlgorithmError", "alg"),
+    "a key that is not published": (lambda o: signing_key(PRIVATE).sign("ada", o), "InvalidKeyError", "kid"),
+    "no kid": (without_kid, "InvalidKeyError", "kid"),
+    "another key": (lambda o: signing_key("x").sign("ada", o, {"kid": KEY.kid}), "InvalidSignatureError", None),
+    "expired": (lambda o: signed(o, exp=from_now(-1)), "ExpiredSignatureError", "exp"),
+    "another issuer": (lambda o: signed(o, iss=f"https://{PRIVATE}"), "InvalidIssuerError", "iss"),
+    "no audience": (lambda o: signed(o, aud=None), "MissingRequiredClaimError", "aud"),
+    "no user id": (lambda o: signed(o, sub="a/b"), "InvalidSubjectError", "sub"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_OF_KEYS)
+def test_so_is_a_token_that_a_published_key_should_have_signed(api: Api, name: str) -> None:
+    made, reason, claim = REFUSED_OF_KEYS[name]
+    response = api.verify(made(api.host.origin))
+    assert response.status_code == 401
+    records = [json.loads(line) for line in api.log().splitlines() if response.headers["X-Request-ID"] in line]
+    refusals = [(record["reason"], record["claim"]) for record in records if "reason" in record]
+    assert refusals == [(reason, claim)]
+    assert PRIVATE not in api.log()
