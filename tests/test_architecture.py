@@ -41,7 +41,7 @@ LIBRARIES: dict[str, set[str]] = {
     "connexion": {"handlers.contract"},
     "httptools": {"handlers.service"},
     "jsonschema_rs": {"handlers.contract"},
-    "jwt": {"handlers.authentication", "handlers.settings"},
+    "jwt": {"handlers.authentication", "handlers.service", "handlers.settings"},
     "orjson": {
         "handlers.authentication",
         "handlers.contract",

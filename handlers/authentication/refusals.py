@@ -30,7 +30,8 @@ class TokenRefused(Problem):
         self.reason = error.__name__
         self.claim = claim
         self.explanation = _EXPLANATIONS.get(error, _NOT_VALID).format(claim=claim)
-        self.logged = {"reason": self.reason, "claim": claim}
+        self.log_message = f"{self.reason}: {self.explanation}"
+        self.log_fields = {"reason": self.reason, "claim": claim}
         detail: str = self.explanation if error in _SHOWN_TO_CLIENTS else _NOT_VALID
         super().__init__(401, detail, headers=unauthorized(detail, error="invalid_token").headers)
 

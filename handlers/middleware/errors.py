@@ -66,8 +66,10 @@ def _log(error: Exception, problem: Problem, request_id: str) -> None:
         _logger.error("request %s failed", request_id, exc_info=error, extra=extra)
     elif isinstance(error, Unavailable):
         _logger.warning("request %s could not reach the database: %s", request_id, error, extra=extra)
-    elif problem.explanation is not None:
-        _logger.info("request %s was refused: %s", request_id, problem.explanation, extra=extra | {**problem.logged})
+    elif problem.log_message is not None:
+        _logger.info(
+            "request %s was refused, %s", request_id, problem.log_message, extra=extra | {**problem.log_fields}
+        )
 
 
 def problem_of(error: Exception) -> Problem:

@@ -35,12 +35,11 @@ class Problem(Exception):
     """An error as its client sees it.
 
     `status` is one of the contract's, `detail` is for people, `extensions` are members in addition to RFC 9457's own.
-    What only the operator may know is in `explanation`, for the log, which has `logged` as further fields; None means
-    that the problem is not logged.
+    What only the operator may know is in `log_message` and in `log_fields`; a problem without them is not logged.
     """
 
-    explanation: str | None = None
-    logged: Mapping[str, str | None] = MappingProxyType({})
+    log_message: str | None = None
+    log_fields: Mapping[str, str | None] = MappingProxyType({})
 
     def __init__(
         self,
