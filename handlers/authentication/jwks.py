@@ -1,4 +1,4 @@
-"""The keys that Better Auth's `jwt()` plugin signs with: a JWK set (RFC 7517), fetched, kept and renewed."""
+"""The public keys of Better Auth's `jwt()` plugin: a JWK set (RFC 7517), fetched, kept and refreshed."""
 
 import asyncio
 import logging
@@ -26,45 +26,45 @@ _TIMEOUT_SECONDS = 3.0
 _MOST_BYTES = 512 * 1024
 _MOST_KEYS = 500
 _FEWEST_RSA_BITS = 2048
-# After a good answer, and after none.
+# After a successful fetch, and after a failed one.
 _REFRESH_SECONDS = 300.0
 _RETRY_SECONDS = 60.0
-# Between fetches for keys that are not known: whoever makes up ids cannot have more of them made.
+# Between fetches for unknown keys, so that made-up ids cannot cause more of them.
 _SEARCH_SECONDS = 60.0
-# A key that nobody has looked after for this much longer is not used before the set has been asked.
+# Keys that are overdue for a refresh by more than this are fetched before they are used.
 _IDLE_SECONDS = 300.0
 
 
 class JwksError(Exception):
-    """There is no key set to be had. The message says why, as the rest of a sentence about the URL."""
+    """The key set cannot be fetched. The message says why, as the rest of a sentence about the URL."""
 
 
 async def fetch_keys(url: str) -> Keys:
-    """Return the keys at a URL that can verify a signature of ours. Raises JwksError.
+    """Return the keys at a URL that can verify tokens. Raises JwksError.
 
-    A redirect is not followed: the URL names the only host whose keys are trusted.
+    Redirects are not followed: the URL names the only host whose keys are trusted.
     """
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
     try:
         async with (
             asyncio.timeout(_TIMEOUT_SECONDS),
-            # Without TLS, a proxy that the environment names could change the keys.
+            # Without TLS, a proxy that the environment names could replace the keys.
             httpx.AsyncClient(verify=_trusted(), trust_env=_has_tls(url), timeout=_TIMEOUT_SECONDS) as client,
             client.stream("GET", url, headers=headers) as response,
         ):
             if response.status_code != 200:
-                raise JwksError(f"answers {response.status_code}, not 200")
+                raise JwksError(f"responds with status {response.status_code}, not 200")
             return usable_keys(await _content(response))
     except (TimeoutError, httpx.TimeoutException):
         raise JwksError(f"does not answer within {_TIMEOUT_SECONDS:.0f} s") from None
-    # A name of a host that cannot be is a ValueError, a proxy that the environment names that or an ImportError.
+    # An impossible host name is a ValueError; a proxy that the environment names may be a ValueError or an ImportError.
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:
         raise JwksError(f"does not answer: {str(error) or type(error).__name__}") from None
 
 
 @cache
 def _trusted() -> ssl.SSLContext:
-    """Return the authorities that are trusted: to load them takes as long as many requests."""
+    """Return the trusted certificate authorities, cached: loading them takes as long as many requests."""
     return httpx.create_ssl_context()
 
 
@@ -77,23 +77,23 @@ async def _content(response: httpx.Response) -> bytes:
     async for chunk in response.aiter_raw():
         content += chunk
         if len(content) > _MOST_BYTES:
-            raise JwksError(f"answers with more than {_MOST_BYTES // 1024} KiB")
+            raise JwksError(f"responds with more than {_MOST_BYTES // 1024} KiB")
     return bytes(content)
 
 
 def usable_keys(content: bytes) -> Keys:
-    """Return what can verify a signature of ours in a JWK set (RFC 7517, section 5); any other key is passed over.
+    """Return the keys of a JWK set (RFC 7517, section 5) that can verify tokens; other keys are skipped.
 
-    Raises JwksError for what is no set, or a set that is too large.
+    Raises JwksError for content that is not a JWK set, and for a set that is too large.
     """
     try:
         jwks = orjson.loads(content)["keys"]
     except (ValueError, TypeError, KeyError):
         jwks = None
     if not isinstance(jwks, list):
-        raise JwksError("answers with something else than a JWK set")
+        raise JwksError("responds with something other than a JWK set")
     if len(jwks) > _MOST_KEYS:
-        raise JwksError(f"answers with more than {_MOST_KEYS} keys")
+        raise JwksError(f"responds with more than {_MOST_KEYS} keys")
     return {jwk["kid"]: key for jwk in jwks if (key := _usable(jwk)) is not None}
 
 
@@ -110,7 +110,7 @@ def _usable(jwk: Any) -> PyJWK | None:
 
 
 def _algorithm(jwk: Any) -> str | None:
-    """Return the only algorithm that a key is for (RFC 8725, section 3.1), whatever a token says."""
+    """Return the only algorithm that a key may be used with (RFC 8725, section 3.1), whatever a token says."""
     match jwk:
         case {"kty": "OKP", "crv": "Ed25519"}:
             return "EdDSA"
@@ -122,7 +122,7 @@ def _algorithm(jwk: Any) -> str | None:
 
 
 def _is_for_signatures(jwk: dict[str, Any], algorithm: str) -> bool:
-    """Say whether a key has a `kid`, is public, and says nothing against verifying a signature by this algorithm."""
+    """Return whether a key has a `kid`, is public, and does not exclude verifying signatures of this algorithm."""
     operations = jwk.get("key_ops")
     return (
         isinstance(jwk.get("kid"), str)
@@ -134,7 +134,7 @@ def _is_for_signatures(jwk: dict[str, Any], algorithm: str) -> bool:
 
 
 class KeySet:
-    """The keys at a URL, as far as one worker knows them; those of the last good answer hold until the next one."""
+    """The keys at a URL, as one worker knows them. The keys of the last successful fetch stay valid until the next."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -146,13 +146,16 @@ class KeySet:
         self._search_at = 0.0
 
     def begin_fetch(self) -> asyncio.Task[None]:
-        """Fetch the keys in the background, if that is not being done already. The task does not fail."""
+        """Start to fetch the keys in the background, unless a fetch is running. The task raises nothing."""
         if self._fetching is None or self._fetching.done():
             self._fetching = asyncio.create_task(self._fetch())
         return self._fetching
 
     async def find(self, kid: str) -> PyJWK | None:
-        """Return the key of this id, or None where the set has none. Raises Problem 503 where that cannot be known."""
+        """Return the key with this id, or None if the set has none.
+
+        Raises Problem with status 503 for an unknown key while the set cannot be fetched.
+        """
         now = time.monotonic()
         if kid not in self._keys:
             await self._search(now)
@@ -167,7 +170,7 @@ class KeySet:
         return key
 
     async def _search(self, now: float) -> None:
-        """Have the set fetched for a key that is not known, or wait for a fetch that is under way."""
+        """Fetch the set for an unknown key, at most once in _SEARCH_SECONDS, or wait for the fetch that is running."""
         if now >= self._search_at:
             self._search_at = now + _SEARCH_SECONDS
             self.begin_fetch()
@@ -180,7 +183,7 @@ class KeySet:
         except JwksError as error:
             self._failed = True
             self._refresh_at = time.monotonic() + _RETRY_SECONDS
-            logger.warning("JWKS_URL %s; the %d keys that are known stay valid", error, len(self._keys))
+            logger.warning("JWKS_URL %s; the %d known keys stay valid", error, len(self._keys))
         else:
             self._failed = False
             self._refresh_at = time.monotonic() + _REFRESH_SECONDS

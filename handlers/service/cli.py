@@ -38,7 +38,7 @@ class _UserId(click.ParamType[str]):
         from handlers.service.token_rules import user_ids
 
         user = str(value)
-        # An argument that is not UTF-8 comes with surrogates in place of its bytes.
+        # Python puts surrogates in place of the bytes of an argument that is not UTF-8.
         if user.encode(errors="replace").decode() != user:
             self.fail("must be UTF-8", param, ctx)
         for _, words in user_ids().errors(user, most=1):
@@ -51,8 +51,8 @@ class _UserId(click.ParamType[str]):
 def main() -> None:
     """A todo API for web frontends that sign their users in with Better Auth.
 
-    Settings come from the environment and from a file `.env`; without DATABASE_URL, a private PostgreSQL runs beside
-    the server and keeps its data.
+    Settings come from the environment and from a file `.env`. Without DATABASE_URL, the server starts a private
+    PostgreSQL and keeps its data.
     """
 
 
@@ -60,9 +60,9 @@ def main() -> None:
 def serve() -> None:
     """Migrate the database and serve the API until Ctrl-C or SIGTERM."""
     settings = _load()
-    # Uvicorn raises the signal again when it has shut down; PostgreSQL is still to be stopped then.
+    # Uvicorn raises the signal again after its shutdown, and PostgreSQL has to be stopped after that.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    # A terminal that is closed; nohup ignores it.
+    # Sent when the terminal is closed; nohup ignores it.
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with _refusals():
@@ -74,7 +74,7 @@ def serve() -> None:
             try:
                 server.run(served)
             finally:
-                # What is left to stop stops soon; impatience would leave it behind.
+                # The rest stops soon; a second signal would leave PostgreSQL running.
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
@@ -91,9 +91,11 @@ def migrate() -> None:
 
 @main.command()
 @click.argument("user", type=_UserId())
-@click.option("--expires", type=_Duration(), default="1h", show_default=True, help="How long it lasts: 30m, 1h, 7d.")
+@click.option(
+    "--expires", type=_Duration(), default="1h", show_default=True, help="How long the token is valid: 30m, 1h, 7d."
+)
 def token(user: str, expires: int) -> None:
-    """Print a token for USER, as the frontend would mint it: to call the API with curl, say."""
+    """Print a token for USER, as the frontend would mint it, for example to call the API with curl."""
     settings = _load()
     from handlers.authentication.minting import mint
     from handlers.service.token_rules import rules_of
@@ -143,7 +145,7 @@ def _load() -> Settings:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Tell what keeps the service from starting in a sentence, not in a traceback."""
+    """Report what keeps the service from starting in a sentence, without a traceback."""
     from handlers.contract.errors import ContractError
     from storage.errors import Unavailable, UnsuitableDatabase
 
@@ -157,7 +159,7 @@ def _refusals() -> Iterator[None]:
 
 @contextmanager
 def _database(settings: Settings, embedded: Callable[[Path], AbstractContextManager[str]]) -> Iterator[Settings]:
-    """Have the embedded PostgreSQL when there is no DATABASE_URL, and yield settings that have one."""
+    """Yield settings that have a `database_url`: that of the embedded PostgreSQL if none is configured."""
     if settings.database_url is not None:
         yield settings
         return

@@ -1,4 +1,4 @@
-"""`todo-api doctor`: what is wrong with the configuration, the secret and the database, and what to do about it."""
+"""`todo-api doctor`: checks of the configuration, the secret and the database, and how to correct each fault."""
 
 import asyncio
 import math
@@ -17,9 +17,9 @@ from storage.administration.embedded import EmbeddedError, reach_postgres
 from storage.administration.migrations import head, is_applied, revisions
 from storage.errors import Unavailable, UnsuitableDatabase
 
-# Random secrets of 32 digits are estimated above it, but for one in ten thousand.
+# All but one in ten thousand random secrets of 32 hexadecimal digits are estimated above this.
 _FEWEST_BITS = 80
-# In lower case, without what is no letter or digit; Better Auth's own default and jwt.io's example come first.
+# In lower case, letters and digits only; Better Auth's own default and jwt.io's example come first.
 _PLACEHOLDERS = re.compile(
     "betterauthsecret|astringsecretatleast|changeme|changethis|replaceme|yoursecret|supersecret|placeholder"
 )
@@ -49,11 +49,11 @@ def examine(environ: Mapping[str, str], token: str | None = None) -> Iterator[Fi
         diagnosis = _diagnose(settings)
     except (EmbeddedError, Unavailable, UnsuitableDatabase) as error:
         yield Finding("database", "fault", _away(error))
-        yield from _skipped(*_CHECKS, why="there is no database to ask")
+        yield from _skipped(*_CHECKS, why="there is no database to examine")
         return
     where = "" if settings.database_url else f", embedded in {settings.data_directory}"
     milliseconds = max(1, round(diagnosis.seconds * 1000))
-    yield Finding("database", "ok", f"PostgreSQL {diagnosis.version} answers in {milliseconds} ms{where}.")
+    yield Finding("database", "ok", f"PostgreSQL {diagnosis.version} responds in {milliseconds} ms{where}.")
     yield from (Finding(name, *check(diagnosis, settings)) for name, check in _CHECKS.items())
 
 
@@ -75,24 +75,26 @@ def _diagnose(settings: Settings) -> Diagnosis:
 
 def _away(error: Exception) -> str:
     words = " ".join(str(error).split())
-    return f"It does not answer; start it, or mend DATABASE_URL: {words}" if isinstance(error, Unavailable) else words
+    return (
+        f"It does not answer; start it, or correct DATABASE_URL: {words}" if isinstance(error, Unavailable) else words
+    )
 
 
 def _secret(settings: Settings) -> Verdict:
     secret = settings.secret
     letters = re.sub(r"[\W_]", "", secret).lower()
     if _PLACEHOLDERS.search(letters):
-        return "fault", f"BETTER_AUTH_SECRET is a placeholder that everybody knows: {_RENEW}."
+        return "fault", f"BETTER_AUTH_SECRET is a well-known placeholder: {_RENEW}."
     if _bits(secret) < _FEWEST_BITS:
-        return "fault", f"BETTER_AUTH_SECRET repeats itself, and could be guessed: {_RENEW}."
+        return "fault", f"BETTER_AUTH_SECRET repeats itself and could be guessed: {_RENEW}."
     size = int(settings.jwt_algorithm.removeprefix("HS")) // 8
     if len(secret.encode()) < size:
-        return "advice", f"{settings.jwt_algorithm} wants a secret of {size} bytes (RFC 7518, section 3.2): {_RENEW}."
-    return "ok", "Long enough, and nothing in it repeats itself much."
+        return "advice", f"{settings.jwt_algorithm} needs a secret of {size} bytes (RFC 7518, section 3.2): {_RENEW}."
+    return "ok", "Long enough, and without much repetition."
 
 
 def _bits(secret: str) -> float:
-    """Estimate a secret's bits: the Shannon entropy of its characters, of a repeated pattern only those of one."""
+    """Estimate a secret's entropy in bits: the Shannon entropy of its characters, counting a repeated pattern once."""
     period = next(length for length in range(1, len(secret) + 1) if secret.startswith(secret[length:]))
     return -sum(count * math.log2(count / period) for count in Counter(secret[:period]).values())
 
@@ -101,24 +103,24 @@ def _jwks(url: str) -> Verdict:
     try:
         keys = asyncio.run(fetch_keys(url))
     except JwksError as error:
-        return "fault", f"JWKS_URL {error}: start what it leads to, or mend it."
+        return "fault", f"JWKS_URL {error}: start the frontend there, or correct the URL."
     if not keys:
         algorithms = ", ".join(sorted(PUBLIC_KEY_ALGORITHMS))
-        return "fault", f"JWKS_URL answers, but has no key for {algorithms}: have the jwt() plugin use one of these."
-    return "ok", f"JWKS_URL answers; its keys are for {_and(sorted({key.algorithm_name for key in keys.values()}))}."
+        return "fault", f"JWKS_URL responds, but has no key for {algorithms}: have the jwt() plugin use one of these."
+    return "ok", f"JWKS_URL responds; its keys are for {_and(sorted({key.algorithm_name for key in keys.values()}))}."
 
 
 def _tls(diagnosis: Diagnosis, _: Settings) -> Verdict:
     if is_local(diagnosis.address):
-        return "ok", "Not needed: the way to the database does not leave this machine."
+        return "ok", "Not needed: the connection to the database does not leave this machine."
     if not diagnosis.is_encrypted:
         return "fault", "The connection to another host is not encrypted: add ?sslmode=require to DATABASE_URL."
     if not diagnosis.is_verified:
         return "advice", (
-            "The connection is encrypted, but the server need not show that it is yours: sslmode=verify-full in "
+            "The connection is encrypted, but the server need not prove that it is yours: sslmode=verify-full in "
             "DATABASE_URL checks its certificate and its name, and sslrootcert=system or a file says who may sign it."
         )
-    return "ok", "The connection is encrypted, and the server has shown who it is."
+    return "ok", "The connection is encrypted, and the server has proved its identity."
 
 
 def _encoding(diagnosis: Diagnosis, _: Settings) -> Verdict:
@@ -126,9 +128,7 @@ def _encoding(diagnosis: Diagnosis, _: Settings) -> Verdict:
 
 
 def _locale(diagnosis: Diagnosis, _: Settings) -> Verdict:
-    return (
-        ("fault", diagnosis.locale_fault) if diagnosis.locale_fault else ("ok", "It knows upper case and lower case.")
-    )
+    return ("fault", diagnosis.locale_fault) if diagnosis.locale_fault else ("ok", "It maps upper case to lower case.")
 
 
 def _extensions(diagnosis: Diagnosis, _: Settings) -> Verdict:
@@ -155,18 +155,24 @@ def _migrations(diagnosis: Diagnosis, settings: Settings) -> Verdict:
         return "skip", f"Not checked: the role {diagnosis.role} may not read alembic_version."
     if revision is not None and diagnosis.missing_tables:
         tables = _and(diagnosis.missing_tables)
-        return "fault", f"The migrations made {tables}, and the role {diagnosis.role} sees none such: restore a backup."
+        return (
+            "fault",
+            f"The migrations have run, but the role {diagnosis.role} does not see {tables}: restore a backup.",
+        )
     if revision == newest:
-        return "ok", f"The tables are of revision {newest}, the newest."
+        return "ok", f"The tables are at revision {newest}, the newest."
     if is_applied(revision, newest):
-        return "advice", f"The tables are of revision {revision}, by a newer release, which is to replace this one."
+        return "advice", f"The tables are at revision {revision}, from a newer release: upgrade to it."
     if revision not in (None, *revisions()):
-        return "fault", f"The tables are of revision {revision}, which is none of ours: is DATABASE_URL the right one?"
-    tables = f"The tables are of revision {revision}, not {newest}" if revision else "There are no tables yet"
+        return (
+            "fault",
+            f"The tables are at revision {revision}, which this service does not have: is DATABASE_URL the right one?",
+        )
+    tables = f"The tables are at revision {revision}, not {newest}" if revision else "There are no tables yet"
     if not diagnosis.can_create_tables:
         return (
             "fault",
-            f"{tables}, and the role {diagnosis.role} may not make any: run todo-api migrate as their owner.",
+            f"{tables}, and the role {diagnosis.role} may not create any: run todo-api migrate as their owner.",
         )
     if settings.migrate_on_start:
         return "advice", f"{tables}: todo-api serve migrates when it starts, or run todo-api migrate."
@@ -176,7 +182,7 @@ def _migrations(diagnosis: Diagnosis, settings: Settings) -> Verdict:
 def _privileges(diagnosis: Diagnosis, _: Settings) -> Verdict:
     if missing := diagnosis.missing_privileges:
         statements = " ".join(f"GRANT {privilege} TO {diagnosis.role};" for privilege in missing)
-        return "fault", f"The role {diagnosis.role} may not do all it must: as the tables' owner, run {statements}"
+        return "fault", f"The role {diagnosis.role} lacks privileges: as the tables' owner, run {statements}"
     if diagnosis.revision is None:
         return "skip", "Not checked: there are no tables yet."
     return "ok", f"The role {diagnosis.role} may read and write the tables."
@@ -184,10 +190,10 @@ def _privileges(diagnosis: Diagnosis, _: Settings) -> Verdict:
 
 def _writes(diagnosis: Diagnosis, _: Settings) -> Verdict:
     if diagnosis.is_replica:
-        return "fault", "The database is a replica, which takes no writes: let DATABASE_URL lead to the primary."
+        return "fault", "The database is a replica, which accepts no writes: point DATABASE_URL at the primary."
     if diagnosis.is_read_only:
-        return "fault", "The database takes no writes: turn default_transaction_read_only off."
-    return "ok", "The database takes writes."
+        return "fault", "The database accepts no writes: turn default_transaction_read_only off."
+    return "ok", "The database accepts writes."
 
 
 def _clock(diagnosis: Diagnosis, _: Settings) -> Verdict:
@@ -195,26 +201,26 @@ def _clock(diagnosis: Diagnosis, _: Settings) -> Verdict:
     if abs(seconds) > LEEWAY_SECONDS:
         way = "ahead of" if seconds > 0 else "behind"
         return "fault", (
-            f"The database's clock is {abs(seconds):.0f} s {way} this machine's, by which tokens expire: "
+            f"The database's clock is {abs(seconds):.0f} s {way} this machine's, which decides when tokens expire: "
             "have both set by NTP."
         )
-    return "ok", f"The database's clock and this machine's are no more than {LEEWAY_SECONDS} s apart."
+    return "ok", f"The database's clock and this machine's are at most {LEEWAY_SECONDS} s apart."
 
 
 def _connections(diagnosis: Diagnosis, settings: Settings) -> Verdict:
     if diagnosis.is_pooled and settings.prepared_statements:
         return "advice", (
-            "There is a pooler in between: if it pools transactions, set DATABASE_PREPARED_STATEMENTS=false, "
-            "unless it is PgBouncer 1.21 or later with max_prepared_statements."
+            "There is a connection pooler before the database: if it is in transaction mode, set "
+            "DATABASE_PREPARED_STATEMENTS=false, unless it is PgBouncer 1.21 or later with max_prepared_statements."
         )
     if diagnosis.is_pooled:
-        return "ok", "There is a pooler in between, which has limits of its own."
-    # Each worker has one more, for /health.
+        return "ok", "There is a connection pooler before the database, which has limits of its own."
+    # Each worker has one more connection, for /health.
     most, needed = diagnosis.most_connections, settings.workers * (settings.pool_max_size + 1)
     if needed > most:
         return "fault", (
             f"All workers together may open {needed} connections, and the database allows {most}: "
-            "lower WEB_CONCURRENCY or DATABASE_POOL_MAX_SIZE, raise its limit, or put a pooler in between."
+            "lower WEB_CONCURRENCY or DATABASE_POOL_MAX_SIZE, raise its limit, or put a connection pooler before it."
         )
     return "ok", f"All workers together may open {needed}, and the database allows {most}."
 

@@ -73,7 +73,10 @@ def _shape(refused: _Refused) -> str:
         return "It has 5 parts instead of 3, as an encrypted (JWE) token has: this server accepts signed ones."
     if parts != 3:
         number = "1 part" if parts == 1 else f"{parts} parts"
-        return f"It has {number} instead of 3. Is it a Better Auth session token? Those are for the frontend's server."
+        return (
+            f"It has {number} instead of 3. Is it a Better Auth session token? "
+            "Such a token is for the frontend's server, which mints JWTs for this one."
+        )
     if "=" in token:
         return "It has padding (=), which is not allowed in a JWT (RFC 7515, section 2)."
     return "Its parts are not JSON in Base64url: was it copied whole?"

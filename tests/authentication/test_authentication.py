@@ -1,4 +1,4 @@
-"""Who a request speaks for: a JWT signed HS256 with the shared secret, and nothing else."""
+"""The user that a request acts for: named by a JWT signed HS256 with the shared secret, and by nothing else."""
 
 import hashlib
 import json
@@ -19,18 +19,18 @@ OTHER_SECRET = "ein Geheimnis für Prüfungen, länger als 32 Bytes"
 
 
 def token_of(**changed: Any) -> str:
-    """Return a token of Ada's with some claims changed, well signed."""
+    """Return a token of Ada's with some claims changed, correctly signed."""
     return sign(json.dumps(claims_of("ada", **changed)))
 
 
 def verify(client: httpx.Client, token: str | None) -> httpx.Response:
-    """Ask whom a token speaks for."""
+    """Ask for the user that a token names."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     return client.post("/api/auth/verify", headers=headers)
 
 
 def refused(response: httpx.Response) -> bool:
-    """Tell whether a response is a 401 that names what is wrong with a token that was sent."""
+    """Return whether a response is a 401 for a token that was sent."""
     return (
         response.status_code == 401
         and response.headers["Content-Type"] == "application/problem+json"
@@ -53,7 +53,7 @@ def nobody(server: str) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_verify_tells_what_the_token_says(nobody: httpx.Client) -> None:
+def test_verify_returns_the_claims(nobody: httpx.Client) -> None:
     now = int(time.time())
     response = verify(nobody, mint("ada", email="ada@example.com", name="Ada", iat=now, exp=now + 60))
     assert (response.status_code, response.headers["Cache-Control"]) == (200, "private, no-cache")
@@ -67,7 +67,7 @@ def test_verify_tells_what_the_token_says(nobody: httpx.Client) -> None:
     }
 
 
-def test_verify_says_null_for_what_the_token_leaves_out(nobody: httpx.Client) -> None:
+def test_verify_returns_null_for_missing_claims(nobody: httpx.Client) -> None:
     exp = seconds_from_now(60)
     assert verify(nobody, sign(json.dumps({"sub": "ada", "exp": exp}))).json() == {
         "valid": True,
@@ -80,7 +80,7 @@ def test_verify_says_null_for_what_the_token_leaves_out(nobody: httpx.Client) ->
 
 
 @pytest.mark.parametrize("value", [1, True, ["a"], {}, "x" * 501, "\ud800"], ids=ascii)
-def test_an_email_or_a_name_that_is_no_text_of_sensible_length_is_null(nobody: httpx.Client, value: Any) -> None:
+def test_an_email_or_a_name_that_is_not_text_of_sensible_length_is_null(nobody: httpx.Client, value: Any) -> None:
     principal = verify(nobody, token_of(email=value, name=value)).json()
     assert (principal["email"], principal["name"]) == (None, None)
 
@@ -102,7 +102,7 @@ def test_health_needs_no_token(nobody: httpx.Client) -> None:
         ("GET", "/api/ada/tags"),
     ],
 )
-def test_every_other_operation_asks_for_a_token(nobody: httpx.Client, method: str, path: str) -> None:
+def test_every_other_operation_requires_a_token(nobody: httpx.Client, method: str, path: str) -> None:
     response = nobody.request(method, path)
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == "Bearer"
@@ -122,7 +122,7 @@ def test_two_authorization_headers_are_refused_even_when_both_are_valid(nobody: 
     assert [error["name"] for error in response.json()["errors"]] == ["Authorization"]
 
 
-def test_a_token_in_the_query_or_in_a_cookie_is_none(nobody: httpx.Client) -> None:
+def test_a_token_in_the_query_or_in_a_cookie_is_ignored(nobody: httpx.Client) -> None:
     assert nobody.get("/api/ada/tasks", params={"access_token": mint("ada")}).status_code == 401
     assert nobody.get("/api/ada/tasks", headers={"Cookie": f"token={mint('ada')}"}).status_code == 401
 
@@ -170,25 +170,25 @@ def test_only_nbf_and_iat_have_leeway(nobody: httpx.Client, claim: str, seconds:
     assert verify(nobody, mint("ada", **{claim: seconds_from_now(seconds)})).status_code == status
 
 
-def test_only_spaces_before_a_token_are_no_part_of_it(nobody: httpx.Client) -> None:
+def test_spaces_before_a_token_are_ignored_and_other_blanks_are_not(nobody: httpx.Client) -> None:
     value = f"Bearer  {mint('ada')}"
     url = f"{nobody.base_url}/api/auth/verify"
     assert httpx.post(url, headers={"Authorization": value}).status_code == 200
     assert refused(httpx.post(url, headers={b"Authorization": value.encode() + b"\xa0"}))
 
 
-def test_a_token_that_is_longer_than_those_that_are_kept_is_as_good(nobody: httpx.Client) -> None:
+def test_a_token_too_long_to_be_kept_is_valid_each_time(nobody: httpx.Client) -> None:
     token = mint("ada", name="x" * 5000)
     assert [verify(nobody, token).json()["name"] for _ in range(2)] == [None, None]
 
 
-def test_an_expired_token_is_told_so(nobody: httpx.Client) -> None:
+def test_the_response_to_an_expired_token_says_so(nobody: httpx.Client) -> None:
     response = verify(nobody, mint("ada", exp=seconds_from_now(-60)))
     assert refused(response)
     assert response.json()["detail"] == "The token has expired."
 
 
-def test_a_token_that_was_good_a_moment_ago_expires_all_the_same(nobody: httpx.Client) -> None:
+def test_a_token_that_was_valid_a_moment_ago_expires(nobody: httpx.Client) -> None:
     token = mint("ada", exp=time.time() + 0.6)
     assert [verify(nobody, token).status_code for _ in range(2)] == [200, 200]
     time.sleep(0.7)
@@ -197,7 +197,7 @@ def test_a_token_that_was_good_a_moment_ago_expires_all_the_same(nobody: httpx.C
     assert response.json()["detail"] == "The token has expired."
 
 
-def test_times_may_have_fractions_and_go_as_far_as_years_of_four_digits(nobody: httpx.Client) -> None:
+def test_times_may_have_fractions_and_reach_the_end_of_9999(nobody: httpx.Client) -> None:
     principal = verify(nobody, mint("ada", iat=1.5, exp=253402300799)).json()
     assert principal["issued_at"] == "1970-01-01T00:00:01.500000Z"
     assert principal["expires_at"] == "9999-12-31T23:59:59Z"
@@ -222,13 +222,13 @@ def test_the_user_is_the_subject_whatever_else_the_token_says(nobody: httpx.Clie
     ],
     ids=["id", "userId", "user_id", "Better Auth email", "Better Auth change of email", "Better Auth cookie cache"],
 )
-def test_other_tokens_that_the_secret_signs_speak_for_nobody(nobody: httpx.Client, claims: dict[str, Any]) -> None:
+def test_other_tokens_that_the_secret_signs_name_nobody(nobody: httpx.Client, claims: dict[str, Any]) -> None:
     token = sign(json.dumps(claims | {"iat": seconds_from_now(0), "exp": seconds_from_now(60)}))
     assert refused(verify(nobody, token))
     assert refused(nobody.get("/api/ada/tasks", headers={"Authorization": f"Bearer {token}"}))
 
 
-def test_a_compact_cookie_cache_is_no_token(nobody: httpx.Client) -> None:
+def test_a_compact_cookie_cache_is_refused(nobody: httpx.Client) -> None:
     cookie = {"session": {"user": {"id": "ada"}}, "expiresAt": seconds_from_now(60) * 1000, "signature": "x"}
     assert refused(verify(nobody, base64url(json.dumps(cookie).encode())))
 
@@ -265,7 +265,7 @@ def test_issuer_and_audience_are_ignored_unless_configured(nobody: httpx.Client)
 
 @pytest.fixture(scope="module")
 def strict(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """Yield a client of a server that asks for an issuer and an audience, and whose secret is not ASCII."""
+    """Yield a client of a server that expects an issuer and an audience, and whose secret is not ASCII."""
     settings = {"JWT_ISSUER": ISSUER, "JWT_AUDIENCE": AUDIENCE, "BETTER_AUTH_SECRET": OTHER_SECRET}
     directory = tmp_path_factory.mktemp("strict")
     with serve(directory, DATABASE_URL=database, **settings) as url, httpx.Client(base_url=url) as client:

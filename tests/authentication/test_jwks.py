@@ -1,4 +1,4 @@
-"""Tokens of Better Auth's jwt() plugin: which are valid, by which of the keys at JWKS_URL, and which never are."""
+"""Tokens of Better Auth's jwt() plugin: which are valid, with which of the keys at JWKS_URL, and which never are."""
 
 import json
 import time
@@ -50,14 +50,14 @@ def api(shared: Api) -> Api:
 
 @pytest.fixture(scope="module")
 def early(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """Yield a service that is there before what its JWKS_URL leads to."""
+    """Yield a service that starts before the host of its JWKS_URL."""
     with served(tmp_path_factory.mktemp("early"), JwksHost(), DATABASE_URL=database) as api:
         yield api
 
 
 @needs_node
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_token_of_the_real_plugin_speaks_for_its_user(early: Api, algorithm: str) -> None:
+def test_a_token_of_the_real_plugin_names_its_user(early: Api, algorithm: str) -> None:
     assert early.verify(mint(ADA)).status_code == 200
     assert early.status(signing_key("unknown")) == 503
     early.clock.put_forward(MINUTE)
@@ -104,7 +104,7 @@ def test_issuer_and_audience_must_be_the_origin_of_the_url(api: Api, claim: str)
     assert api.status(ED, None, **{claim: ["another", origin]}) == (200 if claim == "aud" else 401)
 
 
-def test_what_is_set_as_issuer_and_audience_goes_for_every_token(tmp_path: Path, database: str) -> None:
+def test_a_configured_issuer_and_audience_apply_to_every_token(tmp_path: Path, database: str) -> None:
     issuer, audience = "https://app.example.com", "todo-api"
     with jwks_host() as host:
         host.keys = [ED.jwk()]
@@ -117,7 +117,7 @@ def test_what_is_set_as_issuer_and_audience_goes_for_every_token(tmp_path: Path,
 
 
 @KEYS
-def test_a_public_key_is_no_secret_and_the_secret_no_public_key(api: Api, key: SigningKey) -> None:
+def test_a_public_key_is_not_used_as_a_secret_nor_the_secret_as_a_public_key(api: Api, key: SigningKey) -> None:
     public = key.private.public_key()
     contents = [public.public_bytes(form, PublicFormat.SubjectPublicKeyInfo) for form in (Encoding.PEM, Encoding.DER)]
     if key is ED:
@@ -126,12 +126,12 @@ def test_a_public_key_is_no_secret_and_the_secret_no_public_key(api: Api, key: S
     for content in (*contents, contents[0].strip(), json.dumps(key.jwk()).encode(), SECRET.encode(), b""):
         for named in ("HS256", key.algorithm, "none"):
             status = api.verify(forged({"alg": named, "kid": key.kid}, claims, content)).status_code
-            # Signed with the secret, and saying so, a token is valid whatever key it names.
+            # A token that says it is signed with the secret, and is, is valid whatever key it names.
             assert status == (200 if (content, named) == (SECRET.encode(), "HS256") else 401), (content, named)
 
 
 @KEYS
-def test_the_algorithm_is_the_keys_and_not_the_tokens(api: Api, key: SigningKey) -> None:
+def test_the_key_decides_the_algorithm_and_not_the_token(api: Api, key: SigningKey) -> None:
     _, claims, signature = key.sign(ADA, api.host.origin).split(".")
     named: list[Any] = [*ALGORITHMS, "RS512", "PS256", "HS256", "HS384", "none", "", None, ["EdDSA"], {}]
     for algorithm in named:
@@ -140,14 +140,14 @@ def test_the_algorithm_is_the_keys_and_not_the_tokens(api: Api, key: SigningKey)
             assert api.verify(f"{header}.{claims}.{signature}").status_code == 401, algorithm
 
 
-def test_no_other_algorithm_is_taken_from_an_rsa_key(api: Api) -> None:
+def test_an_rsa_key_is_used_with_one_algorithm(api: Api) -> None:
     claims = claims_of(ADA, iss=api.host.origin, aud=api.host.origin)
     for algorithm in ("RS384", "RS512", "PS256"):
         token = jwt.encode(claims, RSA.private, algorithm=algorithm, headers={"kid": RSA.kid})
         assert api.verify(token).status_code == 401, algorithm
 
 
-def test_a_key_that_the_token_brings_along_is_not_used(api: Api) -> None:
+def test_a_key_inside_the_token_is_not_used(api: Api) -> None:
     own = signing_key("own")
     with jwks_host() as elsewhere:
         elsewhere.keys = [own.jwk(), own.jwk(kid=ED.kid)]
@@ -188,7 +188,7 @@ UNUSABLE: list[tuple[SigningKey, dict[str, Any]]] = [
 
 
 @pytest.mark.filterwarnings("ignore:The RSA key is 1024 bits long")
-def test_a_key_that_is_not_for_this_is_passed_over_and_the_others_hold(api: Api) -> None:
+def test_unusable_keys_are_skipped_and_the_others_are_used(api: Api) -> None:
     good = signing_key("good")
     jwks = [key.jwk(kid=f"unusable {number}", **changed) for number, (key, changed) in enumerate(UNUSABLE)]
     api.host.keys = [None, 1, "key", [], {}, good.jwk(kid=1), good.jwk(kid=["x"]), *jwks, good.jwk(use="sig")]
@@ -202,7 +202,7 @@ def test_a_key_that_is_not_for_this_is_passed_over_and_the_others_hold(api: Api)
             assert api.verify(token).status_code == 401, changed
 
 
-def test_what_a_key_may_leave_out_may_be_missing(api: Api) -> None:
+def test_optional_members_of_a_key_may_be_missing(api: Api) -> None:
     key = signing_key("bare")
     api.host.keys = [{name: value for name, value in key.jwk().items() if name in ("kid", "kty", "crv", "x")}]
     assert api.status(key) == 200

@@ -1,4 +1,4 @@
-"""The keys at JWKS_URL are fetched when they must be and no more often, and kept while nobody answers there."""
+"""The keys at JWKS_URL are fetched when needed and no more often, and kept while the host is down."""
 
 import json
 import threading
@@ -48,30 +48,30 @@ def api(shared: Api) -> Api:
 
 
 class Gate:
-    """An answer of the host's that comes when it is opened."""
+    """A response of the host that is held back until the gate is opened."""
 
     def __init__(self, host: JwksHost) -> None:
         self._publish, self._opened, self.reached = host.publish, threading.Event(), threading.Event()
 
     def __call__(self, request: BaseHTTPRequestHandler) -> None:
-        """Answer with the host's keys, but not yet."""
+        """Respond with the host's keys once the gate is open."""
         self.reached.set()
         self._opened.wait(10)
         self._publish(request)
 
     def open(self) -> None:
-        """Let the answer go, and all that come later."""
+        """Let this response and all later ones pass."""
         self._opened.set()
 
 
-def test_the_keys_are_there_before_the_first_request(shared: Api) -> None:
+def test_the_keys_are_fetched_before_the_first_request(shared: Api) -> None:
     shared.host.keys = [KNOWN.jwk()]
     assert shared.host.fetches == 1
     assert shared.status(KNOWN) == 200
     assert shared.host.fetches == 2
 
 
-def test_an_unknown_key_is_looked_for_once_a_minute(api: Api) -> None:
+def test_an_unknown_key_is_fetched_for_once_a_minute(api: Api) -> None:
     new = signing_key(uuid4().hex)
     before = api.host.fetches
     for number in range(20):
@@ -84,7 +84,7 @@ def test_an_unknown_key_is_looked_for_once_a_minute(api: Api) -> None:
     assert api.host.fetches == before + 2
 
 
-def test_only_a_token_that_could_be_valid_has_a_key_looked_for(api: Api) -> None:
+def test_only_a_token_that_could_be_valid_causes_a_fetch(api: Api) -> None:
     before = api.host.fetches
     for header in ({"alg": "none"}, {"alg": "HS512"}, {"alg": "RS512"}, {"alg": "HS256"}, {}):
         assert api.verify(forged(header | {"kid": "unknown"}, claims_of(ADA), b"x")).status_code == 401
@@ -92,7 +92,7 @@ def test_only_a_token_that_could_be_valid_has_a_key_looked_for(api: Api) -> None
     assert api.host.fetches == before
 
 
-def test_requests_at_once_share_one_fetch_and_keep_nobody_else_waiting(api: Api) -> None:
+def test_concurrent_requests_share_one_fetch_and_other_requests_do_not_wait(api: Api) -> None:
     new = signing_key(uuid4().hex)
     api.host.keys.append(new.jwk())
     before = api.host.fetches
@@ -111,14 +111,14 @@ def test_requests_at_once_share_one_fetch_and_keep_nobody_else_waiting(api: Api)
     assert api.host.fetches == before + 1
 
 
-def test_a_key_that_is_gone_is_no_longer_valid_after_the_next_fetch(api: Api) -> None:
+def test_a_removed_key_is_invalid_after_the_next_fetch(api: Api) -> None:
     api.host.keys = [ANOTHER.jwk()]
     assert api.status(KNOWN) == 200
     assert api.status(ANOTHER) == 200
     assert api.status(KNOWN) == 401
 
 
-def test_keys_in_use_are_fetched_anew_every_five_minutes_and_no_request_waits_for_it(api: Api) -> None:
+def test_keys_in_use_are_refreshed_every_five_minutes_and_no_request_waits_for_it(api: Api) -> None:
     before = api.host.fetches
     assert api.status(KNOWN) == 200
     assert api.host.fetches == before
@@ -134,13 +134,13 @@ def test_keys_in_use_are_fetched_anew_every_five_minutes_and_no_request_waits_fo
     assert api.host.fetches <= before + 2
 
 
-def test_a_key_that_was_not_used_for_long_waits_for_the_fetch(api: Api) -> None:
+def test_a_key_that_was_not_used_for_long_is_fetched_first(api: Api) -> None:
     api.host.keys = [ANOTHER.jwk()]
     api.clock.put_forward(LONG)
     assert api.status(KNOWN) == 401
 
 
-def test_while_the_host_is_down_known_keys_hold_and_others_are_told_to_wait(api: Api) -> None:
+def test_while_the_host_is_down_known_keys_stay_valid_and_others_get_a_503(api: Api) -> None:
     api.host.stop()
     refused = api.verify(ANOTHER.sign(ADA, api.host.origin))
     assert (refused.status_code, refused.json()["detail"]) == (503, "The key of the token cannot be fetched.")
@@ -156,7 +156,7 @@ def test_while_the_host_is_down_known_keys_hold_and_others_are_told_to_wait(api:
     assert (api.status(ANOTHER), api.status(KNOWN)) == (200, 200)
 
 
-def test_every_operation_that_takes_a_token_has_503_for_it(api: Api) -> None:
+def test_every_operation_with_a_token_declares_the_503(api: Api) -> None:
     api.host.stop()
     headers = {"Authorization": f"Bearer {ANOTHER.sign(ADA, api.host.origin)}"}
     for path, item in CONTRACT["paths"].items():
@@ -167,17 +167,17 @@ def test_every_operation_that_takes_a_token_has_503_for_it(api: Api) -> None:
 
 
 def answer(body: bytes, status: int = 200, **headers: str) -> Answer:
-    """Return an answer of the host's."""
+    """Return a response for the host to send."""
     return lambda request: send(request, body, status, **headers)
 
 
 def hang_up(request: BaseHTTPRequestHandler) -> None:
-    """Answer with what is no HTTP."""
+    """Respond with something that is not HTTP."""
     request.wfile.write(b"hello\r\n\r\n")
 
 
 def drip(request: BaseHTTPRequestHandler) -> None:
-    """Answer a byte every now and then, for longer than anybody should wait."""
+    """Respond one byte at a time, for longer than a client should wait."""
     request.send_response(200)
     request.end_headers()
     for _ in range(25):
@@ -185,26 +185,26 @@ def drip(request: BaseHTTPRequestHandler) -> None:
         time.sleep(0.2)
 
 
-NO_SET = "JWKS_URL answers with something else than a JWK set"
+NO_SET = "JWKS_URL responds with something other than a JWK set"
 WRONG: dict[str, tuple[Answer, str]] = {
-    "a fault": (answer(b'{"keys": []}', 500), "JWKS_URL answers 500, not 200"),
-    "a redirect": (answer(b"", 302, Location="/good"), "JWKS_URL answers 302, not 200"),
+    "an error": (answer(b'{"keys": []}', 500), "JWKS_URL responds with status 500, not 200"),
+    "a redirect": (answer(b"", 302, Location="/good"), "JWKS_URL responds with status 302, not 200"),
     "a page": (answer(b"<html>"), NO_SET),
     "a list": (answer(b"[]"), NO_SET),
     "no keys": (answer(b"{}"), NO_SET),
-    "keys that are no list": (answer(b'{"keys": {"kid": "x"}}'), NO_SET),
+    "keys that are not a list": (answer(b'{"keys": {"kid": "x"}}'), NO_SET),
     "depth": (answer(b'{"keys": ' + b"[" * 100_000), NO_SET),
     "no UTF-8": (answer(b'{"keys": ["\xff"]}'), NO_SET),
     "nothing": (answer(b""), NO_SET),
-    "too much": (answer(b'{"keys": []}'.ljust(600_000)), "JWKS_URL answers with more than 512 KiB"),
-    "too many": (answer(json.dumps({"keys": [{}] * 501}).encode()), "JWKS_URL answers with more than 500 keys"),
+    "too much": (answer(b'{"keys": []}'.ljust(600_000)), "JWKS_URL responds with more than 512 KiB"),
+    "too many": (answer(json.dumps({"keys": [{}] * 501}).encode()), "JWKS_URL responds with more than 500 keys"),
     "no HTTP": (hang_up, "JWKS_URL does not answer: "),
     "no end": (drip, "JWKS_URL does not answer within 3 s"),
 }
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_no_key_set_is_as_if_the_host_were_down(api: Api, wrong: str) -> None:
+def test_a_response_without_a_key_set_is_treated_as_if_the_host_were_down(api: Api, wrong: str) -> None:
     given, words = WRONG[wrong]
     api.host.keys.append(ANOTHER.jwk())
     api.host.answer = lambda request: (api.host.publish if request.path == "/good" else given)(request)
@@ -213,7 +213,7 @@ def test_what_is_no_key_set_is_as_if_the_host_were_down(api: Api, wrong: str) ->
     assert words in api.log()[logged:]
 
 
-def test_a_set_without_keys_leaves_none_valid_and_is_told(api: Api) -> None:
+def test_an_empty_set_makes_all_keys_invalid_and_is_logged(api: Api) -> None:
     api.host.keys = []
     assert (api.status(ANOTHER), api.status(KNOWN)) == (401, 401)
     assert "JWKS_URL has no key for ES256, EdDSA, RS256" in api.log()
@@ -227,25 +227,25 @@ def test_no_token_and_no_secret_is_logged(api: Api) -> None:
 
 
 def examined(directory: Path, url: str, **settings: str) -> str:
-    """Return the line of `todo-api doctor` on the keys."""
+    """Return the line of `todo-api doctor` about the keys."""
     settings |= {"DATABASE_URL": "postgresql://127.0.0.1:1/todo", "JWKS_URL": url}
     lines = run("doctor", directory=directory, settings=settings).stdout.splitlines()
     return next(line for line in lines if line.split()[1] == "jwks")
 
 
-def test_doctor_says_whether_there_are_keys(tmp_path: Path) -> None:
+def test_doctor_reports_whether_there_are_keys(tmp_path: Path) -> None:
     with jwks_host() as host:
         host.keys = [KNOWN.jwk(), ANOTHER.jwk(), signing_key("EC", "ES256").jwk()]
-        told = examined(tmp_path, host.url)
-        assert told.startswith("ok     jwks          JWKS_URL answers; its keys are for ES256 and EdDSA.")
+        line = examined(tmp_path, host.url)
+        assert line.startswith("ok     jwks          JWKS_URL responds; its keys are for ES256 and EdDSA.")
         host.keys = [KNOWN.jwk(use="enc")]
-        told = examined(tmp_path, host.url)
-        assert told.startswith("fault  jwks          JWKS_URL answers, but has no key for ES256, EdDSA, RS256: ")
+        line = examined(tmp_path, host.url)
+        assert line.startswith("fault  jwks          JWKS_URL responds, but has no key for ES256, EdDSA, RS256: ")
     assert examined(tmp_path, host.url).startswith("fault  jwks          JWKS_URL does not answer: ")
 
 
 @pytest.mark.parametrize("proxy", ["http", "socks5", "ftp"])
-def test_a_proxy_of_the_environments_has_no_say_in_what_is_not_encrypted(tmp_path: Path, proxy: str) -> None:
+def test_a_proxy_of_the_environment_is_not_used_without_tls(tmp_path: Path, proxy: str) -> None:
     nowhere = {"ALL_PROXY": f"{proxy}://127.0.0.1:1"}
     with jwks_host() as host:
         host.keys = [KNOWN.jwk()]

@@ -1,4 +1,4 @@
-"""The command `todo-api`: serve, migrate, token, and what each says when it cannot."""
+"""The command `todo-api`: serve, migrate, token, and the errors that they report."""
 
 import os
 import re
@@ -20,7 +20,7 @@ ADDRESS_WITHOUT_DATABASE = "postgresql://ada:hunter2hunter2@127.0.0.1:1/todo"
 
 
 def claims(token: str, **options: str) -> dict[str, object]:
-    """Return what a token says, its signature checked."""
+    """Return the claims of a token, with its signature verified."""
     return jwt.decode(token, SECRET, algorithms=["HS256"], options={"verify_aud": False}, **options)  # type: ignore[arg-type]
 
 
@@ -34,7 +34,7 @@ def claims(token: str, **options: str) -> dict[str, object]:
         (("token", "--help"), ("USER", "--expires", "1h", "curl")),
     ],
 )
-def test_help_teaches(tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+def test_help_describes_each_command(tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
     shown = run(*arguments, directory=tmp_path, settings={})
     assert shown.returncode == 0
     for word in words:
@@ -51,7 +51,7 @@ def test_a_token_is_what_the_frontend_would_mint(tmp_path: Path, server: str) ->
 
 
 @pytest.mark.parametrize(("expires", "seconds"), [("30m", 1800), ("45s", 45), ("2d", 172_800)])
-def test_a_token_lasts_as_long_as_it_is_told(tmp_path: Path, expires: str, seconds: int) -> None:
+def test_a_token_is_valid_as_long_as_the_option_says(tmp_path: Path, expires: str, seconds: int) -> None:
     asked = int(time.time())
     said = claims(run("token", "ada", "--expires", expires, directory=tmp_path, settings={}).stdout.strip())
     assert 0 <= int(str(said["exp"])) - asked - seconds < 30
@@ -80,14 +80,14 @@ def test_a_token_is_for_a_user_that_the_contract_allows(tmp_path: Path, user: by
     assert words in refused.stderr
 
 
-def test_a_token_names_the_issuer_and_the_audience_that_the_server_asks_for(tmp_path: Path) -> None:
+def test_a_token_has_the_issuer_and_the_audience_that_the_server_expects(tmp_path: Path) -> None:
     settings = {"JWT_ISSUER": "https://app.example.com", "JWT_AUDIENCE": "todo"}
     said = claims(run("token", "ada", directory=tmp_path, settings=settings).stdout.strip())
     assert (said["iss"], said["aud"]) == ("https://app.example.com", "todo")
 
 
 @pytest.mark.parametrize("arguments", [("serve",), ("migrate",)])
-def test_a_database_that_does_not_answer_is_told_in_a_sentence_without_the_password(
+def test_a_database_that_does_not_answer_is_reported_in_a_sentence_without_the_password(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     refused = run(*arguments, directory=tmp_path, settings={"DATABASE_URL": ADDRESS_WITHOUT_DATABASE})
@@ -97,7 +97,7 @@ def test_a_database_that_does_not_answer_is_told_in_a_sentence_without_the_passw
     assert "hunter2" not in refused.stderr + refused.stdout
 
 
-def test_a_port_that_is_taken_is_named(tmp_path: Path, database: str) -> None:
+def test_a_port_in_use_is_named(tmp_path: Path, database: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
         refused = run("serve", directory=tmp_path, settings={"DATABASE_URL": database, "PORT": port})
@@ -132,7 +132,7 @@ def test_production_prints_no_token(tmp_path: Path, database: str) -> None:
         assert "eyJ" not in greeting
 
 
-def test_a_request_that_has_not_ended_when_the_server_must_is_told_so(tmp_path: Path, database: str) -> None:
+def test_a_request_that_is_still_running_at_shutdown_gets_a_503(tmp_path: Path, database: str) -> None:
     with start(tmp_path, DATABASE_URL=database) as service, User(service.url, "slow") as user:
         address = urlsplit(service.url)
         with socket.create_connection((str(address.hostname), address.port or 80), timeout=20) as connection:

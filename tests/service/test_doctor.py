@@ -1,4 +1,4 @@
-"""`todo-api doctor`: each fault is found, told with its remedy, and nothing else is; its status is for scripts."""
+"""`todo-api doctor` reports each fault with its remedy, and nothing else; scripts use its exit status."""
 
 import os
 import pty
@@ -23,7 +23,7 @@ needs_pgbouncer = pytest.mark.skipif(PGBOUNCER is None, reason="there is no pgbo
 
 
 class Found(dict[str, str]):
-    """What was said of each check, beginning with its status."""
+    """The finding of each check by its name, beginning with the status."""
 
     def of(self, status: str) -> set[str]:
         """Return the checks of this status."""
@@ -31,7 +31,7 @@ class Found(dict[str, str]):
 
 
 def examine(directory: Path, url: str = "", **settings: str) -> Found:
-    """Return what `doctor` says; a fault, and only that, makes its exit status 1."""
+    """Return what `doctor` finds; its exit status is 1 if there is a fault, and 0 otherwise."""
     done = run("doctor", directory=directory, settings={"DATABASE_URL": url, **settings})
     found = Found()
     for line in done.stdout.splitlines():
@@ -43,14 +43,14 @@ def examine(directory: Path, url: str = "", **settings: str) -> Found:
 
 
 def the_fault(found: Found, check: str) -> str:
-    """Return what was said of the only check that is in fault."""
+    """Return the finding of the only check that found a fault."""
     assert found.of("fault") == {check}, found
     return found[check]
 
 
 @pytest.fixture(scope="module")
 def migrated(postgres: str) -> str:
-    """Return the URL of a database that has its tables, and is left as it is."""
+    """Return the URL of a database that has its tables; tests do not change it."""
     url = new_database(postgres)
     migrate(url)
     return url
@@ -58,19 +58,19 @@ def migrated(postgres: str) -> str:
 
 @pytest.fixture
 def database(postgres: str, migrated: str) -> str:
-    """Return the URL of a database that has its tables, and may be broken."""
+    """Return the URL of a database that has its tables, for a test to break."""
     return new_database(postgres, f'TEMPLATE "{urlsplit(migrated).path[1:]}"')
 
 
 def change(url: str, *statements: str) -> None:
-    """Run statements; in them, THIS is the database."""
+    """Run statements; THIS in them stands for the database."""
     with psycopg.connect(url, autocommit=True) as connection:
         for statement in statements:
             connection.execute(statement.replace("THIS", f'"{connection.info.dbname}"').encode())
 
 
 def replace(url: str, what: str, how: str) -> None:
-    """Put something of ours before what is PostgreSQL's own, in one database."""
+    """Shadow a relation or function of PostgreSQL's own with another one, in one database."""
     change(
         url,
         "CREATE SCHEMA odd",
@@ -87,14 +87,14 @@ def role(database: str) -> Iterator[str]:
     change(database, 'DROP OWNED BY "the-app"', 'DROP ROLE "the-app"')
 
 
-def test_where_all_is_well_every_check_says_so(tmp_path: Path, migrated: str) -> None:
+def test_every_check_is_ok_where_nothing_is_wrong(tmp_path: Path, migrated: str) -> None:
     found = examine(tmp_path, migrated)
     assert found.of("ok") == set(CHECKS)
     assert "PostgreSQL 18." in found["database"]
     assert " ms" in found["database"]
 
 
-def test_what_is_written_to_a_file_has_no_colours_and_columns_that_line_up(tmp_path: Path, migrated: str) -> None:
+def test_output_to_a_file_has_no_colours_and_aligned_columns(tmp_path: Path, migrated: str) -> None:
     lines = run("doctor", directory=tmp_path, settings={"DATABASE_URL": migrated}).stdout.splitlines()
     for line, check in zip(lines, CHECKS, strict=True):
         assert line.startswith(f"ok     {check:<13} ")
@@ -109,7 +109,7 @@ def test_a_terminal_gets_colours(tmp_path: Path, migrated: str) -> None:
     os.close(terminal)
 
 
-def test_every_fault_of_the_configuration_is_told_with_where_it_was_read(tmp_path: Path) -> None:
+def test_every_fault_of_the_configuration_is_reported_with_its_sources(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PORT=http\nLOG_LEVEL=loud\n")
     done = run("doctor", directory=tmp_path, settings={"PORT": "", "BETTER_AUTH_SECRET": "too-short"})
     lines = done.stdout.splitlines()
@@ -123,9 +123,9 @@ def test_every_fault_of_the_configuration_is_told_with_where_it_was_read(tmp_pat
     assert [line.split()[:2] for line in lines[4:]] == [["skip", check] for check in CHECKS[1:]]
 
 
-def test_a_database_that_does_not_answer_leaves_its_other_checks_unmade(tmp_path: Path) -> None:
+def test_a_database_that_does_not_answer_has_its_other_checks_skipped(tmp_path: Path) -> None:
     found = examine(tmp_path, "postgresql://ada:hunter2hunter2@127.0.0.1:1/todo")
-    assert "start it, or mend DATABASE_URL: " in the_fault(found, "database")
+    assert "start it, or correct DATABASE_URL: " in the_fault(found, "database")
     assert found.of("skip") == set(CHECKS[3:])
 
 
@@ -146,9 +146,9 @@ def test_no_password_and_no_secret_is_shown(tmp_path: Path, url: str, secret: st
 @pytest.mark.parametrize(
     ("secret", "words"),
     [
-        ("better-auth-secret-12345678901234567890", "a placeholder"),
-        ("a-string-secret-at-least-256-bits-long", "a placeholder"),
-        ("CHANGE_ME-CHANGE_ME-CHANGE_ME-CHANGE_ME", "a placeholder"),
+        ("better-auth-secret-12345678901234567890", "a well-known placeholder"),
+        ("a-string-secret-at-least-256-bits-long", "a well-known placeholder"),
+        ("CHANGE_ME-CHANGE_ME-CHANGE_ME-CHANGE_ME", "a well-known placeholder"),
         ("x" * 40, "repeats itself"),
         ("1234567890" * 4 + "12", "repeats itself"),
         ("0123456789abcdef" * 2, "repeats itself"),
@@ -167,8 +167,8 @@ def test_a_random_secret_is_strong(tmp_path: Path, migrated: str, arguments: tup
     assert examine(tmp_path, migrated, BETTER_AUTH_SECRET=secret)["secret"].startswith("ok ")
 
 
-def test_a_longer_hash_wants_a_longer_secret(tmp_path: Path, migrated: str) -> None:
-    assert "HS512 wants a secret of 64 bytes" in examine(tmp_path, migrated, JWT_ALGORITHM="HS512")["secret"]
+def test_a_longer_hash_needs_a_longer_secret(tmp_path: Path, migrated: str) -> None:
+    assert "HS512 needs a secret of 64 bytes" in examine(tmp_path, migrated, JWT_ALGORITHM="HS512")["secret"]
     found = examine(tmp_path, migrated, JWT_ALGORITHM="HS512", BETTER_AUTH_SECRET=SECRET + SECRET[::-1])
     assert found["secret"].startswith("ok ")
 
@@ -191,9 +191,7 @@ def test_a_database_that_would_miss_tasks_in_searches_is_a_fault(
     assert all(words in found[check] for check, words in faults.items())
 
 
-def test_tables_that_are_not_there_yet_are_a_fault_only_where_serving_does_not_make_them(
-    tmp_path: Path, postgres: str
-) -> None:
+def test_missing_tables_are_a_fault_only_where_serving_does_not_create_them(tmp_path: Path, postgres: str) -> None:
     empty = new_database(postgres)
     found = examine(tmp_path, empty)
     assert (found.of("fault"), found.of("advice"), found.of("skip")) == (set(), {"migrations"}, {"privileges"})
@@ -204,37 +202,37 @@ def test_tables_that_are_not_there_yet_are_a_fault_only_where_serving_does_not_m
         assert connection.execute("SELECT to_regclass('tasks') IS NULL").fetchone() == (True,)
 
 
-def test_tables_of_an_older_release_are_to_be_migrated(tmp_path: Path, database: str) -> None:
+def test_tables_of_an_older_release_need_a_migration(tmp_path: Path, database: str) -> None:
     change(database, "UPDATE alembic_version SET version_num = '0001'")
     said = the_fault(examine(tmp_path, database, MIGRATE_ON_START="false"), "migrations")
-    assert "are of revision 0001, not " in said
+    assert "are at revision 0001, not " in said
     assert said.endswith(": run todo-api migrate.")
 
 
-def test_tables_of_a_newer_release_are_advice_to_install_it(tmp_path: Path, database: str) -> None:
+def test_tables_of_a_newer_release_are_advice_to_upgrade(tmp_path: Path, database: str) -> None:
     change(database, "UPDATE alembic_version SET version_num = '9999'")
     found = examine(tmp_path, database)
-    assert found["migrations"].startswith("advice The tables are of revision 9999, by a newer release")
+    assert found["migrations"].startswith("advice The tables are at revision 9999, from a newer release")
 
 
-def test_tables_that_are_gone_are_a_fault_though_the_revision_is_there(tmp_path: Path, database: str) -> None:
+def test_missing_tables_are_a_fault_if_the_database_has_a_revision(tmp_path: Path, database: str) -> None:
     change(database, "ALTER TABLE tasks RENAME TO tasks_of_old")
-    assert "The migrations made tasks, and the role postgres sees none such" in the_fault(
+    assert "The migrations have run, but the role postgres does not see tasks" in the_fault(
         examine(tmp_path, database), "migrations"
     )
 
 
-def test_a_database_that_answers_but_cannot_be_asked_is_told_apart(tmp_path: Path, database: str) -> None:
+def test_a_database_that_answers_but_cannot_be_examined_is_reported_as_such(tmp_path: Path, database: str) -> None:
     change(database, "ALTER TABLE alembic_version RENAME COLUMN version_num TO version")
     assert "It responds, but a query about it failed: " in the_fault(examine(tmp_path, database), "database")
 
 
-def test_tables_of_something_else_are_a_fault(tmp_path: Path, database: str) -> None:
+def test_tables_of_another_application_are_a_fault(tmp_path: Path, database: str) -> None:
     change(database, "UPDATE alembic_version SET version_num = 'ae1027a6acf'")
-    assert "ae1027a6acf, which is none of ours" in the_fault(examine(tmp_path, database), "migrations")
+    assert "ae1027a6acf, which this service does not have" in the_fault(examine(tmp_path, database), "migrations")
 
 
-def test_a_role_that_may_not_read_and_write_is_told_what_to_grant(tmp_path: Path, database: str, role: str) -> None:
+def test_the_statements_to_grant_missing_privileges_are_printed(tmp_path: Path, database: str, role: str) -> None:
     found = examine(tmp_path, role)
     said = the_fault(found, "privileges")
     assert found.of("skip") == {"migrations"}
@@ -244,15 +242,13 @@ def test_a_role_that_may_not_read_and_write_is_told_what_to_grant(tmp_path: Path
     assert examine(tmp_path, role).of("ok") == set(CHECKS)
 
 
-def test_a_role_that_may_not_migrate_is_told_so(tmp_path: Path, database: str, role: str) -> None:
+def test_a_role_that_may_not_migrate_is_a_fault(tmp_path: Path, database: str, role: str) -> None:
     change(database, "UPDATE alembic_version SET version_num = '0001'")
     change(database, 'GRANT SELECT, INSERT, UPDATE ON accounts, tasks, alembic_version TO "the-app"')
-    assert "may not make any: run todo-api migrate as their owner" in the_fault(examine(tmp_path, role), "migrations")
+    assert "may not create any: run todo-api migrate as their owner" in the_fault(examine(tmp_path, role), "migrations")
 
 
-def test_a_role_that_may_not_create_the_extensions_is_told_what_a_superuser_must_run(
-    tmp_path: Path, database: str, role: str
-) -> None:
+def test_the_statements_to_create_missing_extensions_are_printed(tmp_path: Path, database: str, role: str) -> None:
     change(database, "DROP TABLE accounts, tasks, alembic_version", "DROP EXTENSION pg_trgm, btree_gin")
     change(database, 'GRANT CREATE ON SCHEMA public TO "the-app"')
     said = the_fault(examine(tmp_path, role), "extensions")
@@ -261,20 +257,20 @@ def test_a_role_that_may_not_create_the_extensions_is_told_what_a_superuser_must
     assert examine(tmp_path, role)["extensions"].startswith("ok ")
 
 
-def test_a_server_without_the_extensions_is_told_to_get_them(tmp_path: Path, postgres: str) -> None:
+def test_a_server_without_the_extensions_is_a_fault(tmp_path: Path, postgres: str) -> None:
     empty = new_database(postgres)
     replace(empty, "VIEW pg_available_extensions", "AS SELECT * FROM pg_catalog.pg_available_extensions LIMIT 0")
     assert "install PostgreSQL's contrib modules" in the_fault(examine(tmp_path, empty), "extensions")
 
 
-def test_a_database_that_takes_no_writes_is_a_fault(tmp_path: Path, database: str) -> None:
+def test_a_read_only_database_is_a_fault(tmp_path: Path, database: str) -> None:
     change(database, "ALTER DATABASE THIS SET default_transaction_read_only = on")
     assert "default_transaction_read_only" in the_fault(examine(tmp_path, database), "writes")
 
 
 def test_a_replica_is_a_fault(tmp_path: Path, database: str) -> None:
     replace(database, "FUNCTION pg_is_in_recovery() RETURNS boolean", "RETURN true")
-    assert "lead to the primary" in the_fault(examine(tmp_path, database), "writes")
+    assert "at the primary" in the_fault(examine(tmp_path, database), "writes")
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(100, "100 s ahead of"), (-100, "100 s behind")])
@@ -286,7 +282,7 @@ def test_clocks_that_are_too_far_apart_are_a_fault(tmp_path: Path, database: str
     assert "NTP" in said
 
 
-def test_clocks_may_differ_as_much_as_tokens_may(tmp_path: Path, database: str) -> None:
+def test_clocks_may_differ_by_the_leeway_of_tokens(tmp_path: Path, database: str) -> None:
     odd = "pg_catalog.clock_timestamp() + interval '25 s'"
     replace(database, "FUNCTION clock_timestamp() RETURNS timestamptz", f"RETURN {odd}")
     assert examine(tmp_path, database)["clock"].startswith("ok ")
@@ -301,7 +297,7 @@ def test_more_connections_than_the_database_allows_are_a_fault(tmp_path: Path, d
 
 
 @needs_pgbouncer
-def test_a_pooler_is_noticed(tmp_path: Path, migrated: str) -> None:
+def test_a_connection_pooler_is_detected(tmp_path: Path, migrated: str) -> None:
     with run_pgbouncer(migrated) as url:
         assert "DATABASE_PREPARED_STATEMENTS=false" in examine(tmp_path, url)["connections"]
         settings = {"DATABASE_PREPARED_STATEMENTS": "false", "WEB_CONCURRENCY": "100"}
@@ -309,7 +305,7 @@ def test_a_pooler_is_noticed(tmp_path: Path, migrated: str) -> None:
 
 
 @needs_pgbouncer
-def test_the_way_to_another_host_is_to_be_encrypted_and_its_end_known(tmp_path: Path, migrated: str) -> None:
+def test_a_connection_to_another_host_must_be_encrypted_and_should_be_verified(tmp_path: Path, migrated: str) -> None:
     with reachable_directory() as directory:
         key, certificate = directory / "key.pem", directory / "certificate.pem"
         openssl = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=database"
@@ -318,7 +314,7 @@ def test_the_way_to_another_host_is_to_be_encrypted_and_its_end_known(tmp_path: 
         key.chmod(0o644)
         tls = f"client_tls_sslmode = allow\nclient_tls_key_file = {key}\nclient_tls_cert_file = {certificate}\n"
         with run_pgbouncer(migrated, tls) as local:
-            # It leads here, but does not look so.
+            # It is this machine, but its address does not show it.
             url = local.replace("127.0.0.1", "0.0.0.0")  # noqa: S104 - nothing is bound
             assert "add ?sslmode=require" in the_fault(examine(tmp_path, f"{url}?sslmode=disable"), "tls")
             assert examine(tmp_path, f"{url}?sslmode=require")["tls"].startswith("advice ")
