@@ -236,11 +236,11 @@ def examined(directory: Path, url: str, **settings: str) -> str:
 def test_doctor_says_whether_there_are_keys(tmp_path: Path) -> None:
     with jwks_host() as host:
         host.keys = [KNOWN.jwk(), ANOTHER.jwk(), signing_key("EC", "ES256").jwk()]
-        told = examined(tmp_path, host.url)
-        assert told.startswith("ok     jwks          JWKS_URL answers; its keys are for ES256 and EdDSA.")
+        output = examined(tmp_path, host.url)
+        assert output.startswith("ok     jwks          JWKS_URL answers; its keys are for ES256 and EdDSA.")
         host.keys = [KNOWN.jwk(use="enc")]
-        told = examined(tmp_path, host.url)
-        assert told.startswith("fault  jwks          JWKS_URL answers, but has no key for ES256, EdDSA, RS256: ")
+        output = examined(tmp_path, host.url)
+        assert output.startswith("fault  jwks          JWKS_URL answers, but has no key for ES256, EdDSA, RS256: ")
     assert examined(tmp_path, host.url).startswith("fault  jwks          JWKS_URL does not answer: ")
 
 
