@@ -113,7 +113,5 @@ def _greet(settings: Settings) -> None:
     _logger.info("Todo API %s on %s, %s, %s", __version__, url, describe_database(settings.database_url or ""), workers)
     if not settings.production:
         header = f"Authorization: Bearer {mint(rules_of(settings), 'demo', 86400)}"
-        click.echo(
-            f"\nTry it at {url}/docs, or with this command. Its token is for the user 'demo', valid for a day.\n"
-        )
+        click.echo(f"\nTry it at {url}/docs, or with this command, as the user 'demo' for a day.\n")
         click.echo(f"  curl -w '\\n' -H '{header}' {url}/api/demo/tasks\n")
