@@ -7,7 +7,7 @@ from uuid import UUID
 
 from handlers.resources.cursors import Cursors
 from handlers.resources.revisions import list_headers, list_not_modified, resource_headers
-from handlers.resources.tasks import PRIORITIES, changed_values, new_values, task_resource
+from handlers.resources.tasks import changed_values, filters_of, new_values, page_resource, task_resource
 from handlers.responses.entity_tags import is_listed, required_revisions
 from handlers.responses.problems import InputError, invalid_input
 from handlers.responses.response import JSON, NoContent, Response
@@ -34,15 +34,7 @@ async def list_tasks(
     if_none_match: str | None,
 ) -> Response:
     """Return one page of the tasks that match, or 304."""
-    filters = task_pages.Filters(
-        search=search or None,
-        completed=completed,
-        priority=sorted({PRIORITIES[name] for name in priority or ()}),
-        tags=sorted(set(tags or ())),
-        all_tags=tag_match == "all" and bool(tags),
-        due_before=due_before,
-        due_after=due_after,
-    )
+    filters = filters_of(search, completed, priority, tags, tag_match, due_before, due_after)
     sort = task_pages.Sort(sort_by, sort_direction == "desc")
     query = [user_id, filters, *sort]
     start = _start(offset, cursor, query, cursors)
@@ -50,14 +42,8 @@ async def list_tasks(
         if not_modified := await list_not_modified(connection, user_id, if_none_match):
             return not_modified
         page = await task_pages.list_tasks(connection, user_id, filters, sort, limit=limit, start=start)
-    content = {
-        "tasks": [task_resource(task) for task in page.tasks],
-        "total": page.total,
-        "limit": limit,
-        "offset": start if isinstance(start, int) else None,
-        "next_cursor": cursors.encode(page.next, query) if page.next else None,
-    }
-    return JSON(content, headers=list_headers(page.revision))
+    next_cursor = cursors.encode(page.next, query) if page.next else None
+    return JSON(page_resource(page, limit, start, next_cursor), headers=list_headers(page.revision))
 
 
 async def create_task(database: Database, user_id: str, body: dict[str, Any]) -> Response:

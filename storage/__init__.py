@@ -1,0 +1,1 @@
+"""The data: one module for each resource. It knows no HTTP."""

@@ -76,7 +76,7 @@ class Operation:
                 arguments["principal"] = principal
             return await self._handler(**arguments, **self._resources)
         except asyncio.CancelledError:
-            # Uvicorn cancels requests that have not ended some time after it was told to stop.
+            # Uvicorn cancels the requests that are still running some time after it began to stop.
             raise Problem(503, "The server is stopping.", headers=RETRY_AFTER) from None
 
     async def _arguments(self, scope: Scope, receive: Receive) -> dict[str, Any]:

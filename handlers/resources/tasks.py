@@ -1,8 +1,10 @@
 """Tasks: from rows of storage to the contract's `Task`, and from its `TaskCreate` and `TaskUpdate` to values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
+from storage.task_pages import Filters, Page, Position
 from storage.tasks import Task
 
 PRIORITIES = {"Low": 1, "Medium": 2, "High": 3}
@@ -28,6 +30,38 @@ def task_resource(task: Task) -> dict[str, Any]:
         "updated_at": task.updated_at,
         "revision": task.revision,
     }
+
+
+def page_resource(page: Page, limit: int, start: Position | int, next_cursor: str | None) -> dict[str, Any]:
+    """Return a page as the contract's `TaskList`; `start` is where it began, an offset or a cursor's position."""
+    return {
+        "tasks": [task_resource(task) for task in page.tasks],
+        "total": page.total,
+        "limit": limit,
+        "offset": start if isinstance(start, int) else None,
+        "next_cursor": next_cursor,
+    }
+
+
+def filters_of(
+    search: str | None,
+    completed: bool | None,
+    priority: Iterable[str] | None,
+    tags: Iterable[str] | None,
+    tag_match: str,
+    due_before: date | None,
+    due_after: date | None,
+) -> Filters:
+    """Return the contract's filters as storage takes them; absent and empty ones match every task."""
+    return Filters(
+        search=search or None,
+        completed=completed,
+        priority=sorted({PRIORITIES[name] for name in priority or ()}),
+        tags=sorted(set(tags or ())),
+        all_tags=tag_match == "all" and bool(tags),
+        due_before=due_before,
+        due_after=due_after,
+    )
 
 
 def new_values(body: Mapping[str, Any]) -> dict[str, Any]:

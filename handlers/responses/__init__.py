@@ -1,0 +1,1 @@
+"""What can be sent, and what a request carries until then."""

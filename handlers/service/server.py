@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import click
 import uvicorn
+from starlette.types import ASGIApp
 
 from handlers import __version__
 from handlers.authentication.minting import mint
@@ -24,45 +26,54 @@ _logger = logging.getLogger(__name__)
 
 
 def check_addresses(settings: Settings) -> None:
-    """Raise ClickException for an address that cannot be listened on, before anything is started for it."""
-    _check_address(settings.host, settings.port, "HOST and PORT choose another.")
+    """Raise ClickException for an address that cannot be listened on, before anything is started."""
+    _check_address(settings.host, settings.port, "Set HOST or PORT to another one.")
     if settings.metrics_port is not None:
-        _check_address(settings.host, settings.metrics_port, "METRICS_PORT chooses another.")
+        _check_address(settings.host, settings.metrics_port, "Set METRICS_PORT to another one.")
 
 
 def run(settings: Settings) -> None:
     """Migrate and serve until a signal ends it. Raises ContractError, Unavailable and UnsuitableDatabase."""
-    # Metrics are of the processes that serve: with several workers, this one only sees that the application fits.
-    several = settings.workers > 1
-    logs = log_config(settings.log_level, production=settings.production)
-    logging.config.dictConfig(logs)
+    logging.config.dictConfig(_logs(settings))
     with _exposed(settings):
+        # With several workers this process does not serve: it has no metrics, and only checks that the application can
+        # be made.
+        several = settings.workers > 1
         app = create_app(replace(settings, metrics_port=None) if several else settings)
         if settings.migrate_on_start:
             migrate(settings.database_url or "")
         _greet(settings)
-        # Workers are new processes, now or when one is replaced: what they find must be what was read here.
-        ours = {"DATABASE_URL": settings.database_url or "", "BETTER_AUTH_SECRET": settings.secret}
-        os.environ |= {**settings.variables, **ours}
-        uvicorn.run(
-            "handlers.service.worker:create_app_from_environment" if several else app,
-            factory=several,
-            host=settings.host,
-            port=settings.port,
-            workers=settings.workers,
-            loop="uvloop",
-            http="handlers.service.protocol:HttpProtocol",
-            ws="none",
-            lifespan="on",
-            log_config=logs,
-            access_log=False,
-            server_header=False,
-            forwarded_allow_ips=settings.forwarded_allow_ips,
-            # `docker stop` kills after ten seconds.
-            timeout_graceful_shutdown=5,
-            # A busy processor takes more than uvicorn's five seconds to start a worker that is to replace another.
-            timeout_worker_healthcheck=30,
-        )
+        # Workers are new processes, also later when one is replaced: they must get the settings that were read here.
+        read = {"DATABASE_URL": settings.database_url or "", "BETTER_AUTH_SECRET": settings.secret}
+        os.environ |= {**settings.variables, **read}
+        _serve(settings, "handlers.service.worker:create_app_from_environment" if several else app)
+
+
+def _serve(settings: Settings, app: ASGIApp | str) -> None:
+    """Run uvicorn with an application, or with the name of the function by which each worker makes its own."""
+    uvicorn.run(
+        app,
+        factory=isinstance(app, str),
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        loop="uvloop",
+        http="handlers.service.protocol:HttpProtocol",
+        ws="none",
+        lifespan="on",
+        log_config=_logs(settings),
+        access_log=False,
+        server_header=False,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
+        # `docker stop` kills after ten seconds.
+        timeout_graceful_shutdown=5,
+        # On a busy processor, a worker that replaces another takes longer to start than uvicorn's five seconds.
+        timeout_worker_healthcheck=30,
+    )
+
+
+def _logs(settings: Settings) -> dict[str, Any]:
+    return log_config(settings.log_level, production=settings.production)
 
 
 def _check_address(host: str, port: int, advice: str) -> None:
@@ -75,19 +86,19 @@ def _check_address(host: str, port: int, advice: str) -> None:
 
 def _reason(error: OSError | UnicodeError) -> str:
     if isinstance(error, UnicodeError):
-        return "that is no name of a host"
-    # Of an address in use, Python's own words repeat the address.
+        return "this is not a host name"
+    # For an address in use, Python's message repeats the address.
     return str(error.strerror).partition(" (while attempting")[0]
 
 
 @contextmanager
 def _exposed(settings: Settings) -> Iterator[None]:
-    """Serve the metrics, where they are wanted."""
+    """Serve the metrics, where they are enabled."""
     if settings.metrics_port is None:
         yield
         return
     with TemporaryDirectory(prefix="todo-api-metrics-") as directory:
-        # For workers too; prometheus-client looks at it when it is imported.
+        # For workers too. prometheus-client reads the variable once, when it is imported.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
         from handlers.telemetry.exposition import exposed
 
@@ -102,5 +113,5 @@ def _greet(settings: Settings) -> None:
     _logger.info("Todo API %s on %s, %s, %s", __version__, url, describe_database(settings.database_url or ""), workers)
     if not settings.production:
         header = f"Authorization: Bearer {mint(rules_of(settings), 'demo', 86400)}"
-        click.echo(f"\nTry it in a browser, {url}/docs, or as the user 'demo', for a day:\n")
+        click.echo(f"\nTry it at {url}/docs, or with this command, as the user 'demo' for a day.\n")
         click.echo(f"  curl -w '\\n' -H '{header}' {url}/api/demo/tasks\n")

@@ -11,7 +11,7 @@ SHORTEST_SECRET = 32
 
 
 class DevelopmentSecretError(Exception):
-    """No secret can be stored or read. The message tells the operator what to do."""
+    """No secret can be stored or read. The message says what the operator can do."""
 
 
 def development_secret(file: Path) -> str:

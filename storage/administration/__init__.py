@@ -1,0 +1,1 @@
+"""What an operator does to a database: migrate it, diagnose it, run an embedded one."""

@@ -1,0 +1,1 @@
+"""The contract itself, and that the service does what it says."""

@@ -92,8 +92,8 @@ def test_a_change_is_rejected_under_a_version_that_is_already_released(
 
 @pytest.mark.parametrize("edits", NOTHING.values(), ids=NOTHING)
 def test_an_unchanged_contract_keeps_its_version(tmp_path: Path, edits: Edits) -> None:
-    told = check(edited(tmp_path, "1.2.3", edits), released(tmp_path, "1.2.3"))
-    assert told == "openapi.yaml is version 1.2.3 and is the same as the released 1.2.3."
+    output = check(edited(tmp_path, "1.2.3", edits), released(tmp_path, "1.2.3"))
+    assert output == "openapi.yaml is version 1.2.3 and is the same as the released 1.2.3."
 
 
 @pytest.mark.parametrize(

@@ -132,8 +132,8 @@ def test_a_full_run_fails_if_no_test_produces_a_declared_response(tmp_path: Path
         command = [sys.executable, "-m", "pytest", "-q", "-p", "xdist", "-W", "ignore", *arguments]
         env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
-        told = [line for line in done.stdout.splitlines() if line.startswith("contract: ")]
-        return done.returncode, "".join(told)
+        output = [line for line in done.stdout.splitlines() if line.startswith("contract: ")]
+        return done.returncode, "".join(output)
 
     (tmp_path / "pyproject.toml").write_text('[tool.pytest.ini_options]\ntestpaths = ["."]\n')
     (tmp_path / "conftest.py").write_text(CONFTEST)

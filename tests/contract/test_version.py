@@ -29,8 +29,8 @@ def test_the_command_prints_the_contracts_version(tmp_path: Path) -> None:
 
 def test_the_package_has_the_contracts_version() -> None:
     words = [sys.executable, "-W", "ignore", "-c", "import setuptools; setuptools.setup()", "--version"]
-    told = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert told.splitlines()[-1] == VERSION
+    output = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert output.splitlines()[-1] == VERSION
 
 
 def test_no_other_file_repeats_the_version() -> None:

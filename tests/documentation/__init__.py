@@ -1,0 +1,1 @@
+"""The pages, README.md and CHANGELOG.md."""

@@ -1,0 +1,1 @@
+"""The process, as an operator runs it."""

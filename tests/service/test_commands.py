@@ -103,7 +103,7 @@ def test_a_port_in_use_is_named(tmp_path: Path, database: str) -> None:
         refused = run("serve", directory=tmp_path, settings={"DATABASE_URL": database, "PORT": port})
     assert refused.returncode == 1
     assert refused.stderr == (
-        f"Error: Cannot listen on 127.0.0.1, port {port}: Address already in use. HOST and PORT choose another.\n"
+        f"Error: Cannot listen on 127.0.0.1, port {port}: Address already in use. Set HOST or PORT to another one.\n"
     )
 
 

@@ -51,8 +51,8 @@ def run(image: Image, words: list[str], **variables: str) -> subprocess.Popen[by
 
 def end(process: subprocess.Popen[bytes]) -> tuple[int, str]:
     """Wait for a command to end; return its exit status and its output."""
-    told = process.communicate(timeout=20)[0].decode()
-    return process.returncode, told
+    output = process.communicate(timeout=20)[0].decode()
+    return process.returncode, output
 
 
 @contextmanager
@@ -92,9 +92,9 @@ def test_the_health_check_needs_a_responding_server_but_no_database_and_no_proxy
         assert httpx.get(f"{url}/health").status_code == 503
         port = url.rpartition(":")[2]
         assert end(run(image, check, PORT=port, http_proxy="http://127.0.0.1:9")) == (0, "")
-    status, told = end(run(image, check, PORT=port))
+    status, output = end(run(image, check, PORT=port))
     assert status == 1
-    assert "Connection refused" in told
+    assert "Connection refused" in output
 
 
 def test_the_health_check_uses_port_7860_unless_port_is_set(image: Image) -> None:
@@ -107,21 +107,21 @@ def test_the_health_check_uses_port_7860_unless_port_is_set(image: Image) -> Non
 )
 def test_the_image_runs_the_commands_of_todo_api(image: Image, arguments: str, words: str) -> None:
     settings = {"BETTER_AUTH_SECRET": SECRET, "DATABASE_URL": "postgresql://localhost/todo"}
-    status, told = end(run(image, image.command["ENTRYPOINT"] + arguments.split(), **settings))
-    assert (status, told[: len(words)]) == (0, words)
+    status, output = end(run(image, image.command["ENTRYPOINT"] + arguments.split(), **settings))
+    assert (status, output[: len(words)]) == (0, words)
 
 
 def test_doctor_in_the_image_reports_that_the_database_can_be_migrated(image: Image, postgres: str) -> None:
     settings = {"BETTER_AUTH_SECRET": SECRET, "DATABASE_URL": new_database(postgres)}
-    status, told = end(run(image, [*image.command["ENTRYPOINT"], "doctor"], **settings))
-    assert (status, "todo-api serve migrates when it starts" in told) == (0, True)
+    status, output = end(run(image, [*image.command["ENTRYPOINT"], "doctor"], **settings))
+    assert (status, "todo-api serve migrates when it starts" in output) == (0, True)
 
 
 def test_the_image_runs_in_production_and_reports_missing_settings(image: Image) -> None:
-    status, told = end(run(image, image.command["ENTRYPOINT"] + image.command["CMD"]))
+    status, output = end(run(image, image.command["ENTRYPOINT"] + image.command["CMD"]))
     assert status == 1
-    assert "DATABASE_URL is required in production" in told
-    assert "BETTER_AUTH_SECRET is required in production" in told
+    assert "DATABASE_URL is required in production" in output
+    assert "BETTER_AUTH_SECRET is required in production" in output
 
 
 def test_the_image_contains_no_postgresql_no_pip_and_no_development_packages(image: Image) -> None:
@@ -151,11 +151,11 @@ def test_only_root_can_write_to_the_files_of_the_image(image: Image) -> None:
 
 
 def test_the_dockerfile_exposes_port_7860_and_installs_the_locked_packages() -> None:
-    told = instructions()
-    assert ("EXPOSE", "7860") in told
-    assert {arguments.split()[0] for name, arguments in told if name == "FROM"} == {"python:3.13-slim"}
-    assert ("RUN", "useradd --create-home --uid 1000 user") in told
-    (install,) = [arguments for name, arguments in told if name == "RUN" and " install " in arguments]
+    output = instructions()
+    assert ("EXPOSE", "7860") in output
+    assert {arguments.split()[0] for name, arguments in output if name == "FROM"} == {"python:3.13-slim"}
+    assert ("RUN", "useradd --create-home --uid 1000 user") in output
+    (install,) = [arguments for name, arguments in output if name == "RUN" and " install " in arguments]
     assert install.endswith(f" {LOCKED}")
 
 

