@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from handlers.jobs import JOBS
+from handlers.jobs.runner import start_jobs
 from handlers.responses.state import ServiceState
 from storage import task_pages, tasks
 from storage.driver.database import Database
@@ -35,13 +37,15 @@ def lifespan(
         if key_set is not None:
             key_set.begin_fetch()
         sampling = _start_sampling(database) if metrics else None
+        jobs = start_jobs(JOBS, database)
         # A second Ctrl-C cancels the wait for the end, and the closing of connections with it.
         with suppress(asyncio.CancelledError):
             try:
                 yield state.as_lifespan_state()
             finally:
-                settling.cancel()
-                await _cancelled_requests()
+                for task in (settling, *jobs):
+                    task.cancel()
+                await _cancelled_tasks()
                 if sampling is not None:
                     sampling.cancel()
                 await database.close()
@@ -65,8 +69,8 @@ async def _settle() -> None:
     gc.freeze()
 
 
-async def _cancelled_requests() -> None:
-    """Wait for the requests that uvicorn has cancelled: their responses end with the lifespan."""
+async def _cancelled_tasks() -> None:
+    """Wait for cancelled jobs, which roll back, and for the requests that uvicorn has cancelled."""
     ours = asyncio.current_task()
     if cancelled := [task for task in asyncio.all_tasks() if task is not ours and task.cancelling()]:
         await asyncio.wait(cancelled, timeout=1)

@@ -1,0 +1,79 @@
+"""Jobs: work that the service repeats, in one process at a time among all workers and replicas."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from storage.driver.connection import Connection
+from storage.driver.database import Database
+from storage.driver.locks import try_lock
+from storage.errors import Unavailable
+
+_FIRST_RETRY_SECONDS = 1.0
+# The server waits up to 20 seconds for a statement, and then for its client: a job survives in less than a minute.
+_TAKE_OVER_SECONDS = 15.0
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work to repeat: at startup, and then every `every` seconds.
+
+    `run` gets a connection inside a transaction, which is committed when `run` returns, and rolled back when it raises
+    or the service stops. One process at a time runs the job, and the others skip that turn. Each process has its own
+    schedule, so a job may run once per process in an interval, and an interrupted run is repeated: a run must be
+    idempotent, and cheap when there is nothing to do. Let it do a portion that takes seconds and leave the rest to the
+    next one; the server ends it if a statement, or the pause between two, takes longer than 20 seconds.
+
+    A turn takes a query, which wakes a sleeping database. `name` is what processes lock: it is unique among jobs and
+    the same in every release.
+    """
+
+    name: str
+    every: float
+    run: Callable[[Connection], Awaitable[None]]
+
+
+def start_jobs(jobs: Iterable[Job], database: Database) -> list[asyncio.Task[None]]:
+    """Return a task per job, which repeats the job until it is cancelled. Await them before closing the database."""
+    return [asyncio.create_task(_repeat(job, database), name=f"job {job.name}") for job in jobs]
+
+
+async def _repeat(job: Job, database: Database) -> None:
+    """Run the job at each of its turns. After a failure, retry after a pause that doubles up to the interval."""
+    retry = _FIRST_RETRY_SECONDS
+    while True:
+        try:
+            has_run = await _run_alone(job, database)
+        except Exception as error:
+            pause = min(retry, job.every)
+            retry = 2 * pause
+            _report(job, error, pause)
+        else:
+            pause = job.every if has_run else min(_TAKE_OVER_SECONDS, job.every)
+            retry = _FIRST_RETRY_SECONDS
+        await asyncio.sleep(pause)
+
+
+async def _run_alone(job: Job, database: Database) -> bool:
+    """Run the job, unless another process is running it; return whether it ran. Raises what the job raises."""
+    async with database.connection() as connection, connection.transaction():
+        if not await try_lock(connection, job.name):
+            return False
+        await job.run(connection)
+        return True
+
+
+def _report(job: Job, error: Exception, pause: float) -> None:
+    is_away = isinstance(error, Unavailable)
+    # Other messages may quote rows; the traceback in the log leaves those lines out.
+    reason = error if is_away else type(error).__name__
+    _logger.warning(
+        "job %s failed and is retried in %g s: %s",
+        job.name,
+        pause,
+        reason,
+        exc_info=None if is_away else error,
+        extra={"job": job.name},
+    )
