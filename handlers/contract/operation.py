@@ -28,6 +28,7 @@ class Operation:
     def __init__(
         self,
         operation: AbstractOperation,
+        handler: Handler,
         *,
         authenticate: Authenticate,
         resources: Mapping[str, Any],
@@ -38,15 +39,15 @@ class Operation:
         `resources` are what a handler can take by name in addition to what the contract declares; `body_limit` is in
         bytes.
         """
-        self.operation_id: str = operation._operation["operationId"]
+        self.operation_id: str = operation.operation_id.rpartition(".")[2]
         self.route: str = operation.path
-        self._handler: Handler = operation.function
+        self._handler = handler
         self._authenticate = authenticate if needs_token(operation) else None
         # Connexion adds the path's parameters to the operation's each time that it reads the operation.
         self._parameters = Parameters({(p["in"], p["name"]): p for p in operation.parameters}.values())
         self._body = RequestBody(operation.request_body, body_limit) if operation.request_body else None
         self._owned = "user_id" in self._parameters.arguments
-        taken = set(inspect.signature(self._handler).parameters)
+        taken = set(inspect.signature(handler).parameters)
         self._resources = {name: value for name, value in resources.items() if name in taken}
         self._takes_principal = "principal" in taken
         declared = self._parameters.arguments | ({"body"} if self._body else set())

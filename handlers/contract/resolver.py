@@ -22,24 +22,32 @@ Handler = Callable[..., Awaitable[Response]]
 class TagResolver(Resolver):  # type: ignore[misc]  # Connexion has no types
     """Finds an operation's handler by the operation's first tag and its operationId."""
 
+    def __init__(self, specification: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._names = {(path, method): handler_name(operation) for path, method, operation in operations(specification)}
+
     def resolve_operation_id(self, operation: AbstractOperation) -> str:
-        """Return the dotted name of the operation's handler, such as `handlers.tasks.list_tasks`."""
-        return self.name_of(operation._operation)
+        """Return the dotted name of the operation's handler."""
+        return self._names[operation.path, operation.method]
 
-    @staticmethod
-    def name_of(declared: Mapping[str, Any]) -> str:
-        """Return the same for an operation as it is declared."""
-        return f"handlers.{declared['tags'][0]}.{declared['operationId']}"
-
-    def resolve_function_from_operation_id(self, operation_id: str) -> Handler:
-        """Return the handler of that dotted name. Raises ContractError when there is none."""
+    def resolve_function_from_operation_id(self, operation_id: str) -> Handler | None:
+        """Return the handler of that dotted name, None when there is none: Connexion would log an error raised here."""
         module_name, _, name = operation_id.rpartition(".")
-        handler = getattr(import_module(module_name), name, None)
-        if handler is None:
-            raise ContractError(f"the contract declares the operation {name}, but {operation_id} does not exist")
-        if not inspect.iscoroutinefunction(handler):
-            raise ContractError(f"{operation_id} must be an async function")
-        return handler  # type: ignore[no-any-return]
+        return getattr(import_module(module_name), name, None)
+
+
+def handler_name(declared: Mapping[str, Any]) -> str:
+    """Return the dotted name of an operation's handler, such as `handlers.tasks.list_tasks`."""
+    return f"handlers.{declared['tags'][0]}.{declared['operationId']}"
+
+
+def check_handler(handler: Handler | None, name: str) -> Handler:
+    """Return the handler of a dotted name. Raises ContractError when there is none, or when it is not async."""
+    if handler is None:
+        raise ContractError(f"the contract declares the operation {name.rpartition('.')[2]}, but {name} does not exist")
+    if not inspect.iscoroutinefunction(handler):
+        raise ContractError(f"{name} must be an async function")
+    return handler
 
 
 def check_modules(specification: Mapping[str, Any]) -> None:
@@ -64,7 +72,7 @@ def check_modules(specification: Mapping[str, Any]) -> None:
 
 def check_functions(specification: Mapping[str, Any]) -> None:
     """Check that each public function in a tag's module is a handler. Raises ContractError that names the others."""
-    names = {TagResolver.name_of(operation) for _, _, operation in operations(specification)}
+    names = {handler_name(operation) for _, _, operation in operations(specification)}
     modules = {name.rpartition(".")[0] for name in names}
     functions = {f"{module}.{name}" for module in modules for name in _public_functions(import_module(module))}
     if extra := functions - names:

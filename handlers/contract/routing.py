@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handlers.contract.errors import ContractError
 from handlers.contract.operation import Operation
-from handlers.contract.resolver import TagResolver, check_functions, check_modules
+from handlers.contract.resolver import TagResolver, check_functions, check_handler, check_modules
 from handlers.contract.security import check_scheme
 from handlers.responses.state import request_state
 
@@ -37,8 +37,9 @@ class Routing:
         check_scheme(specification)
         check_modules(specification)
         self._paths: dict[re.Pattern[str], dict[str, Operation]] = {}
-        for route in _OperationsAPI(specification, app, compile_with).router.routes:
-            self._paths.setdefault(route.path_regex, {}).update(dict.fromkeys(route.methods, route.endpoint))
+        for route in _Routes(specification, next_app=app, resolver=TagResolver(specification)).router.routes:
+            operation = _compile(route.endpoint, compile_with)
+            self._paths.setdefault(route.path_regex, {}).update(dict.fromkeys(route.methods, operation))
         check_functions(specification)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,20 +65,17 @@ class Routing:
         return None
 
 
-class _OperationsAPI(RoutingAPI):  # type: ignore[misc]  # Connexion has no types
-    """Connexion's routes, each of which leads to a compiled operation."""
+class _Routes(RoutingAPI):  # type: ignore[misc]  # Connexion has no types
+    """Connexion's routes, each of which leads to an operation as Connexion has read it."""
 
-    def __init__(self, specification: Specification, app: ASGIApp, compile_with: Mapping[str, Any]) -> None:
-        self._compile_with = compile_with
-        super().__init__(specification, next_app=app, resolver=TagResolver())
+    def make_operation(self, operation: AbstractOperation) -> AbstractOperation:
+        """Return the operation: it is compiled afterwards, because Connexion would also log an error raised here."""
+        return operation
 
-    def make_operation(self, operation: AbstractOperation) -> Operation:
-        """Compile one operation. Raises ContractError that names it."""
-        try:
-            return Operation(operation, **self._compile_with)
-        except ContractError as error:
-            raise ContractError(f"{operation.method.upper()} {operation.path}: {error}") from error
 
-    def _handle_add_operation_error(self, _path: str, _method: str, exc: Exception) -> None:
-        # Connexion's own also logs the error, which the command reports.
-        raise exc
+def _compile(operation: AbstractOperation, compile_with: Mapping[str, Any]) -> Operation:
+    handler = check_handler(operation.function, operation.operation_id)
+    try:
+        return Operation(operation, handler, **compile_with)
+    except ContractError as error:
+        raise ContractError(f"{operation.method.upper()} {operation.path}: {error}") from error

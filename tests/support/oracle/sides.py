@@ -19,7 +19,7 @@ from jsonschema import Draft4Validator, Draft202012Validator
 from starlette.types import ASGIApp, Message
 
 from handlers.contract.document import operations
-from handlers.contract.resolver import Handler, TagResolver
+from handlers.contract.resolver import Handler, TagResolver, check_handler
 from handlers.responses.problems import MEDIA_TYPE
 from handlers.responses.response import NoContent
 from handlers.service.app import create_app
@@ -106,13 +106,14 @@ class RecordingResolver(TagResolver):
 
     def __init__(self, headers: Mapping[str, str], response: Any) -> None:
         """Make every handler return `response`; `headers` maps arguments to the headers that a handler must read."""
+        super().__init__(CONTRACT)
         self.arguments: dict[str, Any] | None = None
         self._headers = headers
         self._response = response
 
     def resolve_function_from_operation_id(self, operation_id: str) -> Handler:
         """Return a recording handler for an operation."""
-        handler = super().resolve_function_from_operation_id(operation_id)
+        handler = check_handler(super().resolve_function_from_operation_id(operation_id), operation_id)
         headers = self._headers.keys() & inspect.signature(handler).parameters.keys()
 
         @functools.wraps(handler)
@@ -179,7 +180,7 @@ def both() -> Iterator[Pair]:
     """Yield the service, without a database, and stock Connexion with the same contract."""
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
         ours = RecordingResolver({}, NoContent())
-        patch.setattr("handlers.contract.routing.TagResolver", lambda: ours)
+        patch.setattr("handlers.contract.routing.TagResolver", lambda _: ours)
         app = create_app(Settings.load({"BETTER_AUTH_SECRET": SECRET}, env_file=Path(os.devnull)))
         # Connexion's documentation registers formats this way. Draft 4 lacks these two, so take a later draft's.
         for name in ("date", "uuid"):
