@@ -1,11 +1,13 @@
 """The house: which room may import which, and which library is used where."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from handlers.resources import SERIALISERS
 from tests.support.server import ROOT
 
 TAGS = sorted(f"handlers.{file.stem}" for file in (ROOT / "handlers").glob("*.py") if not file.stem.startswith("_"))
@@ -139,3 +141,10 @@ def test_no_test_imports_a_test() -> None:
     for file in files:
         tested = [name for name in imports(file.read_text()) if name.startswith("tests.")]
         assert not [name for name in tested if ".test_" in name], file.name
+
+
+def test_every_resource_that_storage_names_has_a_serialiser() -> None:
+    sources = [file.read_text() for file in (ROOT / "storage").glob("*.py")]
+    named = {name for source in sources for name in re.findall(r'PreconditionFailed\("(\w+)"', source)}
+    assert named
+    assert named <= SERIALISERS.keys()

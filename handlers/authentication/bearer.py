@@ -9,7 +9,7 @@ import jwt
 from handlers.authentication.claims import check_expiry, principal_of
 from handlers.authentication.principal import Principal
 from handlers.authentication.refusals import ERRORS, refusal_of
-from handlers.authentication.rules import PUBLIC_KEY_ALGORITHMS, Rules
+from handlers.authentication.rules import Rules, is_for_public_key
 from handlers.responses.problems import invalid_input, unauthorized
 
 FindKey = Callable[[str], Awaitable[jwt.PyJWK | None]]
@@ -78,8 +78,7 @@ class BearerSecurity:
     async def _verify_by_public_key(self, token: str, find_key: FindKey) -> Principal:
         try:
             header = jwt.get_unverified_header(token)
-            # It may be any JSON, and a set cannot look up a list.
-            if str(header.get("alg")) not in PUBLIC_KEY_ALGORITHMS:
+            if not is_for_public_key(header):
                 raise jwt.InvalidAlgorithmError
             key = await find_key(header["kid"]) if "kid" in header else None
             if key is None:

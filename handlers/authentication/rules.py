@@ -1,13 +1,19 @@
 """What a token must be for this server to accept it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 LEEWAY_SECONDS = 30
 """How far another machine's clock may be from this one's. It applies to `iat` and `nbf`, not to `exp`."""
 
 PUBLIC_KEY_ALGORITHMS = frozenset({"EdDSA", "ES256", "RS256"})
 """What Better Auth's `jwt()` plugin may sign with (RFC 7518, section 3.1; RFC 8037, section 3.1)."""
+
+
+def is_for_public_key(header: Mapping[str, Any]) -> bool:
+    """Return whether a token's header names an algorithm of a public key; its `alg` may be any JSON."""
+    return str(header.get("alg")) in PUBLIC_KEY_ALGORITHMS
 
 
 class Expected(NamedTuple):

@@ -51,6 +51,9 @@ def _members(properties: Mapping[str, Schema]) -> Convert | None:
 
 
 def _default(schema: Schema) -> Any:
+    if isinstance(schema["default"], list | dict):
+        # All requests would share it.
+        raise ContractError("a default must not be a list or an object")
     convert = converter(schema)
     return schema["default"] if convert is None else convert(schema["default"])
 

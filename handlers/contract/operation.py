@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from handlers.authentication.principal import Principal
 from handlers.contract.body import ClientDisconnected, RequestBody
-from handlers.contract.errors import ContractError
+from handlers.contract.errors import ContractError, listed
 from handlers.contract.parameters import Parameters
 from handlers.contract.resolver import Handler
 from handlers.contract.security import needs_token
@@ -96,12 +96,8 @@ def _user_id(principal: Principal | None) -> str | None:
 
 def _check_signature(name: str, taken: set[str], declared: set[str], offered: set[str]) -> None:
     if ambiguous := declared & offered:
-        raise ContractError(f"{name} gets {_listed(ambiguous)} from the server, so no parameter can have that name")
+        raise ContractError(f"{name} gets {listed(ambiguous)} from the server, so no parameter can have that name")
     if missing := declared - taken:
-        raise ContractError(f"{name} does not take {_listed(missing)}, which the contract declares")
+        raise ContractError(f"{name} does not take {listed(missing)}, which the contract declares")
     if unknown := taken - declared - offered:
-        raise ContractError(f"{name} takes {_listed(unknown)}, which the contract does not declare")
-
-
-def _listed(names: set[str]) -> str:
-    return ", ".join(sorted(names))
+        raise ContractError(f"{name} takes {listed(unknown)}, which the contract does not declare")

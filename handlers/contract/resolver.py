@@ -2,7 +2,7 @@
 
 import inspect
 import pkgutil
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -12,7 +12,7 @@ from connexion.resolver import Resolver
 
 import handlers
 from handlers.contract.document import operations
-from handlers.contract.errors import ContractError
+from handlers.contract.errors import ContractError, listed
 from handlers.responses.response import Response
 
 Handler = Callable[..., Awaitable[Response]]
@@ -58,16 +58,16 @@ def check_modules(specification: Mapping[str, Any]) -> None:
     """
     declared = [operation for _, _, operation in operations(specification)]
     if untagged := [operation["operationId"] for operation in declared if not operation.get("tags")]:
-        raise ContractError(f"{_listed(untagged)} must have a tag, which names the module of its handler")
+        raise ContractError(f"{listed(untagged)} must have a tag, which names the module of its handler")
     tags = {operation["tags"][0] for operation in declared}
     found = {module.name: module.ispkg for module in pkgutil.iter_modules(handlers.__path__)}
     modules = {name for name, is_package in found.items() if not is_package and not name.startswith("_")}
     if rooms := tags & found.keys() - modules:
-        raise ContractError(f"a tag must not have the name of a folder in handlers/: {_listed(rooms)}")
+        raise ContractError(f"a tag must not have the name of a folder in handlers/: {listed(rooms)}")
     if missing := tags - modules:
-        raise ContractError(f"the contract has the tag {_listed(missing)}, but handlers/ has no module of that name")
+        raise ContractError(f"the contract has the tag {listed(missing)}, but handlers/ has no module of that name")
     if extra := modules - tags:
-        raise ContractError(f"handlers/ has the module {_listed(extra)}, but the contract has no tag of that name")
+        raise ContractError(f"handlers/ has the module {listed(extra)}, but the contract has no tag of that name")
 
 
 def check_functions(specification: Mapping[str, Any]) -> None:
@@ -77,14 +77,10 @@ def check_functions(specification: Mapping[str, Any]) -> None:
     functions = {f"{module}.{name}" for module in modules for name in _public_functions(import_module(module))}
     if extra := functions - names:
         raise ContractError(
-            f"{_listed(extra)} is not an operation of the contract; start the name of a helper with an underscore"
+            f"{listed(extra)} is not an operation of the contract; start the name of a helper with an underscore"
         )
 
 
 def _public_functions(module: ModuleType) -> list[str]:
     functions = inspect.getmembers(module, inspect.isfunction)
     return [name for name, function in functions if function.__module__ == module.__name__ and not name.startswith("_")]
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))

@@ -9,6 +9,7 @@ from typing import Any
 from handlers.contract.errors import ContractError
 from handlers.contract.formats import FORMATS
 from handlers.contract.messages import TYPE_WORDS
+from handlers.responses.problems import MOST_ERRORS
 
 Schema = Mapping[str, Any]
 
@@ -42,6 +43,7 @@ def draft4(schema: Schema) -> dict[str, Any]:
                 translated[keyword] = value
             case _:
                 raise ContractError(f"the keyword '{keyword}: {value}' is not supported in the schema of a request")
+    _check_parts(translated)
     _check_oneof(translated)
     return _with_type(schema, translated)
 
@@ -73,6 +75,14 @@ def _bounds(integer_format: str, schema: Schema) -> dict[str, int]:
     }
 
 
+def _check_parts(schema: Schema) -> None:
+    """Raise ContractError for a combination whose errors or members would be lost."""
+    if schema.keys() & {"allOf", "oneOf"} and (beside := schema.keys() & {"properties", "items", "format"}):
+        raise ContractError(f"{sorted(beside)} must stand inside the allOf or oneOf, not next to it")
+    if schema.get("type") == "array" and not 0 < schema.get("maxItems", 0) <= MOST_ERRORS:
+        raise ContractError(f"an array in a request must have a maxItems of at most {MOST_ERRORS:,}")
+
+
 def branches(schema: Schema) -> dict[str, Schema]:
     """Return the schemas of a `oneOf` by the discriminator's values; `schema` is as `draft4` returns it."""
     name = schema["discriminator"]["propertyName"]
@@ -82,7 +92,8 @@ def branches(schema: Schema) -> dict[str, Schema]:
 def _check_oneof(schema: Schema) -> None:
     """Raise ContractError unless the discriminator alone decides which schema of a `oneOf` applies.
 
-    Then exactly one schema can match, and its errors are the ones to report.
+    Then exactly one schema can match, and its errors are the ones to report. The references that a mapping leads to are
+    not compared, because they have been resolved.
     """
     if "oneOf" not in schema:
         return

@@ -49,7 +49,7 @@ class Validator:
         """Return the errors of a value.
 
         Where there are more than `most`, some are left out, but at least `most` are returned. Only the first `most`
-        items of a list are looked at: no schema allows that many. Raises TooDeep.
+        items of a list are looked at: `draft4` accepts no schema that allows as many. Raises TooDeep.
         """
         value = _shortened(value, most)
         try:
@@ -101,13 +101,17 @@ class _Union(NamedTuple):
         return self.validators[name].errors(value, most)
 
 
-def _discriminated(node: Any, place: Place) -> Iterator[tuple[Place, Schema]]:
+def _discriminated(schema: Any, place: Place) -> Iterator[tuple[Place, Schema]]:
     """Yield the schemas that have a discriminator, and where each is; those inside one are compiled with it."""
-    if isinstance(node, dict) and node.keys() >= {"oneOf", "discriminator"}:
-        yield place, node
+    if "discriminator" in schema:
+        yield place, schema
         return
-    for step, child in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
-        yield from _discriminated(child, (*place, step))
+    for name, member in schema.get("properties", {}).items():
+        yield from _discriminated(member, (*place, "properties", name))
+    for number, part in enumerate(schema.get("allOf", ())):
+        yield from _discriminated(part, (*place, "allOf", number))
+    if "items" in schema:
+        yield from _discriminated(schema["items"], (*place, "items"))
 
 
 def _shortened(value: Any, most: int, levels: int = _LEVELS) -> Any:

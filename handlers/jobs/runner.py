@@ -11,7 +11,8 @@ from storage.driver.locks import try_lock
 from storage.errors import Unavailable
 
 _FIRST_RETRY_SECONDS = 1.0
-# The server waits up to 20 seconds for a statement, and then for its client: a job survives in less than a minute.
+# The server ends the transaction of a process that died after at most twice 20 seconds; so another process takes over
+# within a minute.
 _TAKE_OVER_SECONDS = 15.0
 _logger = logging.getLogger(__name__)
 
@@ -21,10 +22,10 @@ class Job:
     """Work to repeat: at startup, and then every `every` seconds.
 
     `run` gets a connection inside a transaction, which is committed when `run` returns, and rolled back when it raises
-    or the service stops. One process at a time runs the job, and the others skip that turn. Each process has its own
-    schedule, so a job may run once per process in an interval, and an interrupted run is repeated: a run must be
-    idempotent, and cheap when there is nothing to do. Let it do a portion that takes seconds and leave the rest to the
-    next one; the server ends it if a statement, or the pause between two, takes longer than 20 seconds.
+    or the service stops. Two processes never run a job at the same time, but each of them runs it every `every`
+    seconds, and an interrupted run is repeated: a run must be idempotent, and cheap when there is nothing to do. Let it
+    do a portion that takes seconds and leave the rest to the next one. It fails if a statement takes longer than
+    `DATABASE_STATEMENT_TIMEOUT` or 20 seconds, or if the pause between two takes longer than 20.
 
     A turn takes a query, which wakes a sleeping database. `name` is what processes lock: it is unique among jobs and
     the same in every release.
@@ -36,7 +37,10 @@ class Job:
 
 
 def start_jobs(jobs: Iterable[Job], database: Database) -> list[asyncio.Task[None]]:
-    """Return a task per job, which repeats the job until it is cancelled. Await them before closing the database."""
+    """Return a task per job, which repeats the job until it is cancelled.
+
+    After cancelling them, wait a moment before closing the database: then their transactions are rolled back at once.
+    """
     return [asyncio.create_task(_repeat(job, database), name=f"job {job.name}") for job in jobs]
 
 

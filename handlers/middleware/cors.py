@@ -7,8 +7,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from handlers.middleware.response_middleware import ResponseMiddleware
-from handlers.responses.problems import MEDIA_TYPE, InputError, invalid_input
-from handlers.responses.response import send_whole
+from handlers.responses.problems import InputError, invalid_input, send_problem
 from handlers.responses.state import RawHeaders, request_state
 
 # In addition to what the operations declare.
@@ -75,14 +74,13 @@ class CorsMiddleware(ResponseMiddleware):
             await response(scope, receive, send)
             return
         problem = invalid_input(self._errors(headers))
-        content = problem.document(request_state(scope).request_id)
-        own = {"content-type": MEDIA_TYPE, "content-length": str(len(content))}
-        await send_whole(send, problem.status, {**response.headers, **own}, content)
+        await send_problem(send, problem, request_state(scope).request_id, response.headers)
 
     def _errors(self, headers: Headers) -> list[InputError]:
         """Return why a preflight is rejected, from the request alone."""
         method = headers["access-control-request-method"]
-        names = {name.strip() for name in headers.get("access-control-request-headers", "origin").lower().split(",")}
+        listed = headers.get("access-control-request-headers")
+        names = set() if listed is None else {name.strip() for name in listed.lower().split(",")}
         checks = {
             "Origin": (self._starlette.is_allowed_origin(headers["origin"]), "is not one of ALLOWED_ORIGINS"),
             "Access-Control-Request-Method": (

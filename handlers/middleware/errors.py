@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from handlers.middleware.methods import Methods
 from handlers.resources import SERIALISERS
 from handlers.responses.entity_tags import strong
-from handlers.responses.problems import MEDIA_TYPE, RETRY_AFTER, Problem
+from handlers.responses.problems import RETRY_AFTER, Problem, send_problem
 from handlers.responses.response import send_whole
 from handlers.responses.state import request_state
 from storage.errors import NotFound, PreconditionFailed, Unavailable
@@ -54,9 +54,7 @@ class ErrorMiddleware:
         problem = problem_of(error)
         request_id = request_state(scope).request_id
         _log(error, problem, request_id)
-        content = problem.document(request_id)
-        headers = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(content))}
-        await send_whole(send, problem.status, problem.headers | headers, content)
+        await send_problem(send, problem, request_id, problem.headers)
 
 
 def _log(error: Exception, problem: Problem, request_id: str) -> None:
@@ -79,7 +77,7 @@ def problem_of(error: Exception) -> Problem:
             return error
         case NotFound(resource=resource):
             return Problem(404, f"There is no such {resource}.")
-        case PreconditionFailed(resource=resource, current=current):
+        case PreconditionFailed(resource=resource, current=current) if resource in SERIALISERS:
             return Problem(
                 412,
                 f"The {resource} has changed.",

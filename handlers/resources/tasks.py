@@ -9,8 +9,6 @@ from storage.tasks import Task
 
 PRIORITIES = {"Low": 1, "Medium": 2, "High": 3}
 _PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
-# The members that have no default in the contract, which fills in its own.
-_ABSENT: Mapping[str, Any] = {"description": None, "due_date": None, "tags": []}
 
 
 def task_resource(task: Task) -> dict[str, Any]:
@@ -65,8 +63,11 @@ def filters_of(
 
 
 def new_values(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a `TaskCreate` as storage takes it: a value for each column that a client may set."""
-    return {**_ABSENT, **changed_values(body)}
+    """Return a `TaskCreate` as storage takes it: a value for each column that a client may set.
+
+    Members that have a default in the contract are there already.
+    """
+    return {"description": None, "due_date": None, "tags": [], **changed_values(body)}
 
 
 def changed_values(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,9 @@ from types import MappingProxyType
 from typing import Any, NotRequired, TypedDict
 
 import orjson
+from starlette.types import Send
+
+from handlers.responses.response import send_whole
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = {"Retry-After": "2"}
@@ -84,3 +87,10 @@ def unauthorized(detail: str, *, error: str | None = None) -> Problem:
     """
     challenge = "Bearer" if error is None else f'Bearer error="{error}", error_description="{detail}"'
     return Problem(401, detail, headers={"WWW-Authenticate": challenge})
+
+
+async def send_problem(send: Send, problem: Problem, request_id: str, headers: Mapping[str, str]) -> None:
+    """Send a problem document with these headers; the names of headers that it has itself may be in lower case."""
+    content = problem.document(request_id)
+    own = {"content-type": MEDIA_TYPE, "content-length": str(len(content))}
+    await send_whole(send, problem.status, {**headers, **own}, content)

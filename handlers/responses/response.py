@@ -20,12 +20,11 @@ class JSON:
     content: Any
     status: int = 200
     headers: Headers = field(default_factory=dict)
-    media_type: str = "application/json"
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Send the document."""
         content = orjson.dumps(self.content, option=orjson.OPT_UTC_Z)
-        headers = {**self.headers, "Content-Type": self.media_type, "Content-Length": str(len(content))}
+        headers = {**self.headers, "Content-Type": "application/json", "Content-Length": str(len(content))}
         await send_whole(send, self.status, headers, content)
 
 

@@ -15,7 +15,7 @@ _SERVICE, _REQUEST = "service", "request"
 
 @dataclass(slots=True)
 class ServiceState:
-    """What all requests of one process share; the lifespan makes it, and the HTTP protocol reads it too.
+    """What all requests of one process share. The lifespan hands it to the server, whose HTTP protocol reads it too.
 
     `stopping` is set when the process begins to stop; `headers` are those that every response carries.
     """

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from handlers import __version__
-from handlers.service.worker import without_garbage_collection
+from handlers.service.garbage_collection import without_garbage_collection
 from handlers.settings.settings import ConfigurationError, Settings
 from storage.administration.embedded import EmbeddedError, reach_postgres, run_postgres
 

@@ -28,7 +28,7 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse the data.
 
-        Prevents a head without a limit, and that the bytes after an Upgrade are read as another request:
+        Prevents heads of any size, and the bytes after an Upgrade from being read as another request:
         `tests/contract/test_hostile_corpus.py`, cases of `framing`.
         """
         if self._refusal is not None:
@@ -54,15 +54,15 @@ class HttpProtocol(HttpToolsProtocol):
         return b""
 
     def on_message_begin(self) -> None:
-        """Begin a request; `on_header` needs to know."""
+        """Begin a request: from here on, headers are those of its head, and not trailers (see `on_header`)."""
         super().on_message_begin()
         self._in_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Note a header.
 
-        Prevents that blanks after a value become part of it (RFC 9112, section 5.1), and that trailers count as headers
-        (RFC 9110, section 6.5.1): `tests/contract/test_hostile_corpus.py`, cases of `framing`.
+        Prevents blanks after a value from becoming part of it (RFC 9112, section 5.1), and trailers from counting as
+        headers (RFC 9110, section 6.5.1): `tests/contract/test_hostile_corpus.py`, cases of `framing`.
         """
         if self._in_head:
             super().on_header(name, value.rstrip(b" \t"))
@@ -80,12 +80,20 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Hand over a part of the body, which does not count as head."""
+        """Hand over a part of the body.
+
+        Prevents a body from counting as a head that is too large: `tests/contract/test_hostile_corpus.py`, cases of
+        `bodies`.
+        """
         self._head_size = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """End the request, unless it is one that is parsed again."""
+        """End the request, unless it is one that is parsed again.
+
+        Prevents a request with Upgrade from being served before its body has arrived:
+        `tests/contract/test_hostile_corpus.py`, cases of `framing`.
+        """
         self._head_size = 0
         if not self.parser.should_upgrade():
             super().on_message_complete()
@@ -93,7 +101,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with the next request, or reject what followed the last one.
 
-        Prevents that a rejection overtakes the responses to earlier requests: `tests/contract/test_hostile_corpus.py`.
+        Prevents a rejection from overtaking the responses to earlier requests: `tests/contract/test_hostile_corpus.py`.
         """
         super().on_response_complete()
         if self._refusal is not None and self.cycle.response_complete and not self.transport.is_closing():

@@ -13,7 +13,7 @@ import jwt
 from jwt.exceptions import InvalidSubjectError
 
 from handlers.authentication.refusals import NotATimeError, TimeOutOfRangeError, TokenRefused
-from handlers.authentication.rules import PUBLIC_KEY_ALGORITHMS, Rules
+from handlers.authentication.rules import PUBLIC_KEY_ALGORITHMS, Rules, is_for_public_key
 from handlers.service.token_rules import user_ids
 
 _LONGEST_SHOWN = 100
@@ -84,8 +84,7 @@ def _shape(refused: _Refused) -> str:
 
 def _algorithm(refused: _Refused) -> str:
     header, rules = refused.header, refused.rules
-    # It may be any JSON, and a set cannot look up a list.
-    is_public = str(header.get("alg")) in PUBLIC_KEY_ALGORITHMS
+    is_public = is_for_public_key(header)
     has = f"has the alg {shown(header['alg'])}" if "alg" in header else "has no alg"
     if is_public and rules.jwks_origin:
         return f"Its header {has}, and the key that its kid names is for another algorithm."

@@ -1,25 +1,12 @@
-"""The application of a process, imported when its settings are known."""
+"""The application of a worker process, imported when its settings are known."""
 
-import gc
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from starlette.types import ASGIApp
 
+from handlers.service.garbage_collection import without_garbage_collection
 from handlers.settings.settings import Settings
-
-
-@contextmanager
-def without_garbage_collection() -> Iterator[None]:
-    """Import without garbage collections, and exempt what was imported from later ones: that is a tenth of a start."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def create_app_from_environment() -> ASGIApp:

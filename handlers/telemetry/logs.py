@@ -34,8 +34,8 @@ def log_config(level: str, *, production: bool) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"default": {"()": JsonFormatter if production else TextFormatter}},
         "handlers": {"stdout": {"()": JsonHandler if production else StdoutHandler, "formatter": "default"}},
-        # At INFO, Alembic logs all its plugins, Connexion every request without a token, httpx every request it sends.
-        "loggers": {name: {"level": "WARNING"} for name in ("alembic.runtime.plugins", "connexion", "httpx")},
+        # At INFO, Alembic logs all its plugins, and httpx every request it sends.
+        "loggers": {name: {"level": "WARNING"} for name in ("alembic.runtime.plugins", "httpx")},
         "root": {"level": level.upper(), "handlers": ["stdout"]},
     }
 

@@ -22,7 +22,6 @@ from tests.support.jwks import (
     forged,
     jwks_host,
     served,
-    service_with_host,
     signing_key,
 )
 from tests.support.jws import base64url
@@ -31,13 +30,6 @@ from tests.support.server import SECRET
 ALGORITHMS = ["EdDSA", "ES256", "RS256"]
 ED, EC, RSA = (signing_key(f"one {algorithm}", algorithm) for algorithm in ALGORITHMS)
 KEYS = pytest.mark.parametrize("key", [ED, EC, RSA], ids=ALGORITHMS)
-
-
-@pytest.fixture(scope="module")
-def shared(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """Yield a service that the tests of this file share."""
-    with service_with_host(tmp_path_factory.mktemp("jwks"), database) as api:
-        yield api
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -22,7 +21,6 @@ from tests.support.jwks import (
     forged,
     jwks_host,
     send,
-    service_with_host,
     signing_key,
 )
 from tests.support.server import SECRET, run
@@ -30,13 +28,6 @@ from tests.support.server import SECRET, run
 FIVE_MINUTES = 301
 LONG = 601
 KNOWN, ANOTHER = signing_key("known"), signing_key("another")
-
-
-@pytest.fixture(scope="module")
-def shared(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """Yield a service that the tests of this file share."""
-    with service_with_host(tmp_path_factory.mktemp("jwks"), database) as api:
-        yield api
 
 
 @pytest.fixture

@@ -192,7 +192,7 @@ REFUSED_OF_KEYS: dict[str, tuple[Callable[[str], str], str, str | None]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED_OF_KEYS)
-def test_so_is_a_token_that_a_published_key_should_have_signed(api: Api, name: str) -> None:
+def test_a_refused_token_that_a_published_key_should_have_signed_is_logged_too(api: Api, name: str) -> None:
     made, reason, claim = REFUSED_OF_KEYS[name]
     response = api.verify(made(api.host.origin))
     assert response.status_code == 401

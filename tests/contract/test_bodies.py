@@ -42,7 +42,7 @@ OPERATION = """
                     to: {type: string, format: time, default: '23:59'}
                 steps:
                   type: array
-                  maxItems: 2000
+                  maxItems: 1000
                   items:
                     oneOf:
                       - $ref: '#/components/schemas/Wait'

@@ -183,6 +183,24 @@ def test_the_project_as_it_is_holds_together(copy: Path) -> None:
         ),
         (
             "openapi.yaml",
+            "      type: array\n      maxItems: 20\n      uniqueItems: true",
+            "      type: array\n      uniqueItems: true",
+            "POST /api/{user_id}/tasks: an array in a request must have a maxItems of at most 1,000",
+        ),
+        (
+            "openapi.yaml",
+            "completed: {type: boolean, default: false}",
+            "completed: {allOf: [{type: string}], format: date}",
+            "POST /api/{user_id}/tasks: ['format'] must stand inside the allOf or oneOf, not next to it",
+        ),
+        (
+            "openapi.yaml",
+            "completed: {type: boolean, default: false}",
+            "completed: {type: array, maxItems: 2, items: {type: string}, default: []}",
+            "POST /api/{user_id}/tasks: a default must not be a list or an object",
+        ),
+        (
+            "openapi.yaml",
             "schema: {$ref: '#/components/schemas/TaskCreate'}",
             "schema: {anyOf: [{$ref: '#/components/schemas/TaskCreate'}]}",
             "POST /api/{user_id}/tasks: the keyword 'anyOf:",

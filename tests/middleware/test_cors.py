@@ -122,6 +122,27 @@ def test_a_rejected_preflight_reports_every_reason(nobody: httpx.Client) -> None
     ]
 
 
+def test_a_rejected_preflight_reports_only_what_is_wrong(nobody: httpx.Client) -> None:
+    preflights: dict[str, dict[str, str]] = {
+        "Origin": {"Origin": "https://evil.example.com", "Access-Control-Request-Method": "GET"},
+        "Access-Control-Request-Method": {"Origin": FRONTEND, "Access-Control-Request-Method": "PUT"},
+        "Access-Control-Request-Headers": {
+            "Origin": FRONTEND,
+            "Access-Control-Request-Method": "GET",
+            "Access-Control-Request-Headers": "authorization, x-other",
+        },
+        "Access-Control-Request-Private-Network": {
+            "Origin": FRONTEND,
+            "Access-Control-Request-Method": "GET",
+            "Access-Control-Request-Private-Network": "true",
+        },
+    }
+    for name, preflight in preflights.items():
+        response = nobody.options("/api/ada/tasks", headers=preflight)
+        assert response.status_code == 400
+        assert [error["name"] for error in response.json()["errors"]] == [name]
+
+
 def test_options_without_preflight_headers_lists_the_methods_of_the_path(nobody: httpx.Client) -> None:
     response = nobody.options("/api/ada/tasks", headers={"Origin": FRONTEND})
     assert (response.status_code, response.headers["Allow"]) == (204, "GET, HEAD, OPTIONS, POST")

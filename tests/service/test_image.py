@@ -151,11 +151,11 @@ def test_only_root_can_write_to_the_files_of_the_image(image: Image) -> None:
 
 
 def test_the_dockerfile_exposes_port_7860_and_installs_the_locked_packages() -> None:
-    output = instructions()
-    assert ("EXPOSE", "7860") in output
-    assert {arguments.split()[0] for name, arguments in output if name == "FROM"} == {"python:3.13-slim"}
-    assert ("RUN", "useradd --create-home --uid 1000 user") in output
-    (install,) = [arguments for name, arguments in output if name == "RUN" and " install " in arguments]
+    lines = instructions()
+    assert ("EXPOSE", "7860") in lines
+    assert {arguments.split()[0] for name, arguments in lines if name == "FROM"} == {"python:3.13-slim"}
+    assert ("RUN", "useradd --create-home --uid 1000 user") in lines
+    (install,) = [arguments for name, arguments in lines if name == "RUN" and " install " in arguments]
     assert install.endswith(f" {LOCKED}")
 
 
