@@ -187,4 +187,4 @@ def main() -> None:
         load(database)
         with running(OURS, database) as server:
             sizes = [f"{size:,} tasks" for size in SIZES]
-            table(["p50 (p99), ms", *sizes, "100,000 : 100", "at most", "holds"], _measure_all(server.url))
+            table(["p50 (p99), ms", *sizes, "100,000 : 100", "target", "met"], _measure_all(server.url))
