@@ -1,4 +1,4 @@
-"""The tag `auth`: whom a token speaks for."""
+"""The tag `auth`: which user a token represents."""
 
 from handlers.authentication.principal import Principal
 from handlers.resources.revisions import PRIVATE
@@ -6,5 +6,5 @@ from handlers.responses.response import JSON, Response
 
 
 async def verify_token(principal: Principal) -> Response:
-    """Return what the verified token says."""
+    """Return the user that the verified token names, and how long it is valid."""
     return JSON({"valid": True, **principal}, headers=PRIVATE)

@@ -47,7 +47,7 @@ async def list_tasks(
 
 
 async def create_task(database: Database, user_id: str, body: dict[str, Any]) -> Response:
-    """Return the new task and its path."""
+    """Create a task, and return it with its path."""
     async with database.connection() as connection:
         task = await tasks.create_task(connection, user_id, new_values(body))
     location = f"/api/{quote(user_id, safe='')}/tasks/{task.id}"
@@ -67,14 +67,14 @@ async def get_task(database: Database, user_id: str, task_id: UUID, if_none_matc
 async def update_task(
     database: Database, user_id: str, task_id: UUID, body: dict[str, Any], if_match: str | None
 ) -> Response:
-    """Return the task as the merge patch left it."""
+    """Apply the merge patch, and return the task."""
     async with database.connection() as connection:
         task = await tasks.update_task(connection, user_id, task_id, changed_values(body), required_revisions(if_match))
     return JSON(task_resource(task), headers=resource_headers(task.revision))
 
 
 async def delete_task(database: Database, user_id: str, task_id: UUID, if_match: str | None) -> Response:
-    """Return nothing: the task is deleted."""
+    """Delete the task, and return no content."""
     async with database.connection() as connection:
         await tasks.delete_task(connection, user_id, task_id, required_revisions(if_match))
     return NoContent()

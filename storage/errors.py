@@ -1,10 +1,10 @@
-"""What storage can refuse. None of these errors knows HTTP; `handlers/middleware/errors.py` translates them."""
+"""The errors that storage raises. They know nothing of HTTP; `handlers/middleware/errors.py` translates them."""
 
 from typing import Any
 
 
 class NotFound(Exception):
-    """The user has no such row. `resource` says of what, such as "task"."""
+    """The user has no such row. `resource` is the kind of row, such as "task"."""
 
     def __init__(self, resource: str) -> None:
         super().__init__(resource)
@@ -14,7 +14,7 @@ class NotFound(Exception):
 class PreconditionFailed(Exception):
     """The row has a revision that the caller does not accept.
 
-    `resource` says of what, such as "task"; `current` is the row as it is now, which has a `revision`.
+    `resource` is the kind of row, such as "task"; `current` is the current row, which has a `revision`.
     """
 
     def __init__(self, resource: str, current: Any) -> None:

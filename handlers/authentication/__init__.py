@@ -1,1 +1,1 @@
-"""From a token to the user that it names, or to the reason why it is refused; and tokens for demonstrations."""
+"""Tokens: which user a token names, or why it is rejected; and minting tokens for demonstrations."""

@@ -1,4 +1,4 @@
-"""The security scheme bearerAuth: from the headers of a request to the user that its token names."""
+"""The security scheme bearerAuth: the user that the token in a request's headers names."""
 
 from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Iterable
@@ -15,7 +15,7 @@ from handlers.responses.problems import invalid_input, unauthorized
 FindKey = Callable[[str], Awaitable[jwt.PyJWK | None]]
 """Returns the public key with a `kid`, bound to its algorithm, or None."""
 
-# Of up to 4 KiB each; a longer one is verified again for every request.
+# Tokens of more than _LONGEST_KEPT characters are verified again for every request.
 _MOST_TOKENS = 1024
 _LONGEST_KEPT = 4096
 
@@ -31,19 +31,19 @@ class BearerSecurity:
         """`is_user_id` says whether a `sub` is a user id as the contract declares it.
 
         `find_key` returns the public keys for tokens that are not signed with the secret; without it, these tokens
-        are refused.
+        are rejected.
         """
         self._rules = rules
         self._is_user_id = is_user_id
         self._find_key = find_key
         self._secret = _secret_key(rules.secret, rules.algorithm)
         # A token that the secret signed cannot be revoked: once verified, it is valid until its `exp`. Verifying it
-        # again took 76 of a request's 241 µs. Refused tokens are not kept, nor are those of a public key, which may be
-        # withdrawn.
+        # again took 76 of a request's 241 µs. Rejected tokens are not kept, nor are those signed with a private key,
+        # whose public key may be withdrawn.
         self._verified_by_secret = lru_cache(_MOST_TOKENS)(self._verify_by_secret)
 
     def principal_of(self, headers: Iterable[tuple[bytes, bytes]]) -> Principal | Awaitable[Principal]:
-        """Return the user that a request acts for, as `verify` does. Raises Problem with status 400 or 401."""
+        """Return the user that a request's token names, as `verify` does. Raises Problem with status 400 or 401."""
         given = [value for name, value in headers if name == b"authorization"]
         if len(given) > 1:
             raise invalid_input(

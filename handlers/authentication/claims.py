@@ -1,4 +1,4 @@
-"""From the claims of a token whose signature is verified to the user that it names."""
+"""Checks of the claims of a token whose signature is verified, and the user that they name."""
 
 import math
 import time
@@ -18,7 +18,7 @@ _LONGEST_NAME = 500
 
 
 def principal_of(claims: Mapping[str, Any], is_user_id: Callable[[str], bool]) -> Principal:
-    """Return the user that claims name; `exp` and `sub` must be among them. Raises TokenRefused.
+    """Return the user that the claims name; they must include `exp` and `sub`. Raises TokenRefused.
 
     `iat`, `nbf` and `exp` are checked here and not by PyJWT, which accepts text as a number, accepts a token after its
     `exp`, and does not report whether `iat` or `nbf` is in the future.
@@ -40,7 +40,7 @@ def principal_of(claims: Mapping[str, Any], is_user_id: Callable[[str], bool]) -
 
 
 def check_expiry(expires_at: datetime) -> None:
-    """Raise TokenRefused for a time that has come."""
+    """Raise TokenRefused if this time has passed."""
     if expires_at.timestamp() <= time.time():
         raise TokenRefused(jwt.ExpiredSignatureError, "exp")
 

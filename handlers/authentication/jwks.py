@@ -56,10 +56,10 @@ async def fetch_keys(url: str) -> Keys:
                 raise JwksError(f"responds with status {response.status_code}, not 200")
             return usable_keys(await _content(response))
     except (TimeoutError, httpx.TimeoutException):
-        raise JwksError(f"does not answer within {_TIMEOUT_SECONDS:.0f} s") from None
+        raise JwksError(f"does not respond within {_TIMEOUT_SECONDS:.0f} s") from None
     # An impossible host name is a ValueError; a proxy that the environment names may be a ValueError or an ImportError.
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:
-        raise JwksError(f"does not answer: {str(error) or type(error).__name__}") from None
+        raise JwksError(f"does not respond: {str(error) or type(error).__name__}") from None
 
 
 @cache
@@ -166,7 +166,7 @@ class KeySet:
         key = self._keys.get(kid)
         if key is None and self._failed:
             seconds = max(1, math.ceil(self._search_at - time.monotonic()))
-            raise Problem(503, "The key of the token cannot be fetched.", headers={"Retry-After": str(seconds)})
+            raise Problem(503, "The token's key cannot be fetched.", headers={"Retry-After": str(seconds)})
         return key
 
     async def _search(self, now: float) -> None:

@@ -8,7 +8,7 @@ from handlers.authentication.rules import Rules
 
 
 def mint(rules: Rules, user_id: str, seconds: int) -> str:
-    """Return a JWT (RFC 7519) that names a user and is valid by these rules for so many seconds."""
+    """Return a JWT (RFC 7519) that names a user and is valid under these rules for this many seconds."""
     now = int(time.time())
     claims = {
         "sub": user_id,

@@ -1,4 +1,4 @@
-"""Why a token was refused, in words for the log, for `todo-api doctor` and for the client."""
+"""Why a token was rejected: explanations for the log, for `todo-api doctor` and for the client."""
 
 import jwt
 from jwt.exceptions import InvalidJTIError, InvalidSubjectError
@@ -18,11 +18,11 @@ class TimeOutOfRangeError(jwt.InvalidTokenError):
 
 
 class TokenRefused(Problem):
-    """The 401 for a token that this server refuses (RFC 6750, section 3.1).
+    """The 401 for a token that this server rejects (RFC 6750, section 3.1).
 
-    `error` is the class of exception that says why, `reason` its name, and `claim` the claim or header parameter that
-    it concerns, None for the token as a whole. `explanation` says both in a sentence. None of them repeats anything
-    from the token.
+    `error` is the exception class that stands for the reason, and `reason` is its name. `claim` is the claim or header
+    parameter concerned, or None for the token as a whole. `explanation` is a sentence for people. No attribute
+    repeats anything from the token.
     """
 
     def __init__(self, error: type[Exception], claim: str | None = None) -> None:
@@ -37,7 +37,7 @@ class TokenRefused(Problem):
 
 
 def refusal_of(error: Exception) -> TokenRefused:
-    """Return the refusal for one of ERRORS."""
+    """Return the TokenRefused for an exception of one of the classes in ERRORS."""
     claim = error.claim if isinstance(error, jwt.MissingRequiredClaimError) else _CLAIMS.get(type(error))
     return TokenRefused(type(error), claim)
 

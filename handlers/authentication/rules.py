@@ -1,14 +1,14 @@
-"""What a token must be for this server to accept it."""
+"""The rules by which this server accepts tokens."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 LEEWAY_SECONDS = 30
-"""How far another machine's clock may be from this one's. It applies to `iat` and `nbf`, not to `exp`."""
+"""How far another machine's clock may differ from this one's. It applies to `iat` and `nbf`, not to `exp`."""
 
 PUBLIC_KEY_ALGORITHMS = frozenset({"EdDSA", "ES256", "RS256"})
-"""What Better Auth's `jwt()` plugin may sign with (RFC 7518, section 3.1; RFC 8037, section 3.1)."""
+"""The algorithms accepted from Better Auth's `jwt()` plugin (RFC 7518, section 3.1; RFC 8037, section 3.1)."""
 
 
 def is_for_public_key(header: Mapping[str, Any]) -> bool:
@@ -17,7 +17,7 @@ def is_for_public_key(header: Mapping[str, Any]) -> bool:
 
 
 class Expected(NamedTuple):
-    """What `iss` and `aud` must be; None accepts anything."""
+    """The values that `iss` and `aud` must have; None accepts any value."""
 
     issuer: str | None
     audience: str | None
@@ -25,10 +25,10 @@ class Expected(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How tokens are signed and whom they must name.
+    """How tokens are signed, and which issuer and audience they must have.
 
-    `algorithm` is the one that the shared `secret` signs with: HS256, HS384 or HS512. `jwks_origin` is the origin
-    (RFC 6454) of the URL where public keys are published, None if there is no such URL.
+    `algorithm` is that of tokens signed with the shared `secret`: HS256, HS384 or HS512. `jwks_origin` is the origin
+    (RFC 6454) of the URL where public keys are published, or None if there is no such URL.
     """
 
     secret: str = field(repr=False)
@@ -38,7 +38,7 @@ class Rules:
     jwks_origin: str | None
 
     def expected(self, algorithm: str) -> Expected:
-        """Return what `iss` and `aud` must be in a token that is signed with this algorithm."""
+        """Return the `iss` and `aud` that a token signed with this algorithm must have."""
         if algorithm == self.algorithm:
             return Expected(self.issuer, self.audience)
         # Better Auth's jwt() plugin writes its own origin as both.

@@ -2,5 +2,5 @@
 
 import warnings
 
-# Connexion imports Starlette's test client, which announces its own future on standard error.
+# Connexion imports Starlette's test client, which would write a deprecation warning to standard error.
 warnings.filterwarnings("ignore", message="Using `httpx` with `starlette.testclient`")

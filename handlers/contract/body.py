@@ -1,4 +1,4 @@
-"""Request bodies: bytes within the limit, of a declared media type, as valid JSON."""
+"""Request bodies: checks of their size and media type, and their JSON, validated and converted."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,11 +17,11 @@ _LONGEST_POINTER = 500
 
 
 class ClientDisconnected(Exception):
-    """The client disconnected before it had sent the whole body: nobody waits for a response."""
+    """The client disconnected before it had sent the whole body, so nobody is waiting for a response."""
 
 
 class _Content:
-    """What a body may be in one media type: a schema, compiled."""
+    """The compiled schema of a body in one media type."""
 
     def __init__(self, schema: Schema) -> None:
         translated = draft4(schema)
@@ -29,7 +29,7 @@ class _Content:
         self._convert: Convert = converter(translated) or _unchanged
 
     def parse(self, content: bytes) -> tuple[Any, list[InputError]]:
-        """Return the body as handlers take it, and all errors; with an error, the body must not be used."""
+        """Return the body, converted for the handler, and all errors. If there are errors, do not use the body."""
         if not content:
             return None, [_error((), REQUIRED)]
         try:
@@ -48,7 +48,7 @@ class RequestBody:
     """A Request Body Object (OpenAPI 3.0.3, section 4.7.13), compiled: one schema for each media type."""
 
     def __init__(self, declared: Mapping[str, Any], limit: int) -> None:
-        """Compile what the contract declares; `limit` is in bytes. Raises ContractError for what is not supported."""
+        """Compile the declaration; `limit` is in bytes. Raises ContractError if it is not supported."""
         if not declared.get("required", False):
             raise ContractError("an optional request body is not supported")
         self._limit = limit
@@ -114,7 +114,7 @@ async def _read(receive: Receive, limit: int) -> bytes:
 
 
 def _number(digits: bytes) -> int:
-    """Return the number that digits write; the parser accepts at most 2^64 - 1, with any number of leading zeros."""
+    """Return a Content-Length. The parser accepts at most 2^64 - 1, but any number of leading zeros."""
     return int(digits.lstrip(b"0") or b"0")
 
 
@@ -133,7 +133,7 @@ def _error(place: Place, words: str) -> InputError:
 
 
 def _pointer(place: Place) -> str:
-    """Return a place as a JSON pointer (RFC 6901, section 3), cut where a member's name is very long."""
+    """Return a place as a JSON pointer (RFC 6901, section 3), cut off if a member's name is very long."""
     steps = (str(step).replace("~", "~0").replace("/", "~1") for step in place)
     pointer = "".join(f"/{step}" for step in steps)
     return pointer if len(pointer) <= _LONGEST_POINTER else pointer[: _LONGEST_POINTER - 1] + "…"

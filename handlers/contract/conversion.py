@@ -1,4 +1,4 @@
-"""From valid JSON to what handlers work with: dates, times and UUIDs instead of text, and defaults filled in."""
+"""Conversion of valid JSON for handlers: dates, times and UUIDs instead of text, and defaults filled in."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,10 +11,10 @@ Convert = Callable[[Any], Any]
 
 
 def converter(schema: Schema) -> Convert | None:
-    """Return the function that converts what is valid by a schema; None where nothing needs to be converted.
+    """Return a function that converts the valid values of a schema, or None if they need no conversion.
 
     `schema` is of Draft 4, as `draft4` returns it. Members that are absent get the schema's default, if it has one;
-    null stays null. The function returns a new value and leaves its argument as it is.
+    null stays null. The function returns a new value and does not change its argument.
     """
     convert = _converter(schema)
     if convert is None or "null" not in schema.get("type", ()):

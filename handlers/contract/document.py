@@ -18,7 +18,7 @@ CONTRACT_FILE = Path(__file__).parents[2] / "openapi.yaml"
 
 
 class Vocabulary(NamedTuple):
-    """What the operations declare, all of them together; methods are in lower case."""
+    """The methods and headers that the operations declare, taken together; methods are in lower case."""
 
     methods: set[str]
     request_headers: set[str]
@@ -26,7 +26,7 @@ class Vocabulary(NamedTuple):
 
 
 class Contract:
-    """The contract in the forms that the service serves, and in the form that it is compiled from."""
+    """The contract: the documents that the service serves, and the specification that it compiles."""
 
     def __init__(self, source: bytes) -> None:
         """Read an OpenAPI 3.0 document in YAML. Raises ContractError for anything else."""

@@ -1,4 +1,4 @@
-"""What is wrong with the contract, or with a handler that does not match it."""
+"""Errors in the contract, and in handlers that do not match it."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""The formats that strings of the contract may have: how each is checked, described and converted."""
+"""The formats of strings in the contract: how each is checked, described and converted."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ _DATE_TIME = re.compile(
 
 
 class Format(NamedTuple):
-    """One format: a pattern that texts must match, what they are converted to, and words that follow "must be".
+    """A format: its pattern, the conversion of its texts, and the words that follow "must be" in an error message.
 
     `convert` raises ValueError or OverflowError for a text that matches the pattern and is still invalid.
     """
@@ -40,9 +40,9 @@ def _instant(text: str) -> datetime:
 # Python's own parsers also take other forms, such as week dates and hours without minutes.
 FORMATS = {
     "date": Format(
-        re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), date.fromisoformat, "a day that exists, written YYYY-MM-DD"
+        re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), date.fromisoformat, "a valid date in the format YYYY-MM-DD"
     ),
-    "date-time": Format(_DATE_TIME, _instant, "a time with its UTC offset, such as 2026-11-24T09:30:00Z (RFC 3339)"),
+    "date-time": Format(_DATE_TIME, _instant, "a time with a UTC offset, such as 2026-11-24T09:30:00Z (RFC 3339)"),
     "time": Format(re.compile(r"[0-9]{2}:[0-9]{2}"), time.fromisoformat, "a time of day from 00:00 to 23:59"),
     "uuid": Format(re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"), UUID, "a UUID"),
 }

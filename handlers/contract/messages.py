@@ -1,4 +1,4 @@
-"""What is wrong with a value, in words that a frontend can show: the end of a sentence such as "must be a UUID"."""
+"""Error messages about values, which a frontend can show: each is the end of a sentence, such as "must be a UUID"."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -21,17 +21,17 @@ TYPE_WORDS = {
 
 
 def one_of(options: Iterable[object]) -> str:
-    """Return the words for a value that is none of those allowed."""
+    """Return the message for a value that is not one of these options."""
     return "must be one of " + ", ".join(map(str, options))
 
 
 def of_type(*types: str) -> str:
-    """Return the words for a value of a wrong type; `types` are JSON Schema's names of the right ones."""
+    """Return the message for a value of the wrong type; `types` are JSON Schema's names of the allowed types."""
     return "must be " + " or ".join(TYPE_WORDS[name] for name in types)
 
 
 def describe(kind: ValidationErrorKind, schema: Mapping[str, Any]) -> str:
-    """Return the words for an error that jsonschema-rs found by a schema. Raises ContractError where there are none."""
+    """Return the message for an error that jsonschema-rs found. Raises ContractError if there is none."""
     match kind:
         case ValidationErrorKind.Type():
             return of_type(*(schema["type"] if isinstance(schema["type"], list) else [schema["type"]]))
@@ -57,4 +57,4 @@ def describe(kind: ValidationErrorKind, schema: Mapping[str, Any]) -> str:
             return f"must have at most {limit} items"
         case ValidationErrorKind.UniqueItems():
             return "must not contain the same item twice"
-    raise ContractError(f"there are no words for the error '{kind.name}'")
+    raise ContractError(f"there is no message for the error '{kind.name}'")

@@ -19,7 +19,7 @@ from handlers.responses.response import Response
 from handlers.responses.state import request_state
 
 Authenticate = Callable[[Iterable[tuple[bytes, bytes]]], Principal | Awaitable[Principal]]
-"""From a request's headers to whom it speaks for; to be awaited where a key must be fetched. Raises Problem."""
+"""Returns the user that a request's headers name, as an awaitable if a key must be fetched. Raises Problem."""
 
 
 class Operation:
@@ -34,10 +34,10 @@ class Operation:
         resources: Mapping[str, Any],
         body_limit: int,
     ) -> None:
-        """Compile an operation. Raises ContractError where contract and handler disagree.
+        """Compile an operation. Raises ContractError if contract and handler disagree.
 
-        `resources` are what a handler can take by name in addition to what the contract declares; `body_limit` is in
-        bytes.
+        `resources` are objects that a handler can take by name, in addition to its declared parameters; `body_limit` is
+        in bytes.
         """
         self.operation_id: str = operation.operation_id.rpartition(".")[2]
         self.route: str = operation.path
@@ -53,7 +53,7 @@ class Operation:
         declared = self._parameters.arguments | ({"body"} if self._body else set())
         _check_signature(operation.operation_id, taken, declared, {*resources, "principal"})
         if (self._owned or self._takes_principal) and self._authenticate is None:
-            raise ContractError(f"{operation.operation_id} is for a user, but the contract demands no token")
+            raise ContractError(f"{operation.operation_id} is for a user, but the contract does not require a token")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. Raises Problem, and the errors of storage; middleware translates both."""
@@ -77,8 +77,8 @@ class Operation:
                 arguments["principal"] = principal
             return await self._handler(**arguments, **self._resources)
         except asyncio.CancelledError:
-            # Uvicorn cancels the requests that are still running some time after it began to stop.
-            raise Problem(503, "The server is stopping.", headers=RETRY_AFTER) from None
+            # Some time after it begins to stop, uvicorn cancels the requests that are still running.
+            raise Problem(503, "The server is shutting down.", headers=RETRY_AFTER) from None
 
     async def _arguments(self, scope: Scope, receive: Receive) -> dict[str, Any]:
         arguments, errors = self._parameters.read(scope, scope["path_params"])

@@ -1,4 +1,4 @@
-"""Path, query and header parameters: from text to typed arguments."""
+"""Path, query and header parameters: conversion from text to typed arguments."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ from handlers.responses.problems import MOST_ERRORS, InputError
 
 _LONGEST_NAME = 120
 _SUPPORTED = {"name", "in", "required", "description", "schema", "example", "style", "explode"}
-# Python's int() also takes underscores, blanks and every script's digits, and fails above 4,300 of them.
+# Python's int() also accepts underscores, blanks and digits of any script, and fails on more than 4,300 digits.
 _INTEGER = re.compile(r"-?[0-9]{1,4000}")
 
 
@@ -37,8 +37,8 @@ _FROM_TEXT: dict[str, Callable[[str], Any]] = {"string": str, "integer": _intege
 class Parameter:
     """A Parameter Object (OpenAPI 3.0.3, section 4.7.12), compiled.
 
-    `name` is the client's, `argument` the handler's. `from_text` makes a JSON value of one occurrence; `convert`, where
-    there is one, makes the handler's type of a valid JSON value.
+    `name` is the name for clients, `argument` that for the handler. `from_text` turns the text of one occurrence into
+    a JSON value. `convert`, unless it is None, converts a valid JSON value to the type that the handler takes.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Parameter:
 
     @classmethod
     def compile(cls, declared: Mapping[str, Any]) -> "Parameter":
-        """Compile what the contract declares. Raises ContractError for what is not supported."""
+        """Compile the declaration. Raises ContractError if it is not supported."""
         name, location, schema = declared["name"], declared["in"], draft4(declared["schema"])
         repeatable = schema.get("type") == "array"
         single = schema["items"] if repeatable else schema
@@ -75,7 +75,7 @@ def _check(declared: Mapping[str, Any], single_type: Any, *, repeatable: bool) -
     if unsupported := declared.keys() - _SUPPORTED:
         raise ContractError(f"parameter '{name}': {sorted(unsupported)} is not supported")
     if location not in ("query", "path", "header") or (repeatable and location != "query"):
-        raise ContractError(f"parameter '{name}': such a schema in {location} is not supported")
+        raise ContractError(f"parameter '{name}': this schema is not supported in {location}")
     if declared.get("style", "form") != "form" or declared.get("explode", True) is not True:
         raise ContractError(f"parameter '{name}': only style form with explode is supported")
     if not isinstance(single_type, str) or single_type not in _FROM_TEXT:
@@ -86,11 +86,11 @@ class Parameters:
     """All parameters of one operation."""
 
     def __init__(self, declared: Iterable[Mapping[str, Any]]) -> None:
-        """Compile what the contract declares. Raises ContractError for what is not supported."""
+        """Compile the declaration. Raises ContractError if it is not supported."""
         parameters = [Parameter.compile(one) for one in declared]
         self._by_argument = {parameter.argument: parameter for parameter in parameters}
         if len(self._by_argument) < len(parameters):
-            raise ContractError("two parameters would be the same argument of the handler")
+            raise ContractError("two parameters have the same name as arguments of the handler")
         self._path = [parameter for parameter in parameters if parameter.location == "path"]
         self._query = {parameter.name: parameter for parameter in parameters if parameter.location == "query"}
         self._header = {p.name.lower().encode(): p for p in parameters if p.location == "header"}
@@ -100,13 +100,13 @@ class Parameters:
 
     @property
     def arguments(self) -> set[str]:
-        """The names under which a handler takes the parameters."""
+        """The names of the handler's arguments for the parameters."""
         return set(self._by_argument)
 
     def read(self, scope: Scope, path_parameters: Mapping[str, str]) -> tuple[dict[str, Any], list[InputError]]:
-        """Return the handler's arguments, defaults filled in, and all errors.
+        """Return the handler's arguments, with defaults filled in, and all errors.
 
-        Where there is an error, the arguments must not be used.
+        If there are errors, do not use the arguments.
         """
         given: dict[str, Any] = {p.argument: p.from_text(path_parameters[p.name]) for p in self._path}
         errors: list[InputError] = []
@@ -130,7 +130,7 @@ class Parameters:
             if parameter is None:
                 continue
             text = value.decode("latin-1")
-            # A list-based field may come in several lines (RFC 9110, section 5.3).
+            # A list-based field may be split over several lines (RFC 9110, section 5.3).
             given[parameter.argument] = f"{given[parameter.argument]}, {text}" if parameter.argument in given else text
 
     def _read_query(self, query: bytes, given: dict[str, Any], errors: list[InputError]) -> None:
@@ -144,7 +144,7 @@ class Parameters:
                 shown = name if name is not None else encoded_name.decode("latin-1")
                 errors.append({"in": "query", "name": _shorten(shown), "detail": UNRECOGNISED})
             elif value is None:
-                errors.append({"in": "query", "name": parameter.name, "detail": "must be UTF-8, percent-encoded"})
+                errors.append({"in": "query", "name": parameter.name, "detail": "must be percent-encoded UTF-8"})
             elif parameter.repeatable:
                 given.setdefault(parameter.argument, []).append(parameter.from_text(value))
             elif parameter.argument in given:
@@ -166,7 +166,7 @@ def _object_schema(parameters: Iterable[Parameter]) -> dict[str, Any]:
 
 
 def _decode(encoded: bytes) -> str | None:
-    """Decode application/x-www-form-urlencoded (WHATWG URL, section 5.1); return None when the bytes are not UTF-8."""
+    """Decode application/x-www-form-urlencoded (WHATWG URL, section 5.1); return None if the bytes are not UTF-8."""
     try:
         return unquote_to_bytes(encoded.replace(b"+", b" ")).decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Which function serves an operation: the one that has its operationId, in the module that has its tag's name."""
+"""The handler of an operation: the function named after its operationId, in the module named after its tag."""
 
 import inspect
 import pkgutil
@@ -16,11 +16,11 @@ from handlers.contract.errors import ContractError, listed
 from handlers.responses.response import Response
 
 Handler = Callable[..., Awaitable[Response]]
-"""What serves an operation: it takes the operation's parameters by name, and what it needs of the service."""
+"""A function that serves an operation. It takes the operation's parameters, and resources of the service, by name."""
 
 
 class TagResolver(Resolver):  # type: ignore[misc]  # Connexion has no types
-    """Finds an operation's handler by the operation's first tag and its operationId."""
+    """Finds the handler of an operation by its first tag and its operationId."""
 
     def __init__(self, specification: Mapping[str, Any]) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class TagResolver(Resolver):  # type: ignore[misc]  # Connexion has no types
         return self._names[operation.path, operation.method]
 
     def resolve_function_from_operation_id(self, operation_id: str) -> Handler | None:
-        """Return the handler of that dotted name, None when there is none: Connexion would log an error raised here."""
+        """Return the handler with this dotted name, or None: Connexion would log an error raised here."""
         module_name, _, name = operation_id.rpartition(".")
         return getattr(import_module(module_name), name, None)
 
@@ -42,7 +42,7 @@ def handler_name(declared: Mapping[str, Any]) -> str:
 
 
 def check_handler(handler: Handler | None, name: str) -> Handler:
-    """Return the handler of a dotted name. Raises ContractError when there is none, or when it is not async."""
+    """Return the handler with a dotted name. Raises ContractError if there is none, or if it is not async."""
     if handler is None:
         raise ContractError(f"the contract declares the operation {name.rpartition('.')[2]}, but {name} does not exist")
     if not inspect.iscoroutinefunction(handler):
@@ -53,7 +53,7 @@ def check_handler(handler: Handler | None, name: str) -> Handler:
 def check_modules(specification: Mapping[str, Any]) -> None:
     """Check that the modules at the top of `handlers/` are the tags of the operations.
 
-    Raises ContractError that names operations without a tag, tags without a module, modules without a tag, and tags
+    Raises a ContractError that names operations without a tag, tags without a module, modules without a tag, and tags
     that have the name of a folder in `handlers/`.
     """
     declared = [operation for _, _, operation in operations(specification)]
@@ -71,7 +71,7 @@ def check_modules(specification: Mapping[str, Any]) -> None:
 
 
 def check_functions(specification: Mapping[str, Any]) -> None:
-    """Check that each public function in a tag's module is a handler. Raises ContractError that names the others."""
+    """Check that each public function in a tag's module is a handler. Raises a ContractError that names the others."""
     names = {handler_name(operation) for _, _, operation in operations(specification)}
     modules = {name.rpartition(".")[0] for name in names}
     functions = {f"{module}.{name}" for module in modules for name in _public_functions(import_module(module))}

@@ -18,19 +18,18 @@ from handlers.responses.state import request_state
 
 
 class Routing:
-    """Passes a request to the operation that it is for; any other path is for the application inside.
+    """Passes a request to its operation, or to the inner application if the path is not in the contract.
 
-    Connexion makes the routes. Its own middleware for routing, security and validation would each read all operations
+    Connexion creates the routes. Its own middleware for routing, security and validation would each read all operations
     once more, copy the scope, and look the operation up again for each request.
     """
 
     def __init__(
         self, app: ASGIApp, specification: Specification, documents: Collection[str], **compile_with: Any
     ) -> None:
-        """Compile all operations; `compile_with` are `Operation`'s arguments.
+        """Compile all operations; `compile_with` are keyword arguments of `Operation`.
 
-        `documents` are paths that `app` serves, for the logs. Raises ContractError where contract and handlers
-        disagree.
+        `documents` are the paths of `app` to name in the logs. Raises ContractError if contract and handlers disagree.
         """
         self._app = app
         self._documents = documents
@@ -66,7 +65,7 @@ class Routing:
 
 
 class _Routes(RoutingAPI):  # type: ignore[misc]  # Connexion has no types
-    """Connexion's routes, each of which leads to an operation as Connexion has read it."""
+    """Connexion's routes. The endpoint of each is an operation as Connexion parsed it."""
 
     def make_operation(self, operation: AbstractOperation) -> AbstractOperation:
         """Return the operation: it is compiled afterwards, because Connexion would also log an error raised here."""

@@ -49,7 +49,7 @@ def draft4(schema: Schema) -> dict[str, Any]:
 
 
 def _with_type(schema: Schema, translated: dict[str, Any]) -> dict[str, Any]:
-    """Translate what OpenAPI's types and formats have beyond Draft 4's."""
+    """Translate the types and formats of OpenAPI that Draft 4 lacks."""
     if translated.get("type", "string") not in TYPE_WORDS:
         raise ContractError(f"the type '{schema['type']}' is not supported in the schema of a request")
     if translated.get("type") == "integer" and translated.get("format") in _GREATEST:
@@ -57,7 +57,7 @@ def _with_type(schema: Schema, translated: dict[str, Any]) -> dict[str, Any]:
     if translated.get("format", "date") not in FORMATS:
         raise ContractError(f"the format '{schema['format']}' is not supported in the schema of a request")
     if "pattern" in translated and "title" not in translated:
-        raise ContractError(f"the pattern '{schema['pattern']}' needs a title that describes it in words")
+        raise ContractError(f"the pattern '{schema['pattern']}' needs a title that describes it")
     if schema.get("nullable"):
         if "type" not in schema:
             raise ContractError("nullable is only supported in a schema that has a type")
@@ -78,7 +78,7 @@ def _bounds(integer_format: str, schema: Schema) -> dict[str, int]:
 def _check_parts(schema: Schema) -> None:
     """Raise ContractError for a combination whose errors or members would be lost."""
     if schema.keys() & {"allOf", "oneOf"} and (beside := schema.keys() & {"properties", "items", "format"}):
-        raise ContractError(f"{sorted(beside)} must stand inside the allOf or oneOf, not next to it")
+        raise ContractError(f"{sorted(beside)} must be inside the allOf or oneOf, not next to it")
     if schema.get("type") == "array" and not 0 < schema.get("maxItems", 0) <= MOST_ERRORS:
         raise ContractError(f"an array in a request must have a maxItems of at most {MOST_ERRORS:,}")
 
@@ -92,8 +92,8 @@ def branches(schema: Schema) -> dict[str, Schema]:
 def _check_oneof(schema: Schema) -> None:
     """Raise ContractError unless the discriminator alone decides which schema of a `oneOf` applies.
 
-    Then exactly one schema can match, and its errors are the ones to report. The references that a mapping leads to are
-    not compared, because they have been resolved.
+    Then exactly one schema can match, and its errors are the ones to report. The references in a mapping are not
+    compared, because they have already been resolved.
     """
     if "oneOf" not in schema:
         return

@@ -1,4 +1,4 @@
-"""Which operations need a bearer token, as the contract says."""
+"""The contract's security: which operations need a bearer token."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Validation by a schema: fast for valid input, and complete in its errors for the rest."""
+"""Validation by a schema: fast for valid input, and with all errors for invalid input."""
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
@@ -12,16 +12,16 @@ from handlers.contract.messages import REQUIRED, UNRECOGNISED, describe, of_type
 from handlers.contract.schemas import Schema, branches
 
 Place = tuple[str | int, ...]
-"""Where an error is in a value: the keys and indexes that lead there."""
+"""The place of an error in a value: the keys and indexes that lead to it."""
 InvalidValue = tuple[Place, str]
 """An error: its place, and the end of a sentence about it, such as "must be at most 100"."""
 
 # Draft 4 has no uuid, and jsonschema-rs's own dates include a year 0, which Python and PostgreSQL refuse.
 _CHECKS: dict[str, Callable[[str], bool]] = {name: one.is_valid for name, one in FORMATS.items()}
-# An error that another one at the same place implies, and the error that implies it.
+# Errors to leave out if there is another error at the same place that implies them, which is the value.
 _IMPLIED_BY = {"enum": "type", "maxLength": "format", "pattern": "minLength"}
 
-# Deeper than schemas go, and far from Python's limit of recursion.
+# Deeper than any schema, and far below Python's recursion limit.
 _LEVELS = 32
 
 
@@ -32,7 +32,7 @@ class TooDeep(Exception):
 class Validator:
     """A schema, compiled once.
 
-    `is_valid` is for every request; only a rejected one pays for `errors`.
+    `is_valid` runs for every request, `errors` only for a rejected one.
     """
 
     def __init__(self, schema: Schema) -> None:
@@ -48,8 +48,8 @@ class Validator:
     def errors(self, value: Any, most: int) -> list[InvalidValue]:
         """Return the errors of a value.
 
-        Where there are more than `most`, some are left out, but at least `most` are returned. Only the first `most`
-        items of a list are looked at: `draft4` accepts no schema that allows as many. Raises TooDeep.
+        If there are more than `most`, returns at least `most` of them. Checks only the first `most` items of a list:
+        `draft4` accepts no schema that allows that many. Raises TooDeep.
         """
         value = _shortened(value, most)
         try:
@@ -69,7 +69,7 @@ class Validator:
             case ValidationErrorKind.Required(property=name):
                 yield (*place, str(name)), REQUIRED
             case ValidationErrorKind.AdditionalProperties():
-                # jsonschema-rs also names a required member that has no schema, so the schema itself is asked.
+                # jsonschema-rs also names a required member that has no schema, so this looks in the schema itself.
                 known = schema["properties"]
                 yield from (((*place, name), UNRECOGNISED) for name in _at(value, place) if name not in known)
             case ValidationErrorKind.OneOfNotValid():

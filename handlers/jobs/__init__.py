@@ -1,4 +1,4 @@
-"""The jobs of the service: each is a module of this folder with a `Job`, listed here."""
+"""The service's jobs: each is defined as a `Job` in a module of this folder, and listed here."""
 
 from handlers.jobs.runner import Job
 

@@ -11,8 +11,8 @@ from storage.driver.locks import try_lock
 from storage.errors import Unavailable
 
 _FIRST_RETRY_SECONDS = 1.0
-# The server ends the transaction of a process that died after at most twice 20 seconds; so another process takes over
-# within a minute.
+# PostgreSQL ends the transaction of a process that died after at most 40 seconds. With this pause between attempts,
+# another process takes over within a minute.
 _TAKE_OVER_SECONDS = 15.0
 _logger = logging.getLogger(__name__)
 
@@ -23,12 +23,12 @@ class Job:
 
     `run` gets a connection inside a transaction, which is committed when `run` returns, and rolled back when it raises
     or the service stops. Two processes never run a job at the same time, but each of them runs it every `every`
-    seconds, and an interrupted run is repeated: a run must be idempotent, and cheap when there is nothing to do. Let it
-    do a portion that takes seconds and leave the rest to the next one. It fails if a statement takes longer than
-    `DATABASE_STATEMENT_TIMEOUT` or 20 seconds, or if the pause between two takes longer than 20.
+    seconds, and an interrupted run is repeated: a run must be idempotent, and cheap when there is nothing to do. It
+    should do what takes a few seconds, and leave the rest to the next run. It fails if a statement takes longer than
+    `DATABASE_STATEMENT_TIMEOUT` or 20 seconds, or if the pause between two statements takes longer than 20 seconds.
 
-    A turn takes a query, which wakes a sleeping database. `name` is what processes lock: it is unique among jobs and
-    the same in every release.
+    Each turn sends a query, which wakes a sleeping database. `name` identifies the lock: it must be unique among jobs
+    and the same in every release.
     """
 
     name: str
@@ -74,7 +74,7 @@ def _report(job: Job, error: Exception, pause: float) -> None:
     # Other messages may quote rows; the traceback in the log leaves those lines out.
     reason = error if is_away else type(error).__name__
     _logger.warning(
-        "job %s failed and is retried in %g s: %s",
+        "job %s failed and will be retried in %g s: %s",
         job.name,
         pause,
         reason,

@@ -1,1 +1,1 @@
-"""The ASGI applications around the contract, one concern a file; `service/app.py` stacks them."""
+"""The ASGI applications around the contract, one file for each concern; `service/app.py` stacks them."""

@@ -24,7 +24,7 @@ class ErrorMiddleware:
         self._methods = methods
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request. Raises what was raised after the response had begun."""
+        """Serve one request. Raises an error again if it was raised after the response had begun."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -58,7 +58,7 @@ class ErrorMiddleware:
 
 
 def _log(error: Exception, problem: Problem, request_id: str) -> None:
-    """Log an error of the service, and what the client's document leaves out."""
+    """Log an error of the service, and any details that the client's document leaves out."""
     extra = {"request_id": request_id}
     if problem.status == 500:
         _logger.error("request %s failed", request_id, exc_info=error, extra=extra)
@@ -66,7 +66,7 @@ def _log(error: Exception, problem: Problem, request_id: str) -> None:
         _logger.warning("request %s could not reach the database: %s", request_id, error, extra=extra)
     elif problem.log_message is not None:
         _logger.info(
-            "request %s was refused, %s", request_id, problem.log_message, extra=extra | {**problem.log_fields}
+            "request %s was rejected: %s", request_id, problem.log_message, extra=extra | {**problem.log_fields}
         )
 
 

@@ -1,4 +1,4 @@
-"""Metrics of each request: how many, how long, and how many tokens were refused."""
+"""Metrics of requests: their number and duration, and the number of rejected tokens."""
 
 import time
 

@@ -5,7 +5,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class PathMiddleware:
-    """Refuses paths that routes would match by mistake.
+    """Rejects paths that routes would match by mistake.
 
     Starlette's patterns end in `$`, which matches before a trailing line feed. They are matched against the decoded
     path, in which an encoded slash would separate segments (RFC 3986, section 2.2, says that it does not).

@@ -1,10 +1,10 @@
-"""The shape that most middleware here has: something when a request begins, at its response's head, and at its end."""
+"""The base of most middleware: hooks for the beginning of a request, and for the head and the end of its response."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class ResponseMiddleware:
-    """Passes everything on, and calls the methods below for HTTP requests. Subclasses override those they need."""
+    """Passes everything on, and calls these methods for HTTP requests. Subclasses override those that they need."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -13,7 +13,7 @@ class ResponseMiddleware:
         """Do something before the request is passed on."""
 
     def on_response(self, scope: Scope, start: Message, /) -> None:
-        """Look at, or change, the message that begins the response: `status`, and `headers` as pairs of bytes."""
+        """Read or change the message that begins the response: `status`, and `headers` as pairs of bytes."""
 
     def on_end(self, scope: Scope, /) -> None:
         """Do something after the response, whether or not the application inside raised an error."""

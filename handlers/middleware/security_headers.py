@@ -11,12 +11,12 @@ _ALWAYS = [
 ]
 # RFC 6797. Not for subdomains, which may belong to somebody else.
 _STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
-# For responses that are not pages: should a browser show one all the same, it runs nothing, and no site frames it.
+# For responses that are not pages: if a browser shows one anyway, it runs no script, and no site can frame it.
 _POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 
 
 def security_headers(*, production: bool) -> RawHeaders:
-    """Return the headers of a response that is not a page; in production they demand TLS."""
+    """Return the headers of a response that is not a page; in production, they require TLS."""
     return [*_ALWAYS, *([_STRICT_TRANSPORT] if production else []), _POLICY]
 
 

@@ -1,4 +1,4 @@
-"""Rows as the contract shows them."""
+"""Resources: conversion of storage's rows to the contract's schemas, and back."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,4 +6,4 @@ from typing import Any
 from handlers.resources.tasks import task_resource
 
 SERIALISERS: dict[str, Callable[[Any], dict[str, Any]]] = {"task": task_resource}
-"""By the name that storage's errors give a resource: how its current state is written into a problem document."""
+"""Functions that serialise a resource's current state for a problem document, by its name in storage's errors."""

@@ -13,14 +13,14 @@ _MAC_SIZE = 16
 
 
 class Cursors:
-    """Writes and reads cursors, which are signed with a key of their own."""
+    """Writes and reads cursors, which are signed with a separate key."""
 
     def __init__(self, secret: str) -> None:
-        """`secret` is what the key is derived from; all processes of a service must have the same."""
+        """The key is derived from `secret`, which must be the same in all processes of a service."""
         self._key = sha256(b"cursor:" + secret.encode()).digest()
 
     def encode(self, position: Position, query: list[object]) -> str:
-        """Return a position as a cursor. `query` is what the following page must have in common with this one."""
+        """Return a position as a cursor. `query` is what the next request must have in common with this one."""
         payload = orjson.dumps(list(position))
         return _to_text(self._mac(payload, query) + payload)
 

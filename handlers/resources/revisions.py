@@ -10,7 +10,7 @@ PRIVATE: Headers = {"Cache-Control": "private, no-cache"}
 
 
 def resource_headers(revision: int) -> dict[str, str]:
-    """Return the headers of a single resource in a revision."""
+    """Return the headers of a single resource at a revision."""
     return {"ETag": strong(revision), **PRIVATE}
 
 

@@ -1,4 +1,4 @@
-"""Tags: from rows of storage to the contract's `Tag`."""
+"""Tags: conversion of storage's rows to the contract's `Tag`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Tasks: from rows of storage to the contract's `Task`, and from its `TaskCreate` and `TaskUpdate` to values."""
+"""Tasks: conversion of rows to the contract's `Task`, and of its `TaskCreate` and `TaskUpdate` to column values."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date

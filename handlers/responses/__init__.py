@@ -1,1 +1,1 @@
-"""What can be sent, and what a request carries until then."""
+"""Responses and problem documents, and the state of a request."""

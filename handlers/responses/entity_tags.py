@@ -1,4 +1,4 @@
-"""Entity tags (RFC 9110, sections 8.8.3 and 13.1) that stand for revisions: written, and read from conditions."""
+"""Entity tags (RFC 9110, sections 8.8.3 and 13.1) of revisions: formatting, and parsing in conditional requests."""
 
 import re
 
@@ -17,7 +17,7 @@ def weak(revision: int) -> str:
 
 
 def required_revisions(if_match: str | None) -> list[int] | None:
-    """Return the revisions that an If-Match lists, by strong comparison; None when any revision will do."""
+    """Return the revisions that an If-Match lists, by strong comparison; None if it accepts any revision."""
     if if_match is None or if_match == "*":
         return None
     return [int(tag) for is_weak, tag in _ENTITY_TAG.findall(if_match) if not is_weak and _REVISION.fullmatch(tag)]

@@ -35,7 +35,7 @@ InputError = TypedDict("InputError", {"in": str, "name": NotRequired[str], "poin
 
 
 class Problem(Exception):
-    """An error as its client sees it.
+    """An error as the client sees it.
 
     `status` is one of the contract's, `detail` is for people, `extensions` are members in addition to RFC 9457's own.
     What only the operator may know is in `log_message` and in `log_fields`; a problem without them is not logged.
@@ -90,7 +90,10 @@ def unauthorized(detail: str, *, error: str | None = None) -> Problem:
 
 
 async def send_problem(send: Send, problem: Problem, request_id: str, headers: Mapping[str, str]) -> None:
-    """Send a problem document with these headers; the names of headers that it has itself may be in lower case."""
+    """Send a problem document with these headers.
+
+    If they include Content-Type or Content-Length, the names must be in lower case: the document's values replace them.
+    """
     content = problem.document(request_id)
     own = {"content-type": MEDIA_TYPE, "content-length": str(len(content))}
     await send_whole(send, problem.status, {**headers, **own}, content)

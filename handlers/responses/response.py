@@ -1,4 +1,4 @@
-"""What a handler returns: JSON, no content, or a stream. Each is an ASGI application that sends itself."""
+"""The responses that handlers return: JSON, no content, or a stream. Each is an ASGI application that sends itself."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -95,7 +95,7 @@ class Stream:
 
 
 Response = JSON | NoContent | Stream
-"""What a handler returns."""
+"""A response that a handler returns."""
 
 
 async def send_whole(send: Send, status: int, headers: Headers, content: bytes) -> None:

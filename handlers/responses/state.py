@@ -1,4 +1,4 @@
-"""What a process and a request carry through the stack, as typed objects in the ASGI scope's `state`."""
+"""The state of a process and of a request, as typed objects in the ASGI scope's `state`."""
 
 import asyncio
 from collections.abc import Mapping, MutableMapping
@@ -15,7 +15,7 @@ _SERVICE, _REQUEST = "service", "request"
 
 @dataclass(slots=True)
 class ServiceState:
-    """What all requests of one process share. The lifespan hands it to the server, whose HTTP protocol reads it too.
+    """The state that all requests of a process share. The lifespan yields it, and the HTTP protocol also reads it.
 
     `stopping` is set when the process begins to stop; `headers` are those that every response carries.
     """
@@ -30,11 +30,11 @@ class ServiceState:
 
 @dataclass(slots=True)
 class RequestState:
-    """What is known of one request; the outermost middleware makes it.
+    """The state of one request, created by the outermost middleware.
 
-    `started` is in seconds, by `time.perf_counter`. `route` is a path template, and it and `operation_id` are None for
-    a path that is not in the contract; `principal` is None until a token has been accepted, `status` until the response
-    has begun.
+    `started` is in seconds, by `time.perf_counter`. `route` is a path template. `route` and `operation_id` are None for
+    a path that is not in the contract. `principal` is None until a token has been accepted, and `status` is None until
+    the response has begun.
     """
 
     request_id: str

@@ -1,1 +1,1 @@
-"""The process: its commands, its application, its startup and its end. Nothing else may import it."""
+"""The process: its commands, its application, its startup and its shutdown. Nothing else may import it."""

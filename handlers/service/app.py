@@ -35,9 +35,9 @@ Middleware = Callable[[ASGIApp], ASGIApp]
 
 
 def create_app(settings: Settings) -> ASGIApp:
-    """Return the application. Raises ContractError when contract and handlers disagree.
+    """Return the application. Raises ContractError if contract and handlers disagree.
 
-    Nothing is compiled later: what starts without an error has all its operations.
+    All operations are compiled here, so an application that starts can serve each of them.
     """
     contract = Contract(CONTRACT_FILE.read_bytes())
     database = _database(settings)
@@ -67,7 +67,7 @@ def create_app(settings: Settings) -> ASGIApp:
 
 
 def _stacked(stack: Iterable[Middleware], app: ASGIApp) -> ASGIApp:
-    """Return the innermost application inside a stack of middleware, whose first one is the outermost."""
+    """Return an application wrapped in a stack of middleware, whose first member is the outermost."""
     for wrap in reversed([*stack]):
         app = wrap(app)
     return app
@@ -85,7 +85,7 @@ def _database(settings: Settings) -> Database:
 
 
 def _resources(settings: Settings, database: Database) -> dict[str, Any]:
-    """Return what handlers can take by name."""
+    """Return the resources that handlers can take by name."""
     return {
         "database": database,
         "cursors": Cursors(settings.secret),

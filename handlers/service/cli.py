@@ -16,7 +16,7 @@ from handlers.service.garbage_collection import without_garbage_collection
 from handlers.settings.settings import ConfigurationError, Settings
 from storage.administration.embedded import EmbeddedError, reach_postgres, run_postgres
 
-# Of a token on standard input: more than any request can carry.
+# Read from standard input for a token: more than any request can carry.
 _MOST_BYTES = 1 << 20
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -74,7 +74,7 @@ def serve() -> None:
             try:
                 server.run(served)
             finally:
-                # The rest stops soon; a second signal would leave PostgreSQL running.
+                # Only PostgreSQL is left to stop, and a second signal would leave it running.
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
@@ -110,7 +110,7 @@ def token(user: str, expires: int) -> None:
 def doctor(*, with_token: bool) -> None:
     """Check the configuration and the database, and say how to correct each fault.
 
-    The exit status is 0 without a fault, 1 otherwise. Nothing is changed in the database.
+    The exit status is 1 if there is a fault, and 0 otherwise. The command does not change the database.
     """
     from handlers.service.doctor import examine
 
@@ -124,15 +124,15 @@ def doctor(*, with_token: bool) -> None:
 
 
 def _standard_input() -> str:
-    # Python has none if it is closed.
+    # sys.stdin is None if standard input is closed.
     if sys.stdin is None:
         return ""
     if sys.stdin.isatty():
         raise click.UsageError(
-            "--token reads the token from standard input, which is a terminal here: pipe one in, as in "
+            "--token reads the token from standard input, which is a terminal here: pipe it in, as in "
             "`todo-api token ada | todo-api doctor --token`."
         )
-    # As the bytes of an Authorization header are decoded.
+    # The server decodes the bytes of an Authorization header in the same way.
     return sys.stdin.buffer.read(_MOST_BYTES).decode("latin-1")
 
 
@@ -140,12 +140,12 @@ def _load() -> Settings:
     try:
         return Settings.load(os.environ)
     except ConfigurationError as error:
-        raise click.ClickException("\n  ".join(["The configuration has faults:", *error.faults])) from None
+        raise click.ClickException("\n  ".join(["The configuration has errors:", *error.faults])) from None
 
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Report what keeps the service from starting in a sentence, without a traceback."""
+    """Report an error that prevents startup as one sentence, without a traceback."""
     from handlers.contract.errors import ContractError
     from storage.errors import Unavailable, UnsuitableDatabase
 
@@ -154,7 +154,7 @@ def _refusals() -> Iterator[None]:
     except (EmbeddedError, ContractError, UnsuitableDatabase) as error:
         raise click.ClickException(str(error)) from None
     except Unavailable as error:
-        raise click.ClickException(f"The database does not answer: {error}") from None
+        raise click.ClickException(f"The database does not respond: {error}") from None
 
 
 @contextmanager

@@ -23,7 +23,7 @@ _FEWEST_BITS = 80
 _PLACEHOLDERS = re.compile(
     "betterauthsecret|astringsecretatleast|changeme|changethis|replaceme|yoursecret|supersecret|placeholder"
 )
-_RENEW = "make one with `openssl rand -base64 48`, and give it to the frontend too"
+_RENEW = "generate a secret with `openssl rand -base64 48`, and set it in the frontend too"
 
 
 def examine(environ: Mapping[str, str], token: str | None = None) -> Iterator[Finding]:
@@ -37,7 +37,7 @@ def examine(environ: Mapping[str, str], token: str | None = None) -> Iterator[Fi
         yield from (Finding("configuration", "fault", fault) for fault in error.faults)
         yield Finding("configuration", "advice", f"It was read from {_sources()}.")
         names = ["secret", *(["token"] if token is not None else []), "database", *_CHECKS]
-        yield from _skipped(*names, why="the configuration has faults")
+        yield from _skipped(*names, why="the configuration has errors")
         return
     yield Finding("configuration", "ok", f"Complete; it was read from {_sources()}.")
     yield Finding("secret", *_secret(settings))
@@ -76,7 +76,7 @@ def _diagnose(settings: Settings) -> Diagnosis:
 def _away(error: Exception) -> str:
     words = " ".join(str(error).split())
     return (
-        f"It does not answer; start it, or correct DATABASE_URL: {words}" if isinstance(error, Unavailable) else words
+        f"It does not respond; start it, or correct DATABASE_URL: {words}" if isinstance(error, Unavailable) else words
     )
 
 
@@ -86,7 +86,7 @@ def _secret(settings: Settings) -> Verdict:
     if _PLACEHOLDERS.search(letters):
         return "fault", f"BETTER_AUTH_SECRET is a well-known placeholder: {_RENEW}."
     if _bits(secret) < _FEWEST_BITS:
-        return "fault", f"BETTER_AUTH_SECRET repeats itself and could be guessed: {_RENEW}."
+        return "fault", f"BETTER_AUTH_SECRET is repetitive and could be guessed: {_RENEW}."
     size = int(settings.jwt_algorithm.removeprefix("HS")) // 8
     if len(secret.encode()) < size:
         return "advice", f"{settings.jwt_algorithm} needs a secret of {size} bytes (RFC 7518, section 3.2): {_RENEW}."
@@ -106,7 +106,7 @@ def _jwks(url: str) -> Verdict:
         return "fault", f"JWKS_URL {error}: start the frontend there, or correct the URL."
     if not keys:
         algorithms = ", ".join(sorted(PUBLIC_KEY_ALGORITHMS))
-        return "fault", f"JWKS_URL responds, but has no key for {algorithms}: have the jwt() plugin use one of these."
+        return "fault", f"JWKS_URL responds, but has no key for {algorithms}: set the jwt() plugin to use one of these."
     return "ok", f"JWKS_URL responds; its keys are for {_and(sorted({key.algorithm_name for key in keys.values()}))}."
 
 
@@ -117,8 +117,8 @@ def _tls(diagnosis: Diagnosis, _: Settings) -> Verdict:
         return "fault", "The connection to another host is not encrypted: add ?sslmode=require to DATABASE_URL."
     if not diagnosis.is_verified:
         return "advice", (
-            "The connection is encrypted, but the server need not prove that it is yours: sslmode=verify-full in "
-            "DATABASE_URL checks its certificate and its name, and sslrootcert=system or a file says who may sign it."
+            "The connection is encrypted, but the server's identity is not verified: set sslmode=verify-full in "
+            "DATABASE_URL, and sslrootcert to system or to a file with the certificates of trusted authorities."
         )
     return "ok", "The connection is encrypted, and the server has proved its identity."
 
@@ -166,7 +166,7 @@ def _migrations(diagnosis: Diagnosis, settings: Settings) -> Verdict:
     if revision not in (None, *revisions()):
         return (
             "fault",
-            f"The tables are at revision {revision}, which this service does not have: is DATABASE_URL the right one?",
+            f"The tables are at revision {revision}, which this service does not have: check DATABASE_URL.",
         )
     tables = f"The tables are at revision {revision}, not {newest}" if revision else "There are no tables yet"
     if not diagnosis.can_create_tables:
@@ -192,7 +192,7 @@ def _writes(diagnosis: Diagnosis, _: Settings) -> Verdict:
     if diagnosis.is_replica:
         return "fault", "The database is a replica, which accepts no writes: point DATABASE_URL at the primary."
     if diagnosis.is_read_only:
-        return "fault", "The database accepts no writes: turn default_transaction_read_only off."
+        return "fault", "The database accepts no writes: turn off default_transaction_read_only."
     return "ok", "The database accepts writes."
 
 
@@ -202,7 +202,7 @@ def _clock(diagnosis: Diagnosis, _: Settings) -> Verdict:
         way = "ahead of" if seconds > 0 else "behind"
         return "fault", (
             f"The database's clock is {abs(seconds):.0f} s {way} this machine's, which decides when tokens expire: "
-            "have both set by NTP."
+            "synchronise both with NTP."
         )
     return "ok", f"The database's clock and this machine's are at most {LEEWAY_SECONDS} s apart."
 
@@ -210,19 +210,19 @@ def _clock(diagnosis: Diagnosis, _: Settings) -> Verdict:
 def _connections(diagnosis: Diagnosis, settings: Settings) -> Verdict:
     if diagnosis.is_pooled and settings.prepared_statements:
         return "advice", (
-            "There is a connection pooler before the database: if it is in transaction mode, set "
+            "There is a connection pooler in front of the database: if it is in transaction mode, set "
             "DATABASE_PREPARED_STATEMENTS=false, unless it is PgBouncer 1.21 or later with max_prepared_statements."
         )
     if diagnosis.is_pooled:
-        return "ok", "There is a connection pooler before the database, which has limits of its own."
+        return "ok", "There is a connection pooler in front of the database, which sets its own limits."
     # Each worker has one more connection, for /health.
     most, needed = diagnosis.most_connections, settings.workers * (settings.pool_max_size + 1)
     if needed > most:
         return "fault", (
-            f"All workers together may open {needed} connections, and the database allows {most}: "
-            "lower WEB_CONCURRENCY or DATABASE_POOL_MAX_SIZE, raise its limit, or put a connection pooler before it."
+            f"All workers together may open {needed} connections, but the database allows only {most}: lower "
+            "WEB_CONCURRENCY or DATABASE_POOL_MAX_SIZE, raise the limit, or put a connection pooler in front of it."
         )
-    return "ok", f"All workers together may open {needed}, and the database allows {most}."
+    return "ok", f"All workers together may open {needed} connections, and the database allows {most}."
 
 
 _CHECKS: dict[str, Callable[[Diagnosis, Settings], Verdict]] = {

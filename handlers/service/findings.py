@@ -1,4 +1,4 @@
-"""What the checks of `todo-api doctor` return."""
+"""The results of the checks of `todo-api doctor`."""
 
 from typing import Literal, NamedTuple
 
@@ -8,7 +8,7 @@ Verdict = tuple[Status, str]
 
 
 class Finding(NamedTuple):
-    """The result of a check; the words of a fault also say how to correct it."""
+    """The result of a check. For a fault, `words` also say how to correct it."""
 
     check: str
     status: Status

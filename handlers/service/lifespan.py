@@ -1,4 +1,4 @@
-"""What a process does in addition to serving requests, from its start to its end."""
+"""What a process does from startup to shutdown, in addition to serving requests."""
 
 import asyncio
 import gc
@@ -24,9 +24,10 @@ _SETTLE_AFTER_SECONDS = 0.5
 def lifespan(
     database: Database, key_set: "KeySet | None", state: ServiceState, *, metrics: bool
 ) -> Callable[[object], AbstractAsyncContextManager[dict[str, Any]]]:
-    """Return the lifespan of an application: its database is open meanwhile, and sampled where metrics are enabled.
+    """Return the lifespan of an application, during which its database is open and, with metrics, sampled.
 
-    It begins even if the keys of `key_set` cannot be fetched. It yields `state` for the scope of each request.
+    The application starts even if the keys of `key_set` cannot be fetched. The lifespan yields `state` for the scope of
+    each request.
     """
 
     @asynccontextmanager
@@ -38,7 +39,7 @@ def lifespan(
             key_set.begin_fetch()
         sampling = _start_sampling(database) if metrics else None
         jobs = start_jobs(JOBS, database)
-        # A second Ctrl-C cancels the wait for the end, and the closing of connections with it.
+        # A second Ctrl-C cancels the lifespan while it waits or closes connections.
         with suppress(asyncio.CancelledError):
             try:
                 yield state.as_lifespan_state()
@@ -65,7 +66,7 @@ async def _settle() -> None:
     for name in tasks.CHANGEABLE:
         tasks.compile_update(name)
         await asyncio.sleep(0)
-    # Otherwise every full garbage collection would stop all requests for 31 ms to look through what stays anyway.
+    # Otherwise every full garbage collection would stop all requests for 31 ms to examine objects that stay anyway.
     gc.freeze()
 
 
@@ -83,7 +84,7 @@ def _start_sampling(database: Database) -> asyncio.Task[None]:
 
 
 def _end_with_parent() -> None:
-    """Have a worker stop when its parent ends, however that happened: an orphan would keep the port."""
+    """Stop this worker when its parent ends, for whatever reason: an orphan would keep the port."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         asyncio.get_running_loop().add_reader(parent.sentinel, os.kill, os.getpid(), signal.SIGTERM)

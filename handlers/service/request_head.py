@@ -1,4 +1,4 @@
-"""What HTTP demands of the head of a request, beyond what the parser checks."""
+"""What HTTP requires of the head of a request, beyond what the parser checks."""
 
 import re
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ _MAX_BYTES = 65_536
 # uri-host [ ":" port ] (RFC 3986, section 3.2.2); it may be empty.
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:[0-9]*)?")
 
-TOO_LARGE = f"must have at most {_MAX_BYTES:,} bytes, with the method and the path"
+TOO_LARGE = f"must have at most {_MAX_BYTES:,} bytes, including the method and the path"
 
 
 class HeadError(Exception):
@@ -15,14 +15,14 @@ class HeadError(Exception):
 
 
 def is_too_large(size: int) -> bool:
-    """Return whether a head has too many bytes."""
+    """Return whether a head of this many bytes is too large."""
     return size > _MAX_BYTES
 
 
 def check_head(version: str, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> None:
-    """Raise HeadError for a head that RFC 9112 lets a server reject; names of headers are in lower case.
+    """Raise HeadError for a head that RFC 9112 lets a server reject; header names must be in lower case.
 
-    The sections are 2.3 (the version), 3.2 (the target and Host) and 6.1 (Transfer-Encoding).
+    See sections 2.3 (the version), 3.2 (the target and Host) and 6.1 (Transfer-Encoding).
     """
     size, hosts, codings = len(target), [], []
     for name, value in headers:
@@ -40,4 +40,4 @@ def check_head(version: str, target: bytes, headers: Iterable[tuple[bytes, bytes
     if not all(map(_HOST.fullmatch, hosts)) or len(hosts) > 1 or (not hosts and version == "1.1"):
         raise HeadError("must have one Host header, with a valid host name")
     if codings and (codings != [b"chunked"] or version == "1.0"):
-        raise HeadError("must have no Transfer-Encoding but chunked, and that only in HTTP/1.1")
+        raise HeadError("must not have a Transfer-Encoding other than chunked, nor any in HTTP/1.0")

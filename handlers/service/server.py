@@ -27,9 +27,9 @@ _logger = logging.getLogger(__name__)
 
 def check_addresses(settings: Settings) -> None:
     """Raise ClickException for an address that cannot be listened on, before anything is started."""
-    _check_address(settings.host, settings.port, "Set HOST or PORT to another one.")
+    _check_address(settings.host, settings.port, "Set HOST or PORT to another value.")
     if settings.metrics_port is not None:
-        _check_address(settings.host, settings.metrics_port, "Set METRICS_PORT to another one.")
+        _check_address(settings.host, settings.metrics_port, "Set METRICS_PORT to another port.")
 
 
 def run(settings: Settings) -> None:
@@ -43,14 +43,14 @@ def run(settings: Settings) -> None:
         if settings.migrate_on_start:
             migrate(settings.database_url or "")
         _greet(settings)
-        # Workers are new processes, also later when one is replaced: they must get the settings that were read here.
+        # Workers are new processes, and so are their replacements: all must get the settings that were read here.
         read = {"DATABASE_URL": settings.database_url or "", "BETTER_AUTH_SECRET": settings.secret}
         os.environ |= {**settings.variables, **read}
         _serve(settings, "handlers.service.worker:create_app_from_environment" if several else app)
 
 
 def _serve(settings: Settings, app: ASGIApp | str) -> None:
-    """Run uvicorn with an application, or with the name of the function by which each worker makes its own."""
+    """Run uvicorn with an application, or with the name of a function that each worker calls to create its own."""
     uvicorn.run(
         app,
         factory=isinstance(app, str),
@@ -93,12 +93,12 @@ def _reason(error: OSError | UnicodeError) -> str:
 
 @contextmanager
 def _exposed(settings: Settings) -> Iterator[None]:
-    """Serve the metrics, where they are enabled."""
+    """Serve the metrics, if they are enabled."""
     if settings.metrics_port is None:
         yield
         return
     with TemporaryDirectory(prefix="todo-api-metrics-") as directory:
-        # For workers too. prometheus-client reads the variable once, when it is imported.
+        # Workers inherit this variable. prometheus-client reads it once, when it is imported.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
         from handlers.telemetry.exposition import exposed
 
@@ -113,5 +113,5 @@ def _greet(settings: Settings) -> None:
     _logger.info("Todo API %s on %s, %s, %s", __version__, url, describe_database(settings.database_url or ""), workers)
     if not settings.production:
         header = f"Authorization: Bearer {mint(rules_of(settings), 'demo', 86400)}"
-        click.echo(f"\nTry it at {url}/docs, or with this command, as the user 'demo' for a day.\n")
+        click.echo(f"\nTry it at {url}/docs, or with this command, as the user 'demo' (the token lasts a day).\n")
         click.echo(f"  curl -w '\\n' -H '{header}' {url}/api/demo/tasks\n")

@@ -1,6 +1,6 @@
-"""What to do about a refused token.
+"""Advice on how to correct a rejected token.
 
-Here it is read without verification, only to show what is wrong with it.
+This module reads the token without verifying it, only to show what is wrong with it.
 """
 
 import json
@@ -35,7 +35,7 @@ def shown(value: Any) -> str:
 
 
 def written(moment: datetime | float) -> str:
-    """Return a time, or a NumericDate (RFC 7519, section 2), to the second in UTC; as a number if no date has it."""
+    """Return a time, or a NumericDate (RFC 7519, section 2), to the second in UTC, or as a number if out of range."""
     if not isinstance(moment, datetime):
         try:
             moment = datetime.fromtimestamp(moment, UTC)
@@ -45,7 +45,7 @@ def written(moment: datetime | float) -> str:
 
 
 class _Refused(NamedTuple):
-    """A refused token, and the claim or header parameter that is wrong."""
+    """A rejected token, and the claim or header parameter that is wrong."""
 
     token: str
     claim: str
@@ -64,13 +64,13 @@ class _Refused(NamedTuple):
 def _shape(refused: _Refused) -> str:
     token, parts = refused.token, refused.token.count(".") + 1
     if token.lower().startswith("bearer "):
-        return "It begins with the word Bearer: give the token alone."
+        return "It begins with the word Bearer: pass only the token."
     if re.search(r"\s", token):
         return "There is a blank or a line break in it."
     if token[0] in "\"'`":
-        return "It is in quotes: give it without them."
+        return "It is in quotes: pass it without them."
     if parts == 5:
-        return "It has 5 parts instead of 3, as an encrypted (JWE) token has: this server accepts signed ones."
+        return "It has 5 parts instead of 3, like an encrypted token (JWE): this server accepts only signed ones."
     if parts != 3:
         number = "1 part" if parts == 1 else f"{parts} parts"
         return (
@@ -79,7 +79,7 @@ def _shape(refused: _Refused) -> str:
         )
     if "=" in token:
         return "It has padding (=), which is not allowed in a JWT (RFC 7515, section 2)."
-    return "Its parts are not JSON in Base64url: was it copied whole?"
+    return "Its parts are not JSON in Base64url: was it copied completely?"
 
 
 def _algorithm(refused: _Refused) -> str:
@@ -100,39 +100,39 @@ def _signature(refused: _Refused) -> str:
     if refused.header["alg"] != refused.rules.algorithm:
         return "The key of JWKS_URL that its kid names did not sign it: does another app use the same key id?"
     return (
-        "The frontend must sign with this server's BETTER_AUTH_SECRET, as raw text: look for a line break at its end, "
-        "quotes or Base64."
+        "The frontend must sign with this server's BETTER_AUTH_SECRET, as raw text: check it for a line break at its "
+        "end, quotes or Base64."
     )
 
 
 def _key(refused: _Refused) -> str:
     header = refused.header
     if "kid" not in header:
-        return "Its header has no kid, which says which key of JWKS_URL signed it."
-    return f"It is {shown(header['kid'])}, and JWKS_URL has no usable key with this id: is the token of another app?"
+        return "Its header has no kid to identify the key of JWKS_URL that signed it."
+    return f"It is {shown(header['kid'])}, and JWKS_URL has no usable key with this id: is it another app's token?"
 
 
 def _expired(refused: _Refused) -> str:
     expired_at, now = written(refused.claims["exp"]), written(datetime.now(UTC))
     return (
         f"It expired at {expired_at}, and it is now {now} on this machine: mint a new one. "
-        "If it is new, have the clocks set by NTP."
+        "If it is new, synchronise the clocks with NTP."
     )
 
 
 def _immature(refused: _Refused) -> str:
     valid_from, now = written(refused.claims[refused.claim]), written(datetime.now(UTC))
-    return f"Its {refused.claim} is {valid_from}, and it is now {now} on this machine: have the clocks set by NTP."
+    return f"Its {refused.claim} is {valid_from}, and it is now {now} on this machine: synchronise the clocks with NTP."
 
 
 def _missing(refused: _Refused) -> str:
     match refused.claim:
         case "exp":
-            return 'Set it, as .setExpirationTime("15m") of jose does.'
+            return 'Set it, for example with .setExpirationTime("15m") in jose.'
         case "sub":
             return (
-                "Set it to the user's id, as .setSubject(id) of jose does. "
-                "What Better Auth signs for its own use, such as links in e-mails, has none."
+                "Set it to the user's id, for example with .setSubject(id) in jose. "
+                "Tokens that Better Auth signs for its own use, such as for links in e-mails, have no sub."
             )
     return _expected(refused)
 
@@ -164,7 +164,7 @@ def _not_a_time(refused: _Refused) -> str:
 
 def _out_of_range(refused: _Refused) -> str:
     given = shown(refused.claims[refused.claim])
-    return f"It is {given}: write seconds, not milliseconds, as Math.floor(Date.now() / 1000) does."
+    return f"It is {given}: write seconds, not milliseconds, for example Math.floor(Date.now() / 1000)."
 
 
 _ADVICE: dict[type[Exception], Callable[[_Refused], str]] = {

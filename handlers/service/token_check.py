@@ -1,6 +1,6 @@
-"""`todo-api doctor --token`: why this server refuses a token, or for whom and until when it is valid.
+"""`todo-api doctor --token`: why this server rejects a token, or for which user and until when it is valid.
 
-The server's own verification decides. Neither the token nor the secret is ever shown.
+The check uses the server's own verification. It never shows the token or the secret.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ def check_token(given: str, settings: Settings) -> Verdict:
     token = given.strip(string.whitespace)
     if not token:
         return "fault", (
-            "Standard input has no token: pipe one in, as in `todo-api token ada | todo-api doctor --token` "
+            "Standard input has no token: pipe it in, as in `todo-api token ada | todo-api doctor --token` "
             "(Docker needs `run -i`)."
         )
     if is_too_large(len(token)):
@@ -36,7 +36,7 @@ def check_token(given: str, settings: Settings) -> Verdict:
     status, words = _verdict(token, settings)
     if token == given.removesuffix("\n").removesuffix("\r"):
         return status, words
-    around = "A blank or a line break stands before or after it: remove it, because some clients do not send it."
+    around = "There is a blank or a line break before or after it, which some clients do not send: remove that."
     return "advice" if status == "ok" else status, f"{words} {around}"
 
 
@@ -44,7 +44,7 @@ def _verdict(token: str, settings: Settings) -> Verdict:
     rules = rules_of(settings)
     bearer = BearerSecurity(rules, user_ids().is_valid, _finder(settings.jwks_url) if settings.jwks_url else None)
     try:
-        # The check of the secret reports a short one.
+        # The check of the secret already reports a secret that is too short.
         with warnings.catch_warnings(action="ignore", category=jwt.InsecureKeyLengthWarning):
             principal = asyncio.run(_verified(bearer, token))
     except TokenRefused as refusal:
@@ -71,4 +71,4 @@ def _valid(principal: Principal) -> Verdict:
     words = f"Valid for the user {shown(principal['user_id'])} until {written(expires_at)}"
     if expires_at - datetime.now(UTC) < _FAR_AWAY:
         return "ok", f"{words}."
-    return "advice", f"{words}, which is far away: it cannot be revoked, so let tokens last minutes rather than days."
+    return "advice", f"{words}, more than a year from now. Tokens cannot be revoked: let them last minutes, not days."

@@ -1,4 +1,4 @@
-"""What the settings and the contract say about tokens, as authentication takes it."""
+"""The rules for tokens that follow from the settings and from the contract."""
 
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ def rules_of(settings: Settings) -> Rules:
 
 
 def user_ids() -> "Validator":
-    """Return the validator of the contract's user ids. It loads the contract, which most commands do without."""
+    """Return the validator of the contract's user ids. It loads the contract, which most commands do not need."""
     from handlers.contract.document import CONTRACT_FILE, Contract
 
     return Contract(CONTRACT_FILE.read_bytes()).validator("UserId")

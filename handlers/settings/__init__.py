@@ -1,1 +1,1 @@
-"""What an operator decides, read once."""
+"""The operator's settings, read once."""

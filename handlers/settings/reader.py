@@ -154,7 +154,7 @@ class Reader:
         elif not _can_sign(secret):
             self._faults.append(
                 f"{name} must be UTF-8 text, and not a public key, a private key or a certificate: "
-                "make one with `openssl rand -base64 48`, and give it to the frontend too."
+                "generate a secret with `openssl rand -base64 48`, and set it in the frontend too."
             )
         return secret
 

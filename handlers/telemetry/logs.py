@@ -137,7 +137,7 @@ def log_request(
     user_id: str | None,
     client: tuple[str, int] | None,
 ) -> None:
-    """Log a request that has ended. `status` is None for one without a response, `method` for one that is not HTTP."""
+    """Log a request that has ended. `status` is None without a response, `method` is None if it is not valid HTTP."""
     if not _logger.isEnabledFor(logging.INFO):
         return
     duration_ms = round(seconds * 1000, 3)

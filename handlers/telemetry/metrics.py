@@ -53,14 +53,14 @@ _memory = Gauge(
 
 
 def count_request(operation_id: str | None, status: int, seconds: float) -> None:
-    """Count a request that has been responded to, and how long that took; None is a path without an operation."""
+    """Count a request that got a response, and its duration. The operation is None for a path outside the contract."""
     operation = operation_id or "none"
     _requests.labels(operation, status).inc()
     _duration.labels(operation).observe(seconds)
 
 
 def count_refused_token() -> None:
-    """Count a request whose token was refused."""
+    """Count a request whose token was rejected."""
     _refused_tokens.inc()
 
 

@@ -129,7 +129,7 @@ def _server(programs: Path, data: Path, sockets: Path, user: ServerUser) -> Iter
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            # Keeps Ctrl-C in a terminal from the server, which must outlive its last client.
+            # Ctrl-C in a terminal must not reach the server, which has to outlive its last client.
             start_new_session=True,
             **process_options(user, data),
         )

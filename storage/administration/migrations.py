@@ -91,7 +91,7 @@ def locale_fault(connection: psycopg.Connection[Any]) -> str | None:
     """Return a sentence that says why the database's locale is unsuitable, None if it is suitable."""
     if connection.execute("SELECT 'Ä' ILIKE 'ä'").fetchone() != (True,):
         return (
-            "The database's locale does not know that Ä is the upper case of ä, so searches would miss tasks: "
+            "The database's locale does not map Ä to ä, so searches would miss tasks: "
             "recreate the database with a UTF-8 locale, such as LOCALE 'C.UTF-8' or 'en_US.UTF-8'."
         )
     return None
@@ -124,6 +124,6 @@ def _upgrade(url: str) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except CommandError as error:
-        raise UnsuitableDatabase(f"The database has a migration that this release does not know: {error}.") from error
+        raise UnsuitableDatabase(f"The database has a migration that this release does not have: {error}.") from error
     except DBAPIError as error:
         raise error.orig or error from error

@@ -1,1 +1,1 @@
-"""Connections, the pool that lends them, and how a statement is run on one."""
+"""Connections, the pool that lends them, and the statements that run on them."""

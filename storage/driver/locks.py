@@ -32,7 +32,7 @@ async def try_lock(connection: Connection, name: str) -> bool:
 def _second_key(name: str) -> int:
     """Return the CRC-32 of the name, moved into the range of PostgreSQL's `integer`.
 
-    It must not depend on the release: two that run at the same time exclude each other. Names with the same key do so
-    needlessly, which does no harm.
+    The key must be the same in every release: two releases that run at the same time must exclude each other. Two names
+    with the same key exclude each other needlessly, which does no harm.
     """
     return crc32(name.encode()) - 2**31

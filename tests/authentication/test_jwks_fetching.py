@@ -134,13 +134,13 @@ def test_a_key_that_was_not_used_for_long_is_fetched_first(api: Api) -> None:
 def test_while_the_host_is_down_known_keys_stay_valid_and_others_get_a_503(api: Api) -> None:
     api.host.stop()
     refused = api.verify(ANOTHER.sign(ADA, api.host.origin))
-    assert (refused.status_code, refused.json()["detail"]) == (503, "The key of the token cannot be fetched.")
+    assert (refused.status_code, refused.json()["detail"]) == (503, "The token's key cannot be fetched.")
     assert 50 <= int(refused.headers["Retry-After"]) <= 60
     for seconds in (0, MINUTE, FIVE_MINUTES, LONG):
         api.clock.put_forward(seconds)
         assert (api.status(KNOWN), api.status(ANOTHER)) == (200, 503)
         assert api.verify(mint(ADA)).status_code == 200
-    assert "JWKS_URL does not answer: " in api.log()
+    assert "JWKS_URL does not respond: " in api.log()
     api.host.keys.append(ANOTHER.jwk())
     api.host.start()
     api.clock.put_forward(MINUTE)
@@ -189,8 +189,8 @@ WRONG: dict[str, tuple[Answer, str]] = {
     "nothing": (answer(b""), NO_SET),
     "too much": (answer(b'{"keys": []}'.ljust(600_000)), "JWKS_URL responds with more than 512 KiB"),
     "too many": (answer(json.dumps({"keys": [{}] * 501}).encode()), "JWKS_URL responds with more than 500 keys"),
-    "no HTTP": (hang_up, "JWKS_URL does not answer: "),
-    "no end": (drip, "JWKS_URL does not answer within 3 s"),
+    "no HTTP": (hang_up, "JWKS_URL does not respond: "),
+    "no end": (drip, "JWKS_URL does not respond within 3 s"),
 }
 
 
@@ -232,7 +232,7 @@ def test_doctor_reports_whether_there_are_keys(tmp_path: Path) -> None:
         host.keys = [KNOWN.jwk(use="enc")]
         line = examined(tmp_path, host.url)
         assert line.startswith("fault  jwks          JWKS_URL responds, but has no key for ES256, EdDSA, RS256: ")
-    assert examined(tmp_path, host.url).startswith("fault  jwks          JWKS_URL does not answer: ")
+    assert examined(tmp_path, host.url).startswith("fault  jwks          JWKS_URL does not respond: ")
 
 
 @pytest.mark.parametrize("proxy", ["http", "socks5", "ftp"])
@@ -242,4 +242,4 @@ def test_a_proxy_of_the_environment_is_not_used_without_tls(tmp_path: Path, prox
         host.keys = [KNOWN.jwk()]
         assert examined(tmp_path, host.url, **nowhere).startswith("ok     jwks ")
     encrypted = "https://app.example.com/api/auth/jwks"
-    assert examined(tmp_path, encrypted, **nowhere).startswith("fault  jwks          JWKS_URL does not answer: ")
+    assert examined(tmp_path, encrypted, **nowhere).startswith("fault  jwks          JWKS_URL does not respond: ")

@@ -1,4 +1,4 @@
-"""Why a token was refused: the log names the exception and the claim, and nothing that the token contains."""
+"""Why a token was rejected: the log names the exception and the claim, and nothing that the token contains."""
 
 import json
 import time
@@ -18,7 +18,7 @@ from tests.support.server import SECRET, Service, start
 
 PRODUCTION = {"ENVIRONMENT": "production", "HOST": "127.0.0.1"}
 ISSUER, AUDIENCE = "https://app.example.com", "todo-api"
-# Stands in every token that a test sends, and must not stand in the log.
+# Every token that a test sends contains this text, and the log must not contain it.
 PRIVATE = "privatissimum"
 OTHER_SECRET = f"another secret that is long enough, {PRIVATE}"
 
@@ -72,14 +72,14 @@ REFUSED: dict[str, tuple[str, str, str | None]] = {
 
 @pytest.fixture(scope="module")
 def service(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Yield a service in production that asks for an issuer and an audience."""
+    """Yield a service in production that requires an issuer and an audience."""
     settings = {"DATABASE_URL": database, "JWT_ISSUER": ISSUER, "JWT_AUDIENCE": AUDIENCE, **PRODUCTION}
     with start(tmp_path_factory.mktemp("refusals"), **settings) as service:
         yield service
 
 
 def send(service: Service, **headers: str) -> tuple[httpx.Response, list[Json]]:
-    """Send a request, and return the response and what the service logged about it, but for the line of its end."""
+    """Send a request, and return the response and what the service logged about it, without the access log's line."""
     request_id = uuid4().hex
     url = f"{service.url}/api/auth/verify"
     response = httpx.post(url, headers={"X-Request-ID": request_id, **headers})
@@ -103,7 +103,7 @@ def test_a_refused_token_is_logged_with_the_reason_and_the_claim(service: Servic
     assert response.status_code == 401
     assert (record["level"], record["reason"], record["claim"]) == ("INFO", reason, claim)
     assert record["request_id"] == response.headers["X-Request-ID"]
-    assert record["message"].startswith(f"request {record['request_id']} was refused, {reason}: The token")
+    assert record["message"].startswith(f"request {record['request_id']} was rejected: {reason}: The token")
     assert record.keys() == {"time", "level", "logger", "message", "request_id", "reason", "claim"}
 
 
@@ -134,7 +134,7 @@ def test_a_valid_token_and_no_token_are_not_logged_as_refused(service: Service) 
         ("no sub", "The token is not valid."),
     ],
 )
-def test_the_client_learns_only_that_a_token_is_not_valid_yet_or_no_longer(
+def test_the_client_learns_only_whether_a_rejected_token_has_expired_or_is_not_valid_yet(
     service: Service, name: str, detail: str
 ) -> None:
     response, _ = send(service, **bearing(REFUSED[name][0]))
@@ -143,13 +143,13 @@ def test_the_client_learns_only_that_a_token_is_not_valid_yet_or_no_longer(
     assert response.headers["WWW-Authenticate"] == challenge
 
 
-def test_in_development_the_line_names_reason_and_claim_too(tmp_path: Path, database: str) -> None:
+def test_the_log_names_reason_and_claim_in_development_too(tmp_path: Path, database: str) -> None:
     with start(tmp_path, DATABASE_URL=database) as service:
         headers = {"X-Request-ID": "mine", **bearing(mint("ada", sub=None))}
         httpx.post(f"{service.url}/api/auth/verify", headers=headers)
         service.stop()
-        line = next(line for line in service.log.read_text().splitlines() if "refused" in line)
-    assert line.endswith(" request mine was refused, MissingRequiredClaimError: The token has no sub.")
+        line = next(line for line in service.log.read_text().splitlines() if "rejected" in line)
+    assert line.endswith(" request mine was rejected: MissingRequiredClaimError: The token has no sub.")
 
 
 KEY, OTHER = signing_key("published"), signing_key("published too", "ES256")
@@ -192,7 +192,7 @@ REFUSED_OF_KEYS: dict[str, tuple[Callable[[str], str], str, str | None]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED_OF_KEYS)
-def test_a_refused_token_that_a_published_key_should_have_signed_is_logged_too(api: Api, name: str) -> None:
+def test_a_refused_token_for_a_published_key_is_logged_too(api: Api, name: str) -> None:
     made, reason, claim = REFUSED_OF_KEYS[name]
     response = api.verify(made(api.host.origin))
     assert response.status_code == 401

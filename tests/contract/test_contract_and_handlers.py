@@ -1,4 +1,4 @@
-"""Contract and handlers must agree: where they do not, startup fails with a sentence that names the disagreement."""
+"""Contract and handlers must agree: if they do not, startup fails with a sentence that names the disagreement."""
 
 import subprocess
 from pathlib import Path
@@ -35,7 +35,7 @@ def start(copy: Path, program: str = CREATE_APP) -> subprocess.CompletedProcess[
     return forked.run(["-c", program], copy, env)
 
 
-def test_the_project_as_it_is_holds_together(copy: Path) -> None:
+def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
     started = start(copy)
     assert (started.returncode, started.stderr) == (0, "")
 
@@ -113,7 +113,7 @@ def test_the_project_as_it_is_holds_together(copy: Path) -> None:
             "openapi.yaml",
             "      summary: List tags\n",
             "      summary: List tags\n      security: []\n",
-            "GET /api/{user_id}/tags: handlers.tags.list_tags is for a user, but the contract demands no token",
+            "GET /api/{user_id}/tags: handlers.tags.list_tags is for a user, but the contract does not require a token",
         ),
         (
             "openapi.yaml",
@@ -137,7 +137,7 @@ def test_the_project_as_it_is_holds_together(copy: Path) -> None:
             "openapi.yaml",
             "      title: text without U+0000\n      type: string\n      maxLength: 200",
             "      type: string\n      maxLength: 200",
-            "needs a title that describes it in words",
+            "needs a title that describes it",
         ),
         (
             "openapi.yaml",
@@ -191,7 +191,7 @@ def test_the_project_as_it_is_holds_together(copy: Path) -> None:
             "openapi.yaml",
             "completed: {type: boolean, default: false}",
             "completed: {allOf: [{type: string}], format: date}",
-            "POST /api/{user_id}/tasks: ['format'] must stand inside the allOf or oneOf, not next to it",
+            "POST /api/{user_id}/tasks: ['format'] must be inside the allOf or oneOf, not next to it",
         ),
         (
             "openapi.yaml",
@@ -215,7 +215,9 @@ def test_the_project_as_it_is_holds_together(copy: Path) -> None:
     ],
     ids=lambda value: value[:40],
 )  # fmt: skip
-def test_a_disagreement_is_a_sentence_that_names_it(copy: Path, file: str, old: str, new: str, sentence: str) -> None:
+def test_startup_fails_with_a_sentence_that_names_the_disagreement(
+    copy: Path, file: str, old: str, new: str, sentence: str
+) -> None:
     change(copy / file, old, new)
     refused = start(copy)
     assert refused.returncode == 1
@@ -223,7 +225,7 @@ def test_a_disagreement_is_a_sentence_that_names_it(copy: Path, file: str, old: 
     assert "Traceback" not in refused.stderr
 
 
-def test_a_module_that_its_tag_has_left_behind_is_named(copy: Path) -> None:
+def test_a_module_without_a_tag_is_named(copy: Path) -> None:
     (copy / "handlers" / "trash.py").write_text("")
     refused = start(copy)
     assert refused.returncode == 1
@@ -238,7 +240,7 @@ def test_a_module_that_its_tag_has_left_behind_is_named(copy: Path) -> None:
         (["wait", "visit"], {}, "the mapping of the discriminator 'op' must name the values"),
     ],
 )
-def test_a_discriminator_decides_alone(schemas: list[str], mapping: dict[str, str], sentence: str) -> None:
+def test_an_unsuitable_discriminator_is_rejected(schemas: list[str], mapping: dict[str, str], sentence: str) -> None:
     branches = [
         {"type": "object", "required": ["op"], "properties": {"op": {"type": "string", "enum": [name]}}}
         for name in schemas
@@ -247,7 +249,7 @@ def test_a_discriminator_decides_alone(schemas: list[str], mapping: dict[str, st
         draft4({"oneOf": branches, "discriminator": {"propertyName": "op", "mapping": mapping}})
 
 
-def test_the_command_ends_with_the_sentence_before_it_touches_the_database(copy: Path) -> None:
+def test_the_command_reports_a_disagreement_before_it_uses_the_database(copy: Path) -> None:
     change(copy / "handlers/tags.py", "async def list_tags(", "async def list_all_tags(")
     refused = start(copy, SERVE)
     assert (refused.returncode, refused.stdout) == (1, "")
@@ -266,7 +268,7 @@ def test_the_command_ends_with_the_sentence_before_it_touches_the_database(copy:
     ],
     ids=["int32", "int64", "a greater maximum", "a lesser minimum"],
 )
-def test_the_format_of_a_number_bounds_it(schema: dict[str, str | int], least: int, greatest: int) -> None:
+def test_an_integer_is_bounded_by_its_format(schema: dict[str, str | int], least: int, greatest: int) -> None:
     is_valid = Validator(draft4({"type": "integer", **schema})).is_valid
     taken = [is_valid(number) for number in (least - 1, least, greatest, greatest + 1)]
     assert taken == [False, True, True, False]

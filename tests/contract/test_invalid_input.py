@@ -13,7 +13,7 @@ from tests.support.client import User
 
 JSON = {"Content-Type": "application/json"}
 LIMIT = 65_536
-A_DAY = "must be a day that exists, written YYYY-MM-DD"
+A_DAY = "must be a valid date in the format YYYY-MM-DD"
 
 
 def faults(response: httpx.Response) -> set[tuple[str, str]]:
@@ -137,7 +137,7 @@ def test_an_error_in_the_body_is_reported_once_in_plain_words(ada: User, body: A
         ("cursor=", "cursor", "must not be empty"),
         ("cursor=abcd", "cursor", "is damaged, or was made for other filters or another order"),
         ("limit=1&limit=1", "limit", "must not be given more than once"),
-        ("search=%FF", "search", "must be UTF-8, percent-encoded"),
+        ("search=%FF", "search", "must be percent-encoded UTF-8"),
         ("nope=1", "nope", "is not a recognised name"),
     ],
     ids=lambda value: value[:20],

@@ -92,7 +92,7 @@ def test_a_database_that_does_not_answer_is_reported_in_a_sentence_without_the_p
 ) -> None:
     refused = run(*arguments, directory=tmp_path, settings={"DATABASE_URL": ADDRESS_WITHOUT_DATABASE})
     assert refused.returncode == 1
-    assert "Error: The database does not answer: " in refused.stderr
+    assert "Error: The database does not respond: " in refused.stderr
     assert "Traceback" not in refused.stderr
     assert "hunter2" not in refused.stderr + refused.stdout
 
@@ -103,7 +103,7 @@ def test_a_port_in_use_is_named(tmp_path: Path, database: str) -> None:
         refused = run("serve", directory=tmp_path, settings={"DATABASE_URL": database, "PORT": port})
     assert refused.returncode == 1
     assert refused.stderr == (
-        f"Error: Cannot listen on 127.0.0.1, port {port}: Address already in use. Set HOST or PORT to another one.\n"
+        f"Error: Cannot listen on 127.0.0.1, port {port}: Address already in use. Set HOST or PORT to another value.\n"
     )
 
 
@@ -147,7 +147,7 @@ def test_a_request_that_is_still_running_at_shutdown_gets_a_503(tmp_path: Path, 
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"application/problem+json" in answer
     assert b"x-request-id: " in answer
-    assert b"The server is stopping." in answer
+    assert b"The server is shutting down." in answer
     assert "Traceback" not in service.log.read_text()
 
 

@@ -1,4 +1,4 @@
-"""`todo-api doctor` reports each fault with its remedy, and nothing else; scripts use its exit status."""
+"""`todo-api doctor` reports each fault and how to correct it, and nothing else. Scripts can use its exit status."""
 
 import os
 import pty
@@ -70,7 +70,7 @@ def change(url: str, *statements: str) -> None:
 
 
 def replace(url: str, what: str, how: str) -> None:
-    """Shadow a relation or function of PostgreSQL's own with another one, in one database."""
+    """In one database, shadow a built-in relation or function of PostgreSQL with another one."""
     change(
         url,
         "CREATE SCHEMA odd",
@@ -136,7 +136,7 @@ def test_a_database_that_does_not_answer_has_its_other_checks_skipped(tmp_path: 
         ("mysql://ada:hunter2hunter2@127.0.0.1/todo", "too-short"),
     ],
 )
-def test_no_password_and_no_secret_is_shown(tmp_path: Path, url: str, secret: str) -> None:
+def test_no_password_or_secret_is_shown(tmp_path: Path, url: str, secret: str) -> None:
     shown = run("doctor", directory=tmp_path, settings={"DATABASE_URL": url, "BETTER_AUTH_SECRET": secret}).stdout
     assert "fault  " in shown
     assert "hunter2" not in shown
@@ -149,10 +149,10 @@ def test_no_password_and_no_secret_is_shown(tmp_path: Path, url: str, secret: st
         ("better-auth-secret-12345678901234567890", "a well-known placeholder"),
         ("a-string-secret-at-least-256-bits-long", "a well-known placeholder"),
         ("CHANGE_ME-CHANGE_ME-CHANGE_ME-CHANGE_ME", "a well-known placeholder"),
-        ("x" * 40, "repeats itself"),
-        ("1234567890" * 4 + "12", "repeats itself"),
-        ("0123456789abcdef" * 2, "repeats itself"),
-        ("my-own-key-" + "a" * 40, "repeats itself"),
+        ("x" * 40, "is repetitive"),
+        ("1234567890" * 4 + "12", "is repetitive"),
+        ("0123456789abcdef" * 2, "is repetitive"),
+        ("my-own-key-" + "a" * 40, "is repetitive"),
     ],
 )
 def test_a_secret_that_can_be_guessed_is_a_fault(tmp_path: Path, migrated: str, secret: str, words: str) -> None:
@@ -290,9 +290,9 @@ def test_clocks_may_differ_by_the_leeway_of_tokens(tmp_path: Path, database: str
 
 def test_more_connections_than_the_database_allows_are_a_fault(tmp_path: Path, database: str) -> None:
     said = the_fault(examine(tmp_path, database, WEB_CONCURRENCY="100"), "connections")
-    assert "may open 1100 connections, and the database allows 97: lower WEB_CONCURRENCY" in said
+    assert "may open 1100 connections, but the database allows only 97: lower WEB_CONCURRENCY" in said
     change(database, "ALTER DATABASE THIS CONNECTION LIMIT 10")
-    assert "11 connections, and the database allows 10" in the_fault(examine(tmp_path, database), "connections")
+    assert "11 connections, but the database allows only 10" in the_fault(examine(tmp_path, database), "connections")
     assert examine(tmp_path, database, DATABASE_POOL_MAX_SIZE="9")["connections"].startswith("ok ")
 
 

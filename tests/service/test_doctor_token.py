@@ -1,4 +1,4 @@
-"""`todo-api doctor --token` says why this server would refuse a token, or for whom and until when it is valid."""
+"""`todo-api doctor --token` says why this server rejects a token, or for which user and until when it is valid."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def test_a_valid_token_is_valid_for_its_user_until_it_expires(tmp_path: Path) ->
 
 def test_a_token_that_is_valid_for_more_than_a_year_is_advice(tmp_path: Path) -> None:
     said = said_of(mint("ada", exp=FAR), tmp_path)
-    assert said.startswith('advice Valid for the user "ada" until 9999-12-31 23:59:59 UTC, which is far away: ')
+    assert said.startswith('advice Valid for the user "ada" until 9999-12-31 23:59:59 UTC, more than a year from now. ')
     assert "cannot be revoked" in said
 
 
@@ -70,9 +70,7 @@ def test_only_the_check_of_the_secret_reports_a_secret_that_is_short_for_its_has
     assert said_of(token, tmp_path, JWT_ALGORITHM="HS512").startswith("ok Valid ")
 
 
-def test_only_a_fault_makes_the_exit_status_1_and_only_the_option_has_a_token_checked(
-    tmp_path: Path, postgres: str
-) -> None:
+def test_only_a_fault_sets_exit_status_1_and_only_the_option_checks_a_token(tmp_path: Path, postgres: str) -> None:
     url = new_database(postgres)
     migrate(url)
     settings = {"DATABASE_URL": url}
@@ -92,19 +90,19 @@ def test_only_a_fault_makes_the_exit_status_1_and_only_the_option_has_a_token_ch
 SHAPES: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "a session token": ("r2KJ8sZtBv1Q0nXcYd7EwGf5HaLmPuTi", ("1 part instead of 3", "Better Auth session token")),
     "a signed one": ("r2KJ8sZtBv1Q0nXcYd7EwGf5HaLmPuTi.q1w2e3r4=", ("2 parts instead of 3", "Better Auth session")),
-    "an encrypted one": ("eyJhbGciOiJkaXIifQ..aXY.Y3Q.dGFn", ("5 parts instead of 3", "encrypted (JWE)")),
+    "an encrypted one": ("eyJhbGciOiJkaXIifQ..aXY.Y3Q.dGFn", ("5 parts instead of 3", "encrypted token (JWE)")),
     "with its scheme": (f"Bearer {mint('ada')}", ("begins with the word Bearer",)),
     "in quotes": (f'"{mint("ada")}"', ("in quotes",)),
     "wrapped": (mint("ada").replace(".", ".\n"), ("a blank or a line break in it",)),
     "padded": (f"{mint('ada')}=", ("padding (=)", "RFC 7515")),
-    "not Base64url": ("a!c.def.ghi", ("Base64url", "copied whole")),
-    "not an object": (sign("[]"), ("Base64url", "copied whole")),
+    "not Base64url": ("a!c.def.ghi", ("Base64url", "copied completely")),
+    "not an object": (sign("[]"), ("Base64url", "copied completely")),
     "not text": (b"\xff\xfe\x00\x01", ("1 part instead of 3",)),
 }
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_what_is_not_a_jwt_is_recognised_by_its_shape(tmp_path: Path, name: str) -> None:
+def test_advice_on_input_that_is_not_a_jwt_depends_on_its_shape(tmp_path: Path, name: str) -> None:
     token, words = SHAPES[name]
     said = said_of(token, tmp_path)
     assert said.startswith("fault The token is not a JWT. ")
@@ -122,7 +120,7 @@ def test_empty_input_is_a_fault_that_says_what_to_do(tmp_path: Path, given: byte
 def test_blanks_and_line_breaks_around_a_valid_token_are_advice(tmp_path: Path, around: bytes) -> None:
     said = said_of(around % mint("ada").encode(), tmp_path)
     assert said.startswith('advice Valid for the user "ada" until ')
-    assert "A blank or a line break stands before or after it" in said
+    assert "There is a blank or a line break before or after it" in said
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
@@ -135,7 +133,7 @@ def test_a_token_that_no_request_can_carry_is_too_large(tmp_path: Path) -> None:
     assert said.startswith("fault The token is too large: the head of a request must have at most 65,536 bytes")
 
 
-def test_another_algorithm_is_named_beside_the_one_that_is_expected(tmp_path: Path) -> None:
+def test_another_algorithm_is_named_along_with_the_expected_one(tmp_path: Path) -> None:
     said = said_of(sign(json.dumps(claims_of("ada")), '{"alg":"HS384"}', by="HS384"), tmp_path)
     assert said.startswith("fault The token is signed with an algorithm that this server does not accept. ")
     assert 'Its header has the alg "HS384"; this server accepts "HS256" (JWT_ALGORITHM)' in said
@@ -144,7 +142,7 @@ def test_another_algorithm_is_named_beside_the_one_that_is_expected(tmp_path: Pa
     assert "Its header has no alg;" in said_of(sign("{}", "{}"), tmp_path)
 
 
-def test_another_secret_is_the_likely_cause_of_another_signature(tmp_path: Path) -> None:
+def test_a_wrong_signature_is_explained_by_another_secret(tmp_path: Path) -> None:
     said = said_of(sign(json.dumps(claims_of("ada")), secret=OTHER_SECRET), tmp_path)
     assert said.startswith("fault The token was signed with another secret or key, or changed after it was signed. ")
     assert "BETTER_AUTH_SECRET" in said
@@ -182,7 +180,7 @@ def test_times_too_large_to_write_are_shown_as_they_are(tmp_path: Path) -> None:
         ({"jti": 1}, ("The token's jti is not text.",)),
     ],
 )
-def test_a_claim_that_is_wrong_is_named_with_what_it_must_be(
+def test_a_wrong_claim_is_reported_with_the_value_that_it_must_have(
     tmp_path: Path, changed: dict[str, Any], words: tuple[str, ...]
 ) -> None:
     said = said_of(claiming(**changed), tmp_path)
@@ -244,9 +242,9 @@ def test_a_token_of_the_jwt_plugin_is_checked_with_its_keys(tmp_path: Path) -> N
     assert unreachable.startswith("fault The key that the token names cannot be fetched: JWKS_URL ")
 
 
-def test_a_configuration_with_faults_leaves_the_token_unchecked(tmp_path: Path) -> None:
+def test_the_token_is_not_checked_if_the_configuration_has_errors(tmp_path: Path) -> None:
     said = said_of(mint("ada"), tmp_path, PORT="http")
-    assert said == "skip Not checked: the configuration has faults."
+    assert said == "skip Not checked: the configuration has errors."
 
 
 def test_a_terminal_as_standard_input_is_refused_at_once(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Jobs: one process runs each at a time, any may die, a failure is retried, and the service ends without waiting."""
+"""Jobs: each runs in one process at a time, even if processes die; failures are retried, and shutdown does not wait."""
 
 import asyncio
 import os
@@ -88,7 +88,7 @@ class Step:
 
 
 class Copy:
-    """A copy of the project with the job, on a database of its own."""
+    """A copy of the project with the job, and a separate database."""
 
     def __init__(self, directory: Path, database: str, more: str = "") -> None:
         copy_project(directory)
@@ -107,7 +107,7 @@ class Copy:
         return {"PYTHONPATH": str(self.directory), "DATABASE_URL": self.database, **more}
 
     def steps(self, after: int = 0) -> list[Step]:
-        """Return the steps of all processes so far, but for so many first ones."""
+        """Return the steps of all processes so far, without the first `after` of them."""
         lines = [line.split() for line in self._journal.read_text().splitlines(keepends=True) if line.endswith("\n")]
         return [Step(name, int(process), float(at)) for name, process, at in lines][after:]
 
@@ -120,15 +120,15 @@ class Copy:
         return steps
 
     def hold(self) -> None:
-        """Have the next run last until `release`."""
+        """Make the next run last until `release` is called."""
         self._hold.touch()
 
     def holder(self) -> int:
-        """Return the process whose run lasts."""
+        """Return the process whose run is being held."""
         return self.wait(lambda steps: bool(steps) and steps[-1].name == "hold")[-1].process
 
     def release(self) -> None:
-        """Let runs end again."""
+        """Let the held run, and later ones, end."""
         self._hold.unlink()
 
     def halves(self) -> tuple[int, int]:
@@ -191,7 +191,7 @@ def test_another_instance_takes_over_when_one_is_killed(fleet: Copy) -> None:
     assert first == second
 
 
-def test_another_process_takes_over_when_one_is_lost_and_what_that_one_did_is_undone(fleet: Copy) -> None:
+def test_when_a_process_is_lost_its_work_is_rolled_back_and_another_one_takes_over(fleet: Copy) -> None:
     fleet.hold()
     lost = fleet.holder()
     so_far = len(fleet.steps())
@@ -213,7 +213,7 @@ def test_a_process_takes_over_long_before_its_own_next_turn(postgres: str, tmp_p
     copy = Copy(tmp_path, new_database(postgres), DAILY)
     change(tmp_path / "handlers" / "jobs" / "runner.py", "_TAKE_OVER_SECONDS = 15.0", "_TAKE_OVER_SECONDS = 0.2")
     copy.hold()
-    # One worker each: of several, a parent would replace the killed one.
+    # One worker each: with several, the parent would replace the killed one.
     with start(tmp_path, **copy.settings()) as first, start(tmp_path, **copy.settings()) as second:
         services = {service.process.pid: service for service in (first, second)}
         services.pop(copy.holder()).process.kill()
@@ -233,13 +233,13 @@ def test_a_failure_is_logged_and_retried_after_a_pause_that_doubles(postgres: st
     assert 0.4 <= third.at - second.at < 20
     assert 0.8 <= fourth.at - third.at < 20
     assert copy.halves() == (1, 1)
-    assert "WARNING:  job noted failed and is retried in 0.2 s: RuntimeError" in log
-    assert "WARNING:  job noted failed and is retried in 0.4 s: terminating connection" in log
-    assert "WARNING:  job noted failed and is retried in 0.8 s: canceling statement due to statement timeout" in log
+    assert "WARNING:  job noted failed and will be retried in 0.2 s: RuntimeError" in log
+    assert "WARNING:  job noted failed and will be retried in 0.4 s: terminating connection" in log
+    assert "WARNING:  job noted failed and will be retried in 0.8 s: canceling statement due to statement" in log
     assert log.count("Traceback") == 1
 
 
-def test_a_service_that_ends_cancels_its_job_and_nothing_is_half_written(postgres: str, tmp_path: Path) -> None:
+def test_a_service_that_stops_cancels_its_job_and_rolls_back_its_writes(postgres: str, tmp_path: Path) -> None:
     copy = Copy(tmp_path, new_database(postgres))
     with start(tmp_path, **copy.settings()) as service:
         copy.hold()
@@ -255,7 +255,7 @@ def test_a_service_that_ends_cancels_its_job_and_nothing_is_half_written(postgre
     assert copy.halves() == before
 
 
-def test_a_name_has_the_same_key_in_every_release_and_never_the_migrations(postgres: str) -> None:
+def test_a_name_has_the_same_key_in_every_release_and_never_that_of_the_migrations(postgres: str) -> None:
     async def keys() -> list[tuple[int, int, int]]:
         async with await Connection.connect(postgres, autocommit=True) as connection, connection.transaction():
             assert await try_lock(connection, "purge")
@@ -264,7 +264,7 @@ def test_a_name_has_the_same_key_in_every_release_and_never_the_migrations(postg
             )
             return await cursor.fetchall()
 
-    # The last one says that there are two keys (PostgreSQL's documentation, "pg_locks").
+    # An objsubid of 2 means that the lock has two keys (PostgreSQL's documentation, "pg_locks").
     assert asyncio.run(keys()) == [(7_261_042, 2734724085, 2)]
 
 
@@ -278,10 +278,10 @@ def last_queries(database: str) -> list[tuple[object, ...]]:
         return connection.execute(query).fetchall()
 
 
-def test_an_idle_service_asks_its_database_nothing(postgres: str, tmp_path: Path) -> None:
+def test_an_idle_service_sends_no_queries(postgres: str, tmp_path: Path) -> None:
     database = new_database(postgres)
     with start(tmp_path, DATABASE_URL=database):
-        # It connects, and settles.
+        # Let the queries of startup finish.
         time.sleep(1)
         before = last_queries(database)
         time.sleep(1.5)

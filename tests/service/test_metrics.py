@@ -151,6 +151,6 @@ def test_a_port_that_is_already_in_use_is_reported(database: str, tmp_path: Path
         refused = run("serve", directory=tmp_path, settings={"DATABASE_URL": database, "METRICS_PORT": port})
     assert refused.returncode == 1
     assert re.fullmatch(
-        rf"Error: Cannot listen on 127.0.0.1, port {port}: Address already in use. Set METRICS_PORT to another one.\n",
+        rf"Error: Cannot listen on 127.0.0.1, port {port}: Address already in use. Set METRICS_PORT to another port.\n",
         refused.stderr,
     )

@@ -119,7 +119,7 @@ def test_a_database_migrated_by_another_application_is_refused(tmp_path: Path, e
     with psycopg.connect(empty) as connection:
         connection.execute("CREATE TABLE alembic_version (version_num text)")
         connection.execute("INSERT INTO alembic_version VALUES ('ae1027a6acf')")
-    assert refused(tmp_path, empty).startswith("The database has a migration that this release does not know: ")
+    assert refused(tmp_path, empty).startswith("The database has a migration that this release does not have: ")
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_a_read_only_database_is_reported_as_such(empty: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ("LOCALE 'C' TEMPLATE template0", "The database's locale does not know that Ä is the upper case of ä"),
+        ("LOCALE 'C' TEMPLATE template0", "The database's locale does not map Ä to ä"),
         ("ENCODING SQL_ASCII LOCALE 'C' TEMPLATE template0", "The database's encoding is not UTF8"),
     ],
 )

@@ -143,7 +143,7 @@ def is_not_utf_8(request: Request, found: Difference) -> bool:
     try:
         unquote_to_bytes(request.query).decode()
     except UnicodeDecodeError:
-        return found.kind == "error" and found.ours == "must be UTF-8, percent-encoded"
+        return found.kind == "error" and found.ours == "must be percent-encoded UTF-8"
     return False
 
 
