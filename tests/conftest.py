@@ -20,7 +20,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run files with few tests first: their tests are the slow ones, and one started last would keep workers idle."""
+    """Run files with few tests first: their tests are slow, and workers would sit idle if such a test started last."""
     tests = Counter(item.path for item in items)
     items.sort(key=lambda item: tests[item.path])
 

@@ -1,4 +1,4 @@
-"""The house: which room may import which, and which library is used where."""
+"""The architecture: which part of the project (a "room") may import which, and which library may be used where."""
 
 import ast
 import re

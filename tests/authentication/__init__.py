@@ -1,1 +1,1 @@
-"""Who may call, and why not."""
+"""Tokens: which ones the service accepts, and why it rejects the others."""

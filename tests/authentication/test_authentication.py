@@ -1,4 +1,4 @@
-"""The user that a request acts for: named by a JWT signed HS256 with the shared secret, and by nothing else."""
+"""The user that a request acts for: only a JWT signed HS256 with the shared secret names one."""
 
 import hashlib
 import json
@@ -133,7 +133,7 @@ def test_a_token_needs_a_subject_and_an_expiry(nobody: httpx.Client, claim: str)
     assert refused(verify(nobody, sign(json.dumps(claims_of("ada") | {claim: None}))))
 
 
-def test_a_token_needs_the_secrets_own_signature(nobody: httpx.Client) -> None:
+def test_a_token_must_be_signed_with_the_secret(nobody: httpx.Client) -> None:
     payload = json.dumps(claims_of("ada"))
     head, body, signature = sign(payload).split(".")
     other_body = base64url(json.dumps(claims_of("grace")).encode())
@@ -177,7 +177,7 @@ def test_spaces_before_a_token_are_ignored_and_other_blanks_are_not(nobody: http
     assert refused(httpx.post(url, headers={b"Authorization": value.encode() + b"\xa0"}))
 
 
-def test_a_token_too_long_to_be_kept_is_valid_each_time(nobody: httpx.Client) -> None:
+def test_a_token_too_long_to_be_cached_is_valid_each_time(nobody: httpx.Client) -> None:
     token = mint("ada", name="x" * 5000)
     assert [verify(nobody, token).json()["name"] for _ in range(2)] == [None, None]
 
@@ -222,7 +222,7 @@ def test_the_user_is_the_subject_whatever_else_the_token_says(nobody: httpx.Clie
     ],
     ids=["id", "userId", "user_id", "Better Auth email", "Better Auth change of email", "Better Auth cookie cache"],
 )
-def test_other_tokens_that_the_secret_signs_name_nobody(nobody: httpx.Client, claims: dict[str, Any]) -> None:
+def test_other_tokens_signed_with_the_secret_are_rejected(nobody: httpx.Client, claims: dict[str, Any]) -> None:
     token = sign(json.dumps(claims | {"iat": seconds_from_now(0), "exp": seconds_from_now(60)}))
     assert refused(verify(nobody, token))
     assert refused(nobody.get("/api/ada/tasks", headers={"Authorization": f"Bearer {token}"}))

@@ -118,7 +118,7 @@ def test_a_public_key_is_not_used_as_a_secret_nor_the_secret_as_a_public_key(api
     for content in (*contents, contents[0].strip(), json.dumps(key.jwk()).encode(), SECRET.encode(), b""):
         for named in ("HS256", key.algorithm, "none"):
             status = api.verify(forged({"alg": named, "kid": key.kid}, claims, content)).status_code
-            # A token that says it is signed with the secret, and is, is valid whatever key it names.
+            # A token that names HS256 and is signed with the secret is valid, whichever key it names.
             assert status == (200 if (content, named) == (SECRET.encode(), "HS256") else 401), (content, named)
 
 
@@ -149,7 +149,7 @@ def test_a_key_inside_the_token_is_not_used(api: Api) -> None:
         assert elsewhere.fetches == 0
 
 
-PUBLISHED = b"a secret that is none, because it is published"
+PUBLISHED = b"not a secret, because it is published by the host"
 UNUSABLE: list[tuple[SigningKey, dict[str, Any]]] = [
     (signing_key("weak", "RS256", bits=1024), {}),
     (ED, {"use": "enc"}),

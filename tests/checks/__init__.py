@@ -1,1 +1,1 @@
-"""What `make check` runs beside linters."""
+"""The checks that `make check` runs in addition to linters."""

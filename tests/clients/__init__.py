@@ -1,1 +1,1 @@
-"""Clients that generators make of the contract."""
+"""Clients that are generated from the contract."""

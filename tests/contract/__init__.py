@@ -1,1 +1,1 @@
-"""The contract itself, and that the service does what it says."""
+"""The contract, and whether the service conforms to it."""

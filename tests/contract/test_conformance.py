@@ -1,4 +1,7 @@
-"""The check of every response: a test fails if one violates the contract, a full run if a declared one never occurs."""
+"""The check of every response against the contract.
+
+A violation fails the test that received it. A declared response that no test receives fails a full run.
+"""
 
 import asyncio
 import os

@@ -15,7 +15,7 @@ from tests.support.oracle.outsiders import requests_by_schemathesis
 from tests.support.oracle.sides import OPERATIONS, Operation, Pair, Request, both, differences
 from tests.support.oracle.wanted import WANTED
 
-# For a longer search: this many examples for each parameter, and different ones in every run.
+# For a longer search, set this to the number of examples for each parameter. Every run then tries different ones.
 FUZZ = os.environ.get("FUZZ_EXAMPLES")
 NAME = operator.attrgetter("name")
 WITH_INPUT = [operation for operation in OPERATIONS if operation.parameters]

@@ -1,4 +1,4 @@
-"""Input that no frontend sends, and its effects beyond the statuses that the corpus checks."""
+"""Input that no frontend sends: its effects, where a status alone (see the corpus) does not show them."""
 
 import re
 

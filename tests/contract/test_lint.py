@@ -1,4 +1,4 @@
-"""The contract's linters find the errors that they are used for, and every waiver is still needed where it applies."""
+"""The contract's linters find the errors that they are meant to find, and every waiver is still needed."""
 
 import json
 import shutil

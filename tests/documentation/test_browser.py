@@ -54,7 +54,7 @@ class Operation(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a script in a page sees of a response."""
+    """The parts of a response that a script in a page can read."""
 
     status: int
     headers: Headers

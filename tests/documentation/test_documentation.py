@@ -1,4 +1,4 @@
-"""README.md and CHANGELOG.md are complete, and what they name exists: settings, metrics, commands, messages, files."""
+"""README.md and CHANGELOG.md are complete, and the settings, metrics, commands, messages and files in them exist."""
 
 import ast
 import os
@@ -31,7 +31,7 @@ NOT_OURS = {
 
 
 def names_in(pattern: str, *files: str) -> list[str]:
-    """Return what a pattern finds in some source files."""
+    """Return the matches of a pattern in some source files."""
     return sorted({name for file in files for name in re.findall(pattern, (ROOT / file).read_text())})
 
 
@@ -129,7 +129,7 @@ def test_the_messages_under_troubleshooting_are_those_of_the_service() -> None:
 
 
 def literals_of(package: str) -> Iterator[str]:
-    """Yield every text in a package's source; of an f-string, what is constant in it."""
+    """Yield every string in a package's source; for an f-string, its constant parts."""
     for file in (ROOT / package).rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.JoinedStr):

@@ -37,7 +37,7 @@ def describe(postgresql: str) -> list[str]:
 
 @contextmanager
 def on_core(number: int) -> Iterator[None]:
-    """Bind this process, and every process it starts meanwhile, to one core, unless the machine has only one."""
+    """Bind this process, and every process that it starts in this context, to one core, unless there is only one."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {cores[number]} if len(cores) > 1 else before)
     try:

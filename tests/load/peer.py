@@ -1,7 +1,7 @@
-"""The peer: the stack that users would choose otherwise, written competently and as its documentation recommends.
+"""The peer: the stack that users would otherwise choose, written competently and as its documentation recommends.
 
-FastAPI, Pydantic, SQLAlchemy's async ORM on asyncpg. In its favour: plain INSERTs without a revision to stamp, no CORS,
-no request ids, no access log, no security headers, and FastAPI's own error responses.
+FastAPI, Pydantic, SQLAlchemy's async ORM on asyncpg. It does less than this service: it assigns no revisions, has no
+CORS, request ids, access log or security headers, and sends FastAPI's own error responses.
 """
 
 import os

@@ -1,1 +1,1 @@
-"""What every response has in common."""
+"""What all responses have in common."""

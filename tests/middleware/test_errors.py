@@ -1,4 +1,4 @@
-"""Errors of the server itself: the client gets a 500 or 503, and only the log gets the cause."""
+"""Errors of the server itself: the client gets a 500 or 503, and only the log names the cause."""
 
 from pathlib import Path
 

@@ -1,1 +1,1 @@
-"""What the operations do."""
+"""The operations: their effects and their responses."""

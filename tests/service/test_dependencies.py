@@ -1,4 +1,4 @@
-"""The private attributes of libraries that the service uses: an upgrade that drops one fails here.
+"""The private attributes of libraries that the service uses. These tests fail if an upgrade removes one.
 
 `pyproject.toml` caps each of these libraries at its minor version.
 """
@@ -20,7 +20,7 @@ NAMED_TUPLES = {"_asdict", "_fields", "_make"}
 
 
 def psycopgs_statements(url: str) -> Any:
-    """Return what a connection of psycopg's keeps of its prepared statements."""
+    """Return the object in which a psycopg connection keeps its prepared statements."""
     with psycopg.connect(url) as connection:
         return connection._prepared
 
@@ -30,7 +30,7 @@ PRIVATE: dict[str, tuple[str, Callable[[str], bool]]] = {
     "_prepared_idx": ("psycopg", lambda url: hasattr(psycopgs_statements(url), "_prepared_idx")),
     "_unset_keepalive_if_required": ("uvicorn", lambda _: hasattr(HttpToolsProtocol, "_unset_keepalive_if_required")),
 }
-"""Each private attribute: of which library it is, and whether it is there; the argument is a database's URL."""
+"""By private attribute, its library and a function that returns whether it exists, given the URL of a database."""
 CAPPED = ["connexion", "jsonschema-rs", "psycopg", "psycopg-pool", "sqlalchemy", "starlette", "uvicorn"]
 
 
@@ -63,7 +63,7 @@ def private_names() -> tuple[set[str], set[str]]:
 
 
 @pytest.mark.parametrize("name", PRIVATE)
-def test_the_library_still_has_it(name: str, postgres: str) -> None:
+def test_the_library_still_has_the_attribute(name: str, postgres: str) -> None:
     _, is_there = PRIVATE[name]
     assert is_there(postgres)
 

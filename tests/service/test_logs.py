@@ -181,7 +181,7 @@ def test_an_unexpected_error_is_logged_once_with_a_traceback_and_without_the_row
     with start(tmp_path, DATABASE_URL=url, **PRODUCTION) as service, User(service.url, "ada") as ada:
         with psycopg.connect(url) as connection:
             connection.execute("ALTER TABLE tasks ADD CONSTRAINT never CHECK (title = '')")
-        # The client holds every response to the contract, which has no 500: switch that off.
+        # The client checks every response against the contract, which declares no 500: switch that off.
         ada.http.event_hooks = {}
         response = ada.request("POST", "/tasks", json={"title": "privatissimum"})
         assert record_of(service, response)["status"] == response.status_code == 500

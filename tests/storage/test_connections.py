@@ -37,7 +37,7 @@ def with_pool(url: str, test: Callable[[Pool], Coroutine[Any, Any, None]], timeo
 
 @contextmanager
 def behind_proxy(directory: Path, **settings: str) -> Iterator[tuple[str, FaultyProxy, Service]]:
-    """Run the service with a proxy before its database; yield the database's own URL, the proxy and the service."""
+    """Run the service with a proxy in front of its database; yield the database's URL, the proxy and the service."""
     with (
         private_postgres() as url,
         faulty_proxy(url) as proxy,

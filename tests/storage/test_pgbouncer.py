@@ -1,4 +1,4 @@
-"""The service behind PgBouncer in transaction mode, as Neon and many other providers run it before their databases."""
+"""The service behind PgBouncer in transaction mode, which Neon and other providers run in front of their databases."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

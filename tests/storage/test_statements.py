@@ -1,4 +1,4 @@
-"""What is sent to PostgreSQL: one statement for each request, and its user in every condition."""
+"""The statements sent to PostgreSQL: one for each request, with its user in every condition."""
 
 import re
 import time
@@ -13,7 +13,7 @@ from tests.support.server import serve
 
 
 def exercise(ada: User) -> None:
-    """Call every operation, in every form that has a statement of its own."""
+    """Call every operation, in every form that has a separate statement."""
     task = ada.create("Buy milk", tags=["a"], due_date="2026-01-01")
     for query in ({}, {"search": "milk"}, {"tags": "a"}, {"tags": "a", "tag_match": "all"}, {"offset": 1}):
         ada.get("/tasks", params=query)
@@ -30,7 +30,7 @@ def exercise(ada: User) -> None:
 
 
 def poll(ada: User) -> None:
-    """Ask for resources that have not changed."""
+    """Request resources that have not changed."""
     task = ada.create("Buy milk", tags=["a"])
     for path in ("/tasks", "/tasks?search=milk&sort_by=title", "/tags", f"/tasks/{task['id']}"):
         tag = ada.get(path).headers["ETag"]

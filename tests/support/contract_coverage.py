@@ -10,7 +10,7 @@ from tests.support.conformance import DECLARED, PRODUCED, Pair, check, check_asy
 
 
 class ContractCoverage:
-    """A pytest plugin. A run of all tests fails if none of them received some declared response."""
+    """A pytest plugin that makes a run of all tests fail if they did not receive every declared response."""
 
     def __init__(self, config: pytest.Config) -> None:
         chosen = ("keyword", "markexpr", "lf", "deselect", "ignore", "ignore_glob")

@@ -1,4 +1,4 @@
-"""Starts programs fast: forks each from a process that has imported the libraries, but none of the project's modules.
+"""Starts programs fast, by forking from a process that has imported the libraries, but not the project's modules.
 
 Importing the libraries takes 0.8 s of CPU, three quarters of the startup time, and the tests start more than 200
 programs. The tests of README.md and of the image still run the commands exactly as an operator types them.

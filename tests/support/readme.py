@@ -4,7 +4,7 @@ A `sh` block runs in the shell of its section. A block whose first line is a com
 file. A `text`, `json` or `http` block directly after a `sh` block is the expected output of the latter. An HTML comment
 before a block marks an exception:
 
-    <!-- keeps running -->      it runs in a terminal of its own until the tests end
+    <!-- keeps running -->      it runs in a separate terminal until the tests end
     <!-- in DIRECTORY -->       it runs in a copy of that directory, where `npm test` must pass after the section
     <!-- tested by FILE -->     that file tests it; it does not run here
 """

@@ -1,4 +1,4 @@
-"""Requests derived from the contract: one for each limit and each unusual value, none of them random."""
+"""Requests derived from the contract, without randomness: one for each limit and each unusual value."""
 
 import json
 from collections.abc import Iterator
