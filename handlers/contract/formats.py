@@ -37,12 +37,15 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text.upper()).astimezone(UTC)
 
 
+_TIME_OF_DAY = Format(re.compile(r"[0-9]{2}:[0-9]{2}"), time.fromisoformat, "a time of day from 00:00 to 23:59")
 # Python's own parsers also take other forms, such as week dates and hours without minutes.
 FORMATS = {
     "date": Format(
         re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), date.fromisoformat, "a valid date in the format YYYY-MM-DD"
     ),
     "date-time": Format(_DATE_TIME, _instant, "a time with a UTC offset, such as 2026-11-24T09:30:00Z (RFC 3339)"),
-    "time": Format(re.compile(r"[0-9]{2}:[0-9]{2}"), time.fromisoformat, "a time of day from 00:00 to 23:59"),
+    "time": _TIME_OF_DAY,
+    # The same for contracts whose linters hold examples of `time` to RFC 3339, which demands seconds and an offset.
+    "time-of-day": _TIME_OF_DAY,
     "uuid": Format(re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"), UUID, "a UUID"),
 }

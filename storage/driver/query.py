@@ -35,13 +35,16 @@ class Query:
         return [given[name] for name in self._names]
 
     async def fetch_one(self, connection: Connection, **parameters: Any) -> Row | None:
-        """Execute the statement and return its first row, or None if it returns no row. Raises psycopg.Error."""
+        """Execute the statement and return its first row, or None if it returns no row.
+
+        A write needs RETURNING. Raises psycopg.Error.
+        """
         cursor = connection.cursor_of(self.sql)
         await cursor.execute(self.sql, self.values(**parameters), prepare=self._prepare)
         return await cursor.fetchone()
 
     async def fetch_all(self, connection: Connection, **parameters: Any) -> Sequence[Row]:
-        """Execute the statement and return all its rows. Raises psycopg.Error."""
+        """Execute the statement and return all its rows; a write needs RETURNING. Raises psycopg.Error."""
         # Not a cached cursor: it would keep the rows in memory, and a page can be several megabytes.
         cursor = connection.binary_cursor()
         await cursor.execute(self.sql, self.values(**parameters), prepare=self._prepare)

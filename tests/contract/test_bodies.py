@@ -40,7 +40,7 @@ OPERATION = """
                   required: [from]
                   properties:
                     from: {type: string, format: time}
-                    to: {type: string, format: time, default: '23:59'}
+                    to: {type: string, format: time-of-day, default: '23:59'}
                 steps:
                   type: array
                   maxItems: 1000

@@ -226,10 +226,10 @@ def test_startup_fails_with_a_sentence_that_names_the_disagreement(
 
 
 def test_a_module_without_a_tag_is_named(copy: Path) -> None:
-    (copy / "handlers" / "trash.py").write_text("")
+    (copy / "handlers" / "abandoned.py").write_text("")
     refused = start(copy)
     assert refused.returncode == 1
-    assert refused.stderr == "handlers/ has the module trash, but the contract has no tag of that name\n"
+    assert refused.stderr == "handlers/ has the module abandoned, but the contract has no tag of that name\n"
 
 
 @pytest.mark.parametrize(

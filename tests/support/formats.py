@@ -17,6 +17,13 @@ def is_date_time(value: object) -> bool:
     return not isinstance(value, str) or bool(_TIME.fullmatch(value) and datetime.fromisoformat(value))
 
 
+@FORMATS.checks("time")
+@FORMATS.checks("time-of-day")
+def is_time_of_day(value: object) -> bool:
+    """Return whether text is a time of day in hours and minutes."""
+    return not isinstance(value, str) or re.fullmatch("([01][0-9]|2[0-3]):[0-5][0-9]", value) is not None
+
+
 @FORMATS.checks("uri")
 def is_uri(value: object) -> bool:
     """Return whether text is a URI (RFC 3986, section 3)."""

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ SCHEMAS: dict[str, Json] = {
     parameter["name"]: parameter["schema"] for operation in OPERATIONS for parameter in operation.parameters
 }
 LISTS = {name for name, schema in SCHEMAS.items() if schema["type"] == "array"}
-MEDIA_TYPES = {operation.method: list(operation.content) for operation in OPERATIONS if operation.content}
+_UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 Explanation = Callable[[Request, Difference], bool]
 
 
@@ -29,6 +29,15 @@ def _query_values(request: Request, name: str, encoding: str = "utf-8") -> list[
 
 def _header_values(request: Request, name: str) -> list[str]:
     return [value.decode("latin-1") for key, value in request.headers if key.decode() == name.lower()]
+
+
+def _content(request: Request) -> Mapping[str, Json]:
+    """Return the media types that the body of a request's operation may have."""
+    for operation in OPERATIONS:
+        pattern = re.sub(r"\{[^}]*\}", "[^/]*", operation.path)
+        if operation.method == request.method and re.fullmatch(pattern, request.path):
+            return operation.content
+    return {}
 
 
 def _valid(name: str, value: Any) -> bool:
@@ -62,8 +71,7 @@ def is_converted(request: Request, found: Difference) -> bool:
         return False
     if not isinstance(found.ours, dict) or not isinstance(found.stock, dict):
         return False
-    (content,) = (one.content for one in OPERATIONS if one.method == request.method and one.content)
-    schema = next(iter(content.values()))["schema"]
+    schema = next(iter(_content(request).values()))["schema"]
     members = schema["properties"]
     expected = {name: member["default"] for name, member in members.items() if "default" in member} | {
         name: date.fromisoformat(value) if value and members[name].get("format") == "date" else value
@@ -123,9 +131,8 @@ def is_capitalised_boolean(request: Request, found: Difference) -> bool:
 
 def is_python_uuid(request: Request, found: Difference) -> bool:
     """Recognise a UUID that only Python's `UUID` accepts."""
-    text = request.path.rpartition("/")[2]
-    is_ascii = re.fullmatch("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text)
-    return found.kind == "error" and found.name == "task_id" and _valid("task_id", text) and not is_ascii
+    texts = [text for text in request.path.split("/") if not re.fullmatch(_UUID, text)]
+    return found.kind == "error" and found.name == "task_id" and any(_valid("task_id", text) for text in texts)
 
 
 def ends_in_a_line_feed(request: Request, found: Difference) -> bool:
@@ -177,7 +184,7 @@ def is_json_only_to_python(request: Request, found: Difference) -> bool:
 def is_unvalidated(request: Request, found: Difference) -> bool:
     """Recognise a media type with upper-case letters, whose body stock Connexion does not validate."""
     media_type = _media_type(request)
-    declared = MEDIA_TYPES.get(request.method, [])
+    declared = list(_content(request))
     if media_type in declared or media_type.lower() not in declared:
         return False
     if found.kind == "error":
@@ -236,7 +243,7 @@ def has_a_charset(request: Request) -> bool:
 
 def has_an_undeclared_media_type(request: Request) -> bool:
     """Return whether the operation does not declare the media type."""
-    return _media_type(request).lower() not in ["", *MEDIA_TYPES[request.method]]
+    return _media_type(request).lower() not in ["", *_content(request)]
 
 
 def is_too_large(request: Request) -> bool:
