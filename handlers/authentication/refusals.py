@@ -54,7 +54,7 @@ _NOT_VALID = "The token is not valid."
 # Written for the developer who mints the tokens. They go into a quoted header field, so they contain no quotes.
 _EXPLANATIONS: dict[type[Exception], str] = {
     jwt.DecodeError: "The token is not a JWT.",
-    jwt.InvalidTokenError: "The token's header has a kid, crit or b64 that is not supported.",
+    jwt.InvalidTokenError: "The token's header has a kid or crit that is not supported.",
     jwt.InvalidAlgorithmError: "The token is signed with an algorithm that this server does not accept.",
     jwt.InvalidKeyError: "The token's kid is not the id of a key that this server accepts.",
     jwt.InvalidSignatureError: "The token was signed with another secret or key, or changed after it was signed.",

@@ -6,6 +6,7 @@ from typing import Any
 from handlers.contract.errors import ContractError
 from handlers.contract.formats import FORMATS
 from handlers.contract.schemas import Schema, branches
+from handlers.contract.validator import Validator
 
 Convert = Callable[[Any], Any]
 
@@ -36,7 +37,7 @@ def _converter(schema: Schema) -> Convert | None:
 
 def _members(properties: Mapping[str, Schema]) -> Convert | None:
     converters = [(name, convert) for name, schema in properties.items() if (convert := converter(schema))]
-    defaults = {name: _default(schema) for name, schema in properties.items() if "default" in schema}
+    defaults = {name: default_of(schema) for name, schema in properties.items() if "default" in schema}
     if not converters and not defaults:
         return None
 
@@ -50,10 +51,13 @@ def _members(properties: Mapping[str, Schema]) -> Convert | None:
     return convert_members
 
 
-def _default(schema: Schema) -> Any:
+def default_of(schema: Schema) -> Any:
+    """Return the default of a schema that has one, converted. Raises ContractError for one that cannot be used."""
     if isinstance(schema["default"], list | dict):
         # All requests would share it.
         raise ContractError("a default must not be a list or an object")
+    if not Validator(schema).is_valid(schema["default"]):
+        raise ContractError(f"the default {schema['default']!r} is not valid by its own schema")
     convert = converter(schema)
     return schema["default"] if convert is None else convert(schema["default"])
 

@@ -14,6 +14,8 @@ from handlers.contract.errors import ContractError
 from handlers.contract.schemas import draft4
 from handlers.contract.validator import Validator
 
+# A Path Item Object (OpenAPI 3.0.3, section 4.7.9) has other members too.
+_METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 CONTRACT_FILE = Path(__file__).parents[2] / "openapi.yaml"
 
 
@@ -36,7 +38,7 @@ class Contract:
             self.json = orjson.dumps(document)
             # From a dict: Connexion would run a file through Jinja2.
             self.specification = Specification.load(document)
-        except (yaml.YAMLError, ValidationError, InvalidSpecification) as error:
+        except (yaml.YAMLError, orjson.JSONEncodeError, ValidationError, InvalidSpecification) as error:
             raise ContractError(f"{CONTRACT_FILE.name} is not an OpenAPI 3.0 document: {error}") from error
 
     def validator(self, name: str) -> Validator:
@@ -45,7 +47,7 @@ class Contract:
 
     def paths(self) -> dict[str, set[str]]:
         """Return the methods of each path template, in lower case."""
-        return {path: item.keys() - {"parameters"} for path, item in self.specification["paths"].items()}
+        return {path: item.keys() & _METHODS for path, item in self.specification["paths"].items()}
 
     def vocabulary(self) -> Vocabulary:
         """Return the methods and headers that the contract declares, of all operations together."""
@@ -56,7 +58,7 @@ class Contract:
         return Vocabulary(
             methods={method for method, _ in declared},
             request_headers={one["name"] for one in parameters if one["in"] == "header"},
-            response_headers={name for response in responses for name in response["headers"]},
+            response_headers={name for response in responses for name in response.get("headers", ())},
         )
 
 
@@ -64,5 +66,5 @@ def operations(specification: Mapping[str, Any]) -> Iterator[tuple[str, str, Map
     """Yield the path, the method and the declaration of every operation."""
     for path, item in specification["paths"].items():
         for method, operation in item.items():
-            if method != "parameters":
+            if method in _METHODS:
                 yield path, method, operation

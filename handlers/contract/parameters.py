@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import Scope
 
-from handlers.contract.conversion import Convert, converter
+from handlers.contract.conversion import Convert, converter, default_of
 from handlers.contract.errors import ContractError
 from handlers.contract.messages import UNRECOGNISED
 from handlers.contract.schemas import Schema, draft4
@@ -38,7 +38,8 @@ class Parameter:
     """A Parameter Object (OpenAPI 3.0.3, section 4.7.12), compiled.
 
     `name` is the name for clients, `argument` that for the handler. `from_text` turns the text of one occurrence into
-    a JSON value. `convert`, unless it is None, converts a valid JSON value to the type that the handler takes.
+    a JSON value. `convert`, unless it is None, converts a valid JSON value to the type that the handler takes, which is
+    also that of `default`.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Parameter:
     repeatable: bool
     from_text: Callable[[str], Any]
     convert: Convert | None
+    default: Any
 
     @classmethod
     def compile(cls, declared: Mapping[str, Any]) -> "Parameter":
@@ -66,6 +68,7 @@ class Parameter:
             repeatable=repeatable,
             from_text=_FROM_TEXT[single.get("type", "string")],
             convert=converter(schema),
+            default=default_of(schema) if "default" in schema else None,
         )
 
 
@@ -94,7 +97,7 @@ class Parameters:
         self._path = [parameter for parameter in parameters if parameter.location == "path"]
         self._query = {parameter.name: parameter for parameter in parameters if parameter.location == "query"}
         self._header = {p.name.lower().encode(): p for p in parameters if p.location == "header"}
-        self._defaults = {parameter.argument: parameter.schema.get("default") for parameter in parameters}
+        self._defaults = {parameter.argument: parameter.default for parameter in parameters}
         self._converted = [(p.argument, p.convert) for p in parameters if p.convert is not None]
         self._validator = Validator(_object_schema(parameters))
 
@@ -118,11 +121,10 @@ class Parameters:
             errors += [self._error(place, words) for place, words in self._validator.errors(given, MOST_ERRORS + 1)]
         if errors:
             return given, errors
-        arguments = self._defaults | given
         for argument, convert in self._converted:
-            if arguments[argument] is not None:
-                arguments[argument] = convert(arguments[argument])
-        return arguments, errors
+            if argument in given:
+                given[argument] = convert(given[argument])
+        return self._defaults | given, errors
 
     def _read_header(self, headers: Sequence[tuple[bytes, bytes]], given: dict[str, Any]) -> None:
         for name, value in headers:

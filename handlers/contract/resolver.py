@@ -57,6 +57,8 @@ def check_modules(specification: Mapping[str, Any]) -> None:
     that have the name of a folder in `handlers/`.
     """
     declared = [operation for _, _, operation in operations(specification)]
+    if unnamed := [f"{method} {path}" for path, method, one in operations(specification) if not one.get("operationId")]:
+        raise ContractError(f"{listed(unnamed)} must have an operationId, which names its handler")
     if untagged := [operation["operationId"] for operation in declared if not operation.get("tags")]:
         raise ContractError(f"{listed(untagged)} must have a tag, which names the module of its handler")
     tags = {operation["tags"][0] for operation in declared}

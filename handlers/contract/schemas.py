@@ -76,9 +76,14 @@ def _bounds(integer_format: str, schema: Schema) -> dict[str, int]:
 
 
 def _check_parts(schema: Schema) -> None:
-    """Raise ContractError for a combination whose errors or members would be lost."""
-    if schema.keys() & {"allOf", "oneOf"} and (beside := schema.keys() & {"properties", "items", "format"}):
+    """Raise ContractError for a combination whose errors would be lost, or whose members would not be converted."""
+    if schema.keys() & {"allOf", "oneOf"} and (beside := schema.keys() & {"properties", "required", "items", "format"}):
         raise ContractError(f"{sorted(beside)} must be inside the allOf or oneOf, not next to it")
+    for keyword, needed in ("properties", "object"), ("items", "array"):
+        if keyword in schema and schema.get("type") != needed:
+            raise ContractError(f"a schema with '{keyword}' must have the type {needed}")
+    if schema.get("format") in FORMATS and schema.get("type") != "string":
+        raise ContractError(f"a schema with the format '{schema['format']}' must have the type string")
     if schema.get("type") == "array" and not 0 < schema.get("maxItems", 0) <= MOST_ERRORS:
         raise ContractError(f"an array in a request must have a maxItems of at most {MOST_ERRORS:,}")
 
@@ -102,8 +107,10 @@ def _check_oneof(schema: Schema) -> None:
         raise ContractError("oneOf is only supported with a discriminator")
     for branch in schema["oneOf"]:
         values = branch.get("properties", {}).get(name, {}).get("enum", ())
-        if len(values) != 1 or name not in branch.get("required", ()):
-            raise ContractError(f"each schema of a oneOf must require '{name}', with an enum of one value")
+        if branch.get("type") != "object" or len(values) != 1 or name not in branch.get("required", ()):
+            raise ContractError(
+                f"each schema of a oneOf must be an object that requires '{name}', an enum of one value"
+            )
     named = branches(schema).keys()
     if len(named) < len(schema["oneOf"]):
         raise ContractError(f"two schemas of a oneOf have the same value of '{name}'")

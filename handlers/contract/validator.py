@@ -19,7 +19,7 @@ InvalidValue = tuple[Place, str]
 # Draft 4 has no uuid, and jsonschema-rs's own dates include a year 0, which Python and PostgreSQL refuse.
 _CHECKS: dict[str, Callable[[str], bool]] = {name: one.is_valid for name, one in FORMATS.items()}
 # Errors to leave out if there is another error at the same place that implies them, which is the value.
-_IMPLIED_BY = {"enum": "type", "maxLength": "format", "pattern": "minLength"}
+_IMPLIED_BY = {"enum": "type", "oneOf": "type", "maxLength": "format", "pattern": "minLength"}
 
 # Deeper than any schema, and far below Python's recursion limit.
 _LEVELS = 32

@@ -27,8 +27,8 @@ class Job:
     should do what takes a few seconds, and leave the rest to the next run. It fails if a statement takes longer than
     `DATABASE_STATEMENT_TIMEOUT` or 20 seconds, or if the pause between two statements takes longer than 20 seconds.
 
-    Each turn sends a query, which wakes a sleeping database. `name` identifies the lock: it must be unique among jobs
-    and the same in every release.
+    A run holds one of the pool's connections, and each turn sends a query, which wakes a sleeping database. `name`
+    identifies the lock: it must be unique among jobs and the same in every release.
     """
 
     name: str
@@ -47,10 +47,13 @@ def start_jobs(jobs: Iterable[Job], database: Database) -> list[asyncio.Task[Non
 async def _repeat(job: Job, database: Database) -> None:
     """Run the job at each of its turns. After a failure, retry after a pause that doubles up to the interval."""
     retry = _FIRST_RETRY_SECONDS
-    while True:
+    # A job that suppresses its cancellation would otherwise be started again.
+    while not _is_stopping():
         try:
             has_run = await _run_alone(job, database)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if _is_stopping():
+                raise
             pause = min(retry, job.every)
             retry = 2 * pause
             _report(job, error, pause)
@@ -58,6 +61,12 @@ async def _repeat(job: Job, database: Database) -> None:
             pause = job.every if has_run else min(_TAKE_OVER_SECONDS, job.every)
             retry = _FIRST_RETRY_SECONDS
         await asyncio.sleep(pause)
+
+
+def _is_stopping() -> bool:
+    """Return whether this task is cancelled, and not only something that the job has waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _run_alone(job: Job, database: Database) -> bool:
@@ -69,9 +78,9 @@ async def _run_alone(job: Job, database: Database) -> bool:
         return True
 
 
-def _report(job: Job, error: Exception, pause: float) -> None:
+def _report(job: Job, error: BaseException, pause: float) -> None:
     is_away = isinstance(error, Unavailable)
-    # Other messages may quote rows; the traceback in the log leaves those lines out.
+    # Other messages may quote values: of them, the log has a traceback with the first line of each message only.
     reason = error if is_away else type(error).__name__
     _logger.warning(
         "job %s failed and will be retried in %g s: %s",

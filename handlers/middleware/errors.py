@@ -41,6 +41,7 @@ class ErrorMiddleware:
             await self._app(scope, receive, send_noted)
         except Exception as error:
             if has_begun:
+                _log_cut_off(request_state(scope).request_id)
                 raise
             await self._send_error(scope, send, error)
 
@@ -55,6 +56,11 @@ class ErrorMiddleware:
         request_id = request_state(scope).request_id
         _log(error, problem, request_id)
         await send_problem(send, problem, request_id, problem.headers)
+
+
+def _log_cut_off(request_id: str) -> None:
+    extra = {"request_id": request_id}
+    _logger.error("request %s failed after its response had begun; the next record says why", request_id, extra=extra)
 
 
 def _log(error: Exception, problem: Problem, request_id: str) -> None:

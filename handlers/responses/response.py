@@ -45,8 +45,12 @@ class Stream:
     """Content that is sent piece by piece, as an async iterator yields it.
 
     The stream ends when the iterator does, when the client disconnects, or when the service stops. In each case an
-    async generator is closed, so that its `finally` blocks run. A client sees a stream end cleanly unless the iterator
-    raises: then the connection is closed without the last chunk (RFC 9112, section 7.1).
+    async generator is closed, so that its `finally` blocks run; it must not suppress CancelledError. If it raises, the
+    connection is closed without the last chunk (RFC 9112, section 7.1), and the client sees that the content is cut
+    off. An error that a client should get as a problem document must be raised before the handler returns the stream.
+
+    Let the iterator yield at least every 15 seconds: proxies end silent connections, and a client that has sent another
+    request meanwhile is only known to be gone when something is sent to it.
     """
 
     chunks: AsyncIterator[bytes]
@@ -56,12 +60,9 @@ class Stream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the chunks; a HEAD request gets the headers only."""
-        await send({
-            "type": "http.response.start",
-            "status": self.status,
-            "headers": _raw({**self.headers, "Content-Type": self.media_type}),
-        })  # fmt: skip
         try:
+            headers = _raw({**self.headers, "Content-Type": self.media_type})
+            await send({"type": "http.response.start", "status": self.status, "headers": headers})
             if scope["method"] != "HEAD":
                 await self._send_until_ended(scope, receive, send)
         finally:
@@ -75,18 +76,21 @@ class Stream:
             asyncio.create_task(_disconnected(receive)),
             asyncio.create_task(service_state(scope["state"]).stopping.wait()),
         }
+        done: set[asyncio.Task[Any]] = set()
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-        if not sending.cancelled():
+        if sending in done or not sending.cancelled():
             sending.result()
 
     async def _send_chunks(self, send: Send) -> None:
         async for chunk in self.chunks:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            # Without a pause, an iterator that never waits would let nothing else run, its own end included.
+            await asyncio.sleep(0)
 
     async def _close(self) -> None:
         close = getattr(self.chunks, "aclose", None)

@@ -133,7 +133,10 @@ def _standard_input() -> str:
             "`todo-api token ada | todo-api doctor --token`."
         )
     # The server decodes the bytes of an Authorization header in the same way.
-    return sys.stdin.buffer.read(_MOST_BYTES).decode("latin-1")
+    try:
+        return sys.stdin.buffer.read(_MOST_BYTES).decode("latin-1")
+    except OSError as error:
+        raise click.ClickException(f"Standard input cannot be read: {error.strerror}.") from None
 
 
 def _load() -> Settings:

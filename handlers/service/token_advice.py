@@ -151,7 +151,9 @@ def _expected(refused: _Refused) -> str:
 
 def _subject(refused: _Refused) -> str:
     sub = refused.claims["sub"]
-    if isinstance(sub, str) and sub.encode(errors="replace").decode() != sub:
+    if not isinstance(sub, str):
+        words = "must be text"
+    elif sub.encode(errors="replace").decode() != sub:
         words = "must be valid Unicode"
     else:
         ((_, words), *_) = user_ids().errors(sub, most=1)

@@ -179,7 +179,7 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
             "openapi.yaml",
             "schema: {$ref: '#/components/schemas/TaskCreate'}",
             "schema: {oneOf: [{$ref: '#/components/schemas/TaskCreate'}], discriminator: {propertyName: title}}",
-            "POST /api/{user_id}/tasks: each schema of a oneOf must require 'title', with an enum of one value",
+            "each schema of a oneOf must be an object that requires 'title', an enum of one value",
         ),
         (
             "openapi.yaml",
@@ -192,6 +192,30 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
             "completed: {type: boolean, default: false}",
             "completed: {allOf: [{type: string}], format: date}",
             "POST /api/{user_id}/tasks: ['format'] must be inside the allOf or oneOf, not next to it",
+        ),
+        (
+            "openapi.yaml",
+            "completed: {type: boolean, default: false}",
+            "completed: {type: integer, format: date}",
+            "POST /api/{user_id}/tasks: a schema with the format 'date' must have the type string",
+        ),
+        (
+            "openapi.yaml",
+            "completed: {type: boolean, default: false}",
+            "completed: {items: {type: string}, maxItems: 2}",
+            "POST /api/{user_id}/tasks: a schema with 'items' must have the type array",
+        ),
+        (
+            "openapi.yaml",
+            "            enum: [any, all]\n            default: any",
+            "            format: date\n            default: soon",
+            "the default 'soon' is not valid by its own schema",
+        ),
+        (
+            "openapi.yaml",
+            "      operationId: verify_token\n",
+            "",
+            "post /api/auth/verify must have an operationId, which names its handler",
         ),
         (
             "openapi.yaml",

@@ -27,7 +27,7 @@ OPERATION = """
       parameters:
         - name: until
           in: query
-          schema: {type: string, enum: [closed, three, failure, full], default: closed}
+          schema: {type: string, enum: [closed, three, failure, full, busy, cancelled], default: closed}
       responses:
         '200':
           description: The ticks.
@@ -57,6 +57,12 @@ async def _ticks(until):
             await asyncio.sleep(0.05)
             if until == "failure":
                 raise ValueError("no more ticks")
+            while until == "busy":
+                yield b"x" * 100_000
+            if until == "cancelled":
+                future = asyncio.get_running_loop().create_future()
+                future.cancel()
+                await future
             if until == "full":
                 yield b"x" * 1_000_000
                 Path("sent").write_text(str(number))
@@ -129,13 +135,14 @@ def test_a_stream_ends_cleanly_when_the_service_stops(service: Service, tmp_path
 
 
 def test_a_stream_that_fails_is_cut_off_and_logged(service: Service, tmp_path: Path) -> None:
-    with (
-        pytest.raises(httpx.RemoteProtocolError),
-        httpx.stream("GET", service.url + PATH, params={"until": "failure"}, headers=HEADERS) as response,
-    ):
-        response.read()
+    with httpx.stream("GET", service.url + PATH, params={"until": "failure"}, headers=HEADERS) as response:
+        with pytest.raises(httpx.RemoteProtocolError):
+            response.read()
+        request_id = response.headers["X-Request-ID"]
     assert is_closed(tmp_path)
-    assert "ValueError" in service.log.read_text()
+    log = service.log.read_text()
+    assert "ValueError" in log
+    assert f"request {request_id} failed after its response had begun" in log
 
 
 def test_a_client_that_does_not_read_stops_the_iterator_until_it_disconnects(service: Service, tmp_path: Path) -> None:
@@ -153,6 +160,24 @@ def test_head_gets_the_headers_and_starts_no_stream(service: Service) -> None:
         response = client.head(PATH)
         assert (response.status_code, response.headers["Content-Type"]) == (200, "text/event-stream")
         assert client.get("/health/live").status_code == 200
+
+
+def test_an_iterator_that_never_waits_stops_nobody_else_and_ends_with_its_client(
+    service: Service, tmp_path: Path
+) -> None:
+    with httpx.stream("GET", service.url + PATH, params={"until": "busy"}, headers=HEADERS) as response:
+        next(response.iter_bytes())
+        assert httpx.get(f"{service.url}/health/live", timeout=5).status_code == 200
+    assert is_closed(tmp_path)
+    assert httpx.get(f"{service.url}/health/live", timeout=5).status_code == 200
+
+
+def test_a_stream_whose_iterator_is_cancelled_is_cut_off(service: Service) -> None:
+    with (
+        pytest.raises(httpx.RemoteProtocolError),
+        httpx.stream("GET", service.url + PATH, params={"until": "cancelled"}, headers=HEADERS) as response,
+    ):
+        response.read()
 
 
 def test_a_stream_needs_the_users_token(service: Service) -> None:
