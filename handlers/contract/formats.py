@@ -45,7 +45,7 @@ FORMATS = {
     ),
     "date-time": Format(_DATE_TIME, _instant, "a time with a UTC offset, such as 2026-11-24T09:30:00Z (RFC 3339)"),
     "time": _TIME_OF_DAY,
-    # The same for contracts whose linters hold examples of `time` to RFC 3339, which demands seconds and an offset.
+    # The same format under another name, because linters check `time` against RFC 3339: with seconds and an offset.
     "time-of-day": _TIME_OF_DAY,
     "uuid": Format(re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"), UUID, "a UUID"),
 }

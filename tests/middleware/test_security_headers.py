@@ -56,7 +56,7 @@ def test_production_sends_strict_transport_security(production: str, path: str) 
     assert httpx.get(production + path).headers.get_list("Strict-Transport-Security") == ["max-age=31536000"]
 
 
-def test_production_requires_https_even_after_what_is_not_http(production: str) -> None:
+def test_production_requires_https_in_the_response_to_malformed_http_too(production: str) -> None:
     response = send_raw(production, b"NONSENSE\r\n\r\n").lower()
     assert response.count(b"\r\nstrict-transport-security: max-age=31536000\r\n") == 1
 

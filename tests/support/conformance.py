@@ -28,7 +28,7 @@ EVERYWHERE = {"x-content-type-options", "referrer-policy", "content-security-pol
 UNDECLARED = {"connection", "content-length", "content-type", "date", "transfer-encoding", "vary"}
 UNDECLARED |= {"strict-transport-security"}
 UNDECLARED |= {f"access-control-{name}" for name in ("allow-origin", "allow-credentials", "expose-headers")}
-# Such a response need not end, so that its test reads it.
+# A stream may never end, so its test reads it instead of this check.
 STREAM = "text/event-stream"
 Pair = tuple[str, str]
 """An operation's id and a status."""
