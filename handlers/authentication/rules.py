@@ -12,7 +12,7 @@ PUBLIC_KEY_ALGORITHMS = frozenset({"EdDSA", "ES256", "RS256"})
 
 
 def is_for_public_key(header: Mapping[str, Any]) -> bool:
-    """Return whether a token's header names an algorithm of a public key; its `alg` may be any JSON."""
+    """Return whether a token's header names an algorithm of a public key; its `alg` may be any JSON value."""
     return str(header.get("alg")) in PUBLIC_KEY_ALGORITHMS
 
 

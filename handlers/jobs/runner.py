@@ -23,9 +23,10 @@ class Job:
 
     `run` gets a connection inside a transaction, which is committed when `run` returns, and rolled back when it raises
     or the service stops. Two processes never run a job at the same time, but each of them runs it every `every`
-    seconds, and an interrupted run is repeated: a run must be idempotent, and cheap when there is nothing to do. It
-    should do what takes a few seconds, and leave the rest to the next run. It fails if a statement takes longer than
-    `DATABASE_STATEMENT_TIMEOUT` or 20 seconds, or if the pause between two statements takes longer than 20 seconds.
+    seconds, and an interrupted run is repeated. So a run must be idempotent, and cheap when there is nothing to do. It
+    should take a few seconds at most, and leave any remaining work to the next run. A run fails if a statement takes
+    longer than `DATABASE_STATEMENT_TIMEOUT` or 20 seconds, or if it pauses for longer than 20 seconds between two
+    statements.
 
     A run holds one of the pool's connections, and each turn sends a query, which wakes a sleeping database. `name`
     identifies the lock: it must be unique among jobs and the same in every release.
@@ -39,7 +40,8 @@ class Job:
 def start_jobs(jobs: Iterable[Job], database: Database) -> list[asyncio.Task[None]]:
     """Return a task per job, which repeats the job until it is cancelled.
 
-    After cancelling them, wait a moment before closing the database: then their transactions are rolled back at once.
+    After cancelling them, wait a moment before closing the database, so that PostgreSQL rolls their transactions back
+    at once.
     """
     return [asyncio.create_task(_repeat(job, database), name=f"job {job.name}") for job in jobs]
 
@@ -80,7 +82,7 @@ async def _run_alone(job: Job, database: Database) -> bool:
 
 def _report(job: Job, error: BaseException, pause: float) -> None:
     is_away = isinstance(error, Unavailable)
-    # Other messages may quote values: of them, the log has a traceback with the first line of each message only.
+    # The messages of other errors may quote rows. The traceback in the log has only the first line of each message.
     reason = error if is_away else type(error).__name__
     _logger.warning(
         "job %s failed and will be retried in %g s: %s",

@@ -16,16 +16,16 @@ class Cursors:
     """Writes and reads cursors, which are signed with a separate key."""
 
     def __init__(self, secret: str) -> None:
-        """The key is derived from `secret`, which must be the same in all processes of a service."""
+        """Derive the key from `secret`, which must be the same in all processes of a service."""
         self._key = sha256(b"cursor:" + secret.encode()).digest()
 
     def encode(self, position: Position, query: list[object]) -> str:
-        """Return a position as a cursor. `query` is what the next request must have in common with this one."""
+        """Return a position as a cursor. The next request must have the same `query`."""
         payload = orjson.dumps(list(position))
         return _to_text(self._mac(payload, query) + payload)
 
     def decode(self, cursor: str, query: list[object]) -> Position | None:
-        """Return the position of a cursor, or None for one that was not made by `encode` for the same query."""
+        """Return the position of a cursor, or None unless `encode` made it for the same query."""
         try:
             decoded = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         except ValueError:

@@ -38,7 +38,7 @@ class Problem(Exception):
     """An error as the client sees it.
 
     `status` is one of the contract's, `detail` is for people, `extensions` are members in addition to RFC 9457's own.
-    What only the operator may know is in `log_message` and in `log_fields`; a problem without them is not logged.
+    `log_message` and `log_fields` are for the operator only; a problem without them is not logged.
     """
 
     log_message: str | None = None

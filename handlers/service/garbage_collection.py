@@ -1,4 +1,4 @@
-"""Garbage collection, avoided where it takes long and finds little: during imports, and among what they leave."""
+"""Garbage collection, avoided where it takes long and finds little: during imports, and among imported objects."""
 
 import gc
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Uvicorn's HTTP/1.1 protocol, stricter and more lenient where RFC 9110 and RFC 9112 are.
+"""Uvicorn's HTTP/1.1 protocol, adapted to RFC 9110 and RFC 9112: stricter in some points, more lenient in others.
 
 For an empty request, uvicorn's other implementation, on h11, takes 84 µs, and this one takes 26. The docstring of an
 override says what it prevents, and which test fails without it.
@@ -19,7 +19,7 @@ _ARRIVAL_SECONDS = 0.2
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Limits and checks a request's head, ignores Upgrade, and sends problem documents for what is not a request."""
+    """Limits and checks a request's head, ignores Upgrade, and rejects invalid HTTP with a problem document."""
 
     _head_size = 0
     _in_head = False
@@ -28,7 +28,7 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse the data.
 
-        Prevents heads of unlimited size, and bytes after an Upgrade from being read as another request:
+        Limits the size of heads, and prevents bytes after an Upgrade from being read as another request:
         `tests/contract/test_hostile_corpus.py`, cases of `framing`.
         """
         if self._refusal is not None:
@@ -68,7 +68,7 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_header(name, value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
-        """Start the request, unless it asks to upgrade: then it is parsed again. Raises HeadError.
+        """Start the request, or have it parsed again if it asks to upgrade. Raises HeadError.
 
         Rejects requests that RFC 9112 lets a server reject: `tests/contract/test_hostile_corpus.py`, cases of `framing`
         and `targets`.
@@ -82,8 +82,8 @@ class HttpProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Pass on a part of the body.
 
-        Prevents a body from counting as a head that is too large: `tests/contract/test_hostile_corpus.py`, cases of
-        `bodies`.
+        Prevents the bytes of a body from counting towards the limit for a head:
+        `tests/contract/test_hostile_corpus.py`, cases of `bodies`.
         """
         self._head_size = 0
         super().on_body(body)
@@ -144,8 +144,9 @@ class HttpProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Send a 400 and close the connection: the application never sees the request.
 
-        `msg` is the end of a sentence about the head. Prevents a plain text response without a request id and security
-        headers: `tests/contract/test_hostile_corpus.py` and `tests/middleware/test_security_headers.py`.
+        `msg` is the end of a sentence about the head. Prevents uvicorn's plain-text response, which has no request id
+        and no security headers: `tests/contract/test_hostile_corpus.py` and
+        `tests/middleware/test_security_headers.py`.
         """
         request_id = token_hex(16)
         content = invalid_input([{"in": "header", "detail": msg}]).document(request_id)

@@ -66,7 +66,7 @@ def _shape(refused: _Refused) -> str:
     if token.lower().startswith("bearer "):
         return "It begins with the word Bearer: pass only the token."
     if re.search(r"\s", token):
-        return "There is a blank or a line break in it."
+        return "It contains a blank or a line break."
     if token[0] in "\"'`":
         return "It is in quotes: pass it without them."
     if parts == 5:
@@ -98,7 +98,7 @@ def _algorithm(refused: _Refused) -> str:
 
 def _signature(refused: _Refused) -> str:
     if refused.header["alg"] != refused.rules.algorithm:
-        return "The key of JWKS_URL that its kid names did not sign it: does another app use the same key id?"
+        return "It was not signed by the key of JWKS_URL that its kid names: does another app use the same key id?"
     return (
         "The frontend must sign with this server's BETTER_AUTH_SECRET, as raw text: check it for a line break at its "
         "end, quotes or Base64."

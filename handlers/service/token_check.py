@@ -36,7 +36,7 @@ def check_token(given: str, settings: Settings) -> Verdict:
     status, words = _verdict(token, settings)
     if token == given.removesuffix("\n").removesuffix("\r"):
         return status, words
-    around = "There is a blank or a line break before or after it, which some clients do not send: remove that."
+    around = "Remove the blanks and line breaks around the token: some clients do not send them."
     return "advice" if status == "ok" else status, f"{words} {around}"
 
 

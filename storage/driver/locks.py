@@ -1,6 +1,7 @@
-"""Locks on names, held by a transaction: the server releases them when it ends, whatever became of its client.
+"""Locks on names, held by a transaction.
 
-A lock held by a session would outlive its owner behind a connection pooler in transaction mode.
+The server releases them when the transaction ends, even if the client has disappeared. A lock held by a
+session would outlive its owner behind a connection pooler in transaction mode.
 """
 
 from zlib import crc32
@@ -9,7 +10,7 @@ from storage.driver.connection import Connection
 
 # PostgreSQL keeps locks with two keys apart from those with one, such as that of the migrations.
 _FIRST_KEY = 7_261_042
-# A client that was cut off without closing its connection would otherwise keep the lock for hours, as TCP does.
+# Without this limit, a client that is cut off silently would keep the lock until TCP gives up, hours later.
 _LONGEST = "20s"
 _TRY = """
     SELECT pg_try_advisory_xact_lock(%s::integer, %s::integer),

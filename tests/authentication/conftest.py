@@ -1,4 +1,4 @@
-"""What tests of public keys share."""
+"""The fixture that tests of public keys share."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Tokens of Better Auth's jwt() plugin: which are valid, with which of the keys at JWKS_URL, and which never are."""
+"""Tokens of Better Auth's jwt() plugin: which ones are valid, and which key at JWKS_URL verifies them."""
 
 import json
 import time
@@ -68,7 +68,7 @@ def test_a_token_of_the_real_plugin_names_its_user(early: Api, algorithm: str) -
 
 
 @KEYS
-def test_the_key_is_the_one_that_the_token_names(api: Api, key: SigningKey) -> None:
+def test_a_token_is_verified_with_the_key_that_it_names(api: Api, key: SigningKey) -> None:
     other = signing_key(f"other {key.algorithm}", key.algorithm)
     api.publish(key, other)
     assert (api.status(key), api.status(other)) == (200, 200)
@@ -78,7 +78,7 @@ def test_the_key_is_the_one_that_the_token_names(api: Api, key: SigningKey) -> N
     assert api.verify(jwt.encode(claims, key.private, algorithm=key.algorithm)).status_code == 401
 
 
-def test_times_and_subject_are_as_in_any_other_token(api: Api) -> None:
+def test_times_and_subject_follow_the_rules_for_all_tokens(api: Api) -> None:
     now = int(time.time())
     assert api.verify(ED.sign(ADA, api.host.origin, exp=now - 1)).json()["detail"] == "The token has expired."
     assert api.verify(ED.sign(ADA, api.host.origin, nbf=now + 60)).json()["detail"] == "The token is not valid yet."

@@ -62,7 +62,7 @@ def test_the_keys_are_fetched_before_the_first_request(shared: Api) -> None:
     assert shared.host.fetches == 2
 
 
-def test_an_unknown_key_is_fetched_for_once_a_minute(api: Api) -> None:
+def test_unknown_keys_cause_at_most_one_fetch_a_minute(api: Api) -> None:
     new = signing_key(uuid4().hex)
     before = api.host.fetches
     for number in range(20):

@@ -56,7 +56,9 @@ def last_released(folder: Path) -> Path:
     for file in files:
         if version_of(file) != file.stem:
             mismatch = f"tests/contracts/{file.name} says that it is version {version_of(file)}."
-            raise VersionError(f"{mismatch}\nReleased contracts are never edited: restore it, and change openapi.yaml.")
+            raise VersionError(
+                f"{mismatch}\nReleased contracts are never edited: restore the file, and change openapi.yaml instead."
+            )
     return max(files, key=lambda file: numbers(file.stem))
 
 

@@ -132,7 +132,7 @@ def test_every_member_is_converted_by_its_schema(url: str) -> None:
     )
 
 
-def test_null_and_absent_members_stay_as_they_are(url: str) -> None:
+def test_null_stays_null_and_absent_members_stay_absent(url: str) -> None:
     assert post(url, {"starts_at": None, "steps": []}).json()["python"] == "{'starts_at': None, 'steps': []}"
 
 

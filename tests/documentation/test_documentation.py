@@ -138,7 +138,7 @@ def literals_of(package: str) -> Iterator[str]:
                 yield str(node.value)
 
 
-def test_it_names_every_room_of_the_house_and_no_other() -> None:
+def test_it_names_every_folder_of_the_code_and_no_other() -> None:
     house = re.findall(r"^( *)([\w./]+) {2,}", section("The code").split("```")[1], flags=re.MULTILINE)
     named, parent = set(), ""
     for indent, name in house:

@@ -153,7 +153,7 @@ def is_possible(section: Section) -> bool:
 
 
 @pytest.mark.parametrize("section", TYPED, ids=lambda section: section.title)
-def test_what_a_section_says_to_type_works_and_prints_what_it_shows(
+def test_the_commands_of_a_section_work_and_print_the_output_shown(
     typed: dict[str, Future[subprocess.CompletedProcess[str]]], section: Section
 ) -> None:
     if not is_possible(section):
@@ -172,7 +172,7 @@ def test_the_command_that_the_server_prints_works(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.title)
-def test_whatever_is_not_run_here_is_tested_elsewhere(section: Section) -> None:
+def test_a_block_that_is_not_run_here_is_tested_elsewhere(section: Section) -> None:
     for block in section.blocks:
         if block.language in CODE | OUTPUT and not block.script and block.note != "keeps running":
             assert block.note.startswith("tested by "), f"neither run nor compared:\n{block.text}"
@@ -180,6 +180,6 @@ def test_whatever_is_not_run_here_is_tested_elsewhere(section: Section) -> None:
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.title)
-def test_only_what_is_run_here_shows_its_output(section: Section) -> None:
+def test_only_a_block_that_is_run_here_shows_its_output(section: Section) -> None:
     for block in section.blocks:
         assert block.output is None or (block.language == "sh" and block.script), f"not compared:\n{block.output}"

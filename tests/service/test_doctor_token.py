@@ -93,7 +93,7 @@ SHAPES: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "an encrypted one": ("eyJhbGciOiJkaXIifQ..aXY.Y3Q.dGFn", ("5 parts instead of 3", "encrypted token (JWE)")),
     "with its scheme": (f"Bearer {mint('ada')}", ("begins with the word Bearer",)),
     "in quotes": (f'"{mint("ada")}"', ("in quotes",)),
-    "wrapped": (mint("ada").replace(".", ".\n"), ("a blank or a line break in it",)),
+    "wrapped": (mint("ada").replace(".", ".\n"), ("It contains a blank or a line break.",)),
     "padded": (f"{mint('ada')}=", ("padding (=)", "RFC 7515")),
     "not Base64url": ("a!c.def.ghi", ("Base64url", "copied completely")),
     "not an object": (sign("[]"), ("Base64url", "copied completely")),
@@ -120,7 +120,7 @@ def test_empty_input_is_a_fault_that_says_what_to_do(tmp_path: Path, given: byte
 def test_blanks_and_line_breaks_around_a_valid_token_are_advice(tmp_path: Path, around: bytes) -> None:
     said = said_of(around % mint("ada").encode(), tmp_path)
     assert said.startswith('advice Valid for the user "ada" until ')
-    assert "There is a blank or a line break before or after it" in said
+    assert "Remove the blanks and line breaks around the token" in said
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
@@ -161,7 +161,7 @@ def test_a_token_that_is_not_valid_yet_is_reported_with_its_time_and_this_machin
     assert said.startswith(f"fault The token is not valid yet. Its {claim} is {written(later)}, and it is now ")
 
 
-def test_times_too_large_to_write_are_shown_as_they_are(tmp_path: Path) -> None:
+def test_times_too_large_for_a_date_are_shown_as_numbers(tmp_path: Path) -> None:
     later = (int(time.time()) + 3600) * 1000
     assert f"Its iat is {later}, and it is now " in said_of(claiming(iat=later), tmp_path)
 
@@ -233,7 +233,7 @@ def test_a_token_of_the_jwt_plugin_is_checked_with_its_keys(tmp_path: Path) -> N
             sign("{}", '{"alg":"RS512"}')
         )
         forged = key.sign("ada", host.origin).rpartition(".")[0] + f".{base64url(b'x' * 64)}"
-        assert "did not sign it" in said(forged)
+        assert "It was not signed by the key" in said(forged)
         assert f'this server expects "{host.origin}" (the origin of JWKS_URL)' in said(
             key.sign("ada", "http://a.example")
         )

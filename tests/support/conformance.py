@@ -24,7 +24,7 @@ OPERATIONS: dict[tuple[str, str], Any] = {
 """Each operation with its references resolved, by method and path template."""
 # The headers that the contract's description promises for every response, in addition to the declared ones.
 EVERYWHERE = {"x-content-type-options", "referrer-policy", "content-security-policy"}
-# Headers of HTTP and of the Fetch standard, and the one that only production sends.
+# Headers of HTTP and of the Fetch standard, and the header that only production sends.
 UNDECLARED = {"connection", "content-length", "content-type", "date", "transfer-encoding", "vary"}
 UNDECLARED |= {"strict-transport-security"}
 UNDECLARED |= {f"access-control-{name}" for name in ("allow-origin", "allow-credentials", "expose-headers")}
