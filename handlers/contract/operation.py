@@ -43,8 +43,7 @@ class Operation:
         self.route: str = operation.path
         self._handler = handler
         self._authenticate = authenticate if needs_token(operation) else None
-        # Connexion adds the path's parameters to the operation's each time that it reads the operation.
-        self._parameters = Parameters({(p["in"], p["name"]): p for p in operation.parameters}.values())
+        self._parameters = Parameters(operation.parameters)
         self._body = RequestBody(operation.request_body, body_limit) if operation.request_body else None
         self._owned = "user_id" in self._parameters.arguments
         taken = set(inspect.signature(handler).parameters)
