@@ -172,6 +172,7 @@ def test_times_too_large_for_a_date_are_shown_as_numbers(tmp_path: Path) -> None
         ({"exp": None}, ("The token has no exp. ", 'setExpirationTime("15m")')),
         ({"sub": None}, ("The token has no sub. ", "setSubject(id)", "Better Auth")),
         ({"sub": 42}, ("The token's sub is not a user id. It is 42, and must be text.",)),
+        ({"sub": ["\ud800"]}, ("The token's sub is not a user id. ", r'["\ud800"]', "must be text")),
         ({"sub": "a/b"}, ("The token's sub is not a user id. ", '"a/b"', "without a slash")),
         ({"sub": "\ud800"}, ("The token's sub is not a user id. ", r'"\ud800"', "Unicode")),
         ({"exp": "soon"}, ("The token's exp is not a number of seconds since 1970. ", 'It is "soon"')),
@@ -271,3 +272,10 @@ def test_standard_input_that_is_closed_is_empty(tmp_path: Path) -> None:
     done = subprocess.run(shell, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "")
     assert "Standard input has no token: " in done.stdout
+
+
+def test_standard_input_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
+    shell = ["sh", "-c", 'exec "$@" 0>/dev/null', "sh", *command("doctor", "--token")]
+    done = subprocess.run(shell, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Error: Standard input cannot be read: Bad file descriptor.\n"

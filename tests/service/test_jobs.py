@@ -77,6 +77,28 @@ async def work(connection):
 JOB = Job("noted", 60, run)
 """
 
+WAITS_FOR_SOMETHING_CANCELLED = """
+async def work(connection):
+    if Path("journal").read_text().count("begin") == 1:
+        future = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+
+
+JOB = Job("noted", 60, run)
+"""
+SUPPRESSES_CANCELLATION = """
+async def run(connection):
+    note("begin")
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        note("end")
+
+
+JOB = Job("noted", 0.1, run)
+"""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -237,6 +259,24 @@ def test_a_failure_is_logged_and_retried_after_a_pause_that_doubles(postgres: st
     assert "WARNING:  job noted failed and will be retried in 0.4 s: terminating connection" in log
     assert "WARNING:  job noted failed and will be retried in 0.8 s: canceling statement due to statement" in log
     assert log.count("Traceback") == 1
+
+
+def test_a_job_that_waited_for_something_cancelled_has_failed_and_is_retried(postgres: str, tmp_path: Path) -> None:
+    copy = Copy(tmp_path, new_database(postgres), WAITS_FOR_SOMETHING_CANCELLED)
+    with start(tmp_path, **copy.settings()) as service:
+        copy.wait(lambda steps: ends(steps) == 1)
+        assert "WARNING:  job noted failed and will be retried in 1 s: CancelledError" in service.log.read_text()
+    assert copy.halves() == (1, 1)
+
+
+def test_a_job_that_suppresses_its_cancellation_is_not_started_again(postgres: str, tmp_path: Path) -> None:
+    copy = Copy(tmp_path, new_database(postgres), SUPPRESSES_CANCELLATION)
+    with start(tmp_path, **copy.settings()) as service:
+        copy.wait(lambda steps: len(steps) == 1)
+        started = time.monotonic()
+        assert service.stop() in (0, -signal.SIGTERM)
+        assert time.monotonic() - started < 5
+    assert [step.name for step in copy.steps()] == ["begin", "end"]
 
 
 def test_a_service_that_stops_cancels_its_job_and_rolls_back_its_writes(postgres: str, tmp_path: Path) -> None:
