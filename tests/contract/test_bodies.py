@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.support.client import mint
-from tests.support.copies import change, copy_project
+from tests.support.copies import add_operation, change, copy_project
 from tests.support.server import serve
 
 OPERATION = """
@@ -58,8 +58,6 @@ OPERATION = """
           content:
             application/json:
               schema: {type: object}
-
-  /health:
 """
 SCHEMAS = """
   schemas:
@@ -103,9 +101,8 @@ def url(database: str, server: str, tmp_path_factory: pytest.TempPathFactory) ->
     assert server, "it has migrated the database"
     directory: Path = tmp_path_factory.mktemp("bodies")
     copy_project(directory)
-    change(directory / "openapi.yaml", "\n  /health:\n", OPERATION)
+    add_operation(directory, OPERATION, "plans", HANDLER)
     change(directory / "openapi.yaml", "\n  schemas:\n", SCHEMAS)
-    (directory / "handlers" / "plans.py").write_text(HANDLER)
     with serve(directory, DATABASE_URL=database, PYTHONPATH=str(directory)) as url:
         yield f"{url}/api/ada/plans"
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.support.client import mint
-from tests.support.copies import change, copy_project
+from tests.support.copies import add_operation, copy_project
 from tests.support.server import Service, start
 
 OPERATION = """
@@ -35,8 +35,6 @@ OPERATION = """
           content:
             text/event-stream:
               schema: {type: string}
-
-  /health:
 """
 HANDLER = """
 import asyncio
@@ -78,8 +76,7 @@ def service(tmp_path: Path, database: str, server: str) -> Iterator[Service]:
     """Yield a service that has an operation which streams."""
     assert server, "it has migrated the database"
     copy_project(tmp_path)
-    change(tmp_path / "openapi.yaml", "\n  /health:\n", OPERATION)
-    (tmp_path / "handlers" / "ticks.py").write_text(HANDLER)
+    add_operation(tmp_path, OPERATION, "ticks", HANDLER)
     with start(tmp_path, DATABASE_URL=database, PYTHONPATH=str(tmp_path)) as service:
         yield service
 

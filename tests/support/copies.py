@@ -18,3 +18,9 @@ def change(file: Path, old: str, new: str) -> None:
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new, 1))
+
+
+def add_operation(directory: Path, path_item: str, tag: str, module: str) -> None:
+    """Add a path to a copy's contract, in YAML with an indentation of two, and the module of its tag to `handlers/`."""
+    change(directory / "openapi.yaml", "\n  /health:\n", f"{path_item}\n  /health:\n")
+    (directory / "handlers" / f"{tag}.py").write_text(module)
