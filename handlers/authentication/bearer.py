@@ -10,7 +10,7 @@ from handlers.authentication.claims import check_expiry, principal_of
 from handlers.authentication.principal import Principal
 from handlers.authentication.refusals import ERRORS, refusal_of
 from handlers.authentication.rules import Rules, is_for_public_key
-from handlers.responses.problems import invalid_input, unauthorized
+from handlers.responses.problems import Problem, invalid_input
 
 FindKey = Callable[[str], Awaitable[jwt.PyJWK | None]]
 """Returns the public key with a `kid`, bound to its algorithm, or None."""
@@ -51,7 +51,7 @@ class BearerSecurity:
             )
         scheme, _, token = given[0].decode("latin-1").partition(" ") if given else ("", "", "")
         if scheme.lower() != "bearer":
-            raise unauthorized("A bearer token is required.")
+            raise Problem(401, "A bearer token is required.", headers={"WWW-Authenticate": "Bearer"})
         return self.verify(token.strip(" "))
 
     def verify(self, token: str) -> Principal | Awaitable[Principal]:

@@ -3,7 +3,7 @@
 import jwt
 from jwt.exceptions import InvalidJTIError, InvalidSubjectError
 
-from handlers.responses.problems import Problem, unauthorized
+from handlers.responses.problems import Problem
 
 # PyJWT and the conversion of claims may raise any of these for a bad token.
 ERRORS = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
@@ -33,7 +33,8 @@ class TokenRefused(Problem):
         self.log_message = f"{self.reason}: {self.explanation}"
         self.log_fields = {"reason": self.reason, "claim": claim}
         detail: str = self.explanation if error in _SHOWN_TO_CLIENTS else _NOT_VALID
-        super().__init__(401, detail, headers=unauthorized(detail, error="invalid_token").headers)
+        challenge = f'Bearer error="invalid_token", error_description="{detail}"'
+        super().__init__(401, detail, headers={"WWW-Authenticate": challenge})
 
 
 def refusal_of(error: Exception) -> TokenRefused:

@@ -80,7 +80,7 @@ class Operation:
             raise Problem(503, "The server is shutting down.", headers=RETRY_AFTER) from None
 
     async def _arguments(self, scope: Scope, receive: Receive) -> dict[str, Any]:
-        arguments, errors = self._parameters.read(scope, scope["path_params"])
+        arguments, errors = self._parameters.read(scope)
         if self._body is not None:
             arguments["body"], body_errors = await self._body.read(scope, receive)
             errors += body_errors

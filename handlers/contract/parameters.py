@@ -106,12 +106,12 @@ class Parameters:
         """The names of the handler's arguments for the parameters."""
         return set(self._by_argument)
 
-    def read(self, scope: Scope, path_parameters: Mapping[str, str]) -> tuple[dict[str, Any], list[InputError]]:
+    def read(self, scope: Scope) -> tuple[dict[str, Any], list[InputError]]:
         """Return the handler's arguments, with defaults filled in, and all errors.
 
-        If there are errors, do not use the arguments.
+        The scope's `path_params` are those of the path. If there are errors, do not use the arguments.
         """
-        given: dict[str, Any] = {p.argument: p.from_text(path_parameters[p.name]) for p in self._path}
+        given: dict[str, Any] = {p.argument: p.from_text(scope["path_params"][p.name]) for p in self._path}
         errors: list[InputError] = []
         if self._header:
             self._read_header(scope["headers"], given)

@@ -56,15 +56,15 @@ def check_modules(specification: Mapping[str, Any]) -> None:
     Raises a ContractError that names operations without a tag, tags without a module, modules without a tag, and tags
     that have the name of a folder in `handlers/`.
     """
-    declared = [operation for _, _, operation in operations(specification)]
-    if unnamed := [f"{method} {path}" for path, method, one in operations(specification) if not one.get("operationId")]:
+    found = list(operations(specification))
+    if unnamed := [f"{method} {path}" for path, method, operation in found if not operation.get("operationId")]:
         raise ContractError(f"{listed(unnamed)} must have an operationId, which names its handler")
-    if untagged := [operation["operationId"] for operation in declared if not operation.get("tags")]:
+    if untagged := [operation["operationId"] for _, _, operation in found if not operation.get("tags")]:
         raise ContractError(f"{listed(untagged)} must have a tag, which names the module of its handler")
-    tags = {operation["tags"][0] for operation in declared}
-    found = {module.name: module.ispkg for module in pkgutil.iter_modules(handlers.__path__)}
-    modules = {name for name, is_package in found.items() if not is_package and not name.startswith("_")}
-    if rooms := tags & found.keys() - modules:
+    tags = {operation["tags"][0] for _, _, operation in found}
+    names = {module.name: module.ispkg for module in pkgutil.iter_modules(handlers.__path__)}
+    modules = {name for name, is_package in names.items() if not is_package and not name.startswith("_")}
+    if rooms := tags & names.keys() - modules:
         raise ContractError(f"a tag must not have the name of a folder in handlers/: {listed(rooms)}")
     if missing := tags - modules:
         raise ContractError(f"the contract has the tag {listed(missing)}, but handlers/ has no module of that name")

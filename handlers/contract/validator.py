@@ -20,7 +20,6 @@ InvalidValue = tuple[Place, str]
 _CHECKS: dict[str, Callable[[str], bool]] = {name: one.is_valid for name, one in FORMATS.items()}
 # Errors to leave out if there is another error at the same place that implies them, which is the value.
 _IMPLIED_BY = {"enum": "type", "oneOf": "type", "maxLength": "format", "pattern": "minLength"}
-
 # Deeper than any schema, and far below Python's recursion limit.
 _LEVELS = 32
 

@@ -80,15 +80,6 @@ def invalid_input(errors: Sequence[InputError]) -> Problem:
     return Problem(400, detail, extensions={"errors": errors[:MOST_ERRORS]})
 
 
-def unauthorized(detail: str, *, error: str | None = None) -> Problem:
-    """Return a 401.
-
-    `error` is RFC 6750's code (section 3.1), for a request that had a token; `detail` must not contain quotes.
-    """
-    challenge = "Bearer" if error is None else f'Bearer error="{error}", error_description="{detail}"'
-    return Problem(401, detail, headers={"WWW-Authenticate": challenge})
-
-
 async def send_problem(send: Send, problem: Problem, request_id: str, headers: Mapping[str, str]) -> None:
     """Send a problem document with these headers.
 

@@ -1,5 +1,6 @@
 """The rules for tokens that follow from the settings and from the contract."""
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from handlers.authentication.rules import Rules
@@ -21,6 +22,7 @@ def rules_of(settings: Settings) -> Rules:
     )
 
 
+@cache
 def user_ids() -> "Validator":
     """Return the validator of the contract's user ids. It loads the contract, which most commands do not need."""
     from handlers.contract.document import CONTRACT_FILE, Contract
