@@ -9,8 +9,7 @@ from storage.driver.database import Database
 
 async def list_tags(database: Database, user_id: str, if_none_match: str | None) -> Response:
     """Return the tags in use, or 304."""
-    async with database.connection() as connection:
-        if not_modified := await list_not_modified(connection, user_id, if_none_match):
-            return not_modified
-        revision, found = await tags.list_tags(connection, user_id)
+    if not_modified := await list_not_modified(database.pipeline, user_id, if_none_match):
+        return not_modified
+    revision, found = await tags.list_tags(database.pipeline, user_id)
     return JSON([tag_resource(tag) for tag in found], headers=list_headers(revision))

@@ -38,26 +38,23 @@ async def list_tasks(
     sort = task_pages.Sort(sort_by, sort_direction == "desc")
     query = [user_id, filters, *sort]
     start = _start(offset, cursor, query, cursors)
-    async with database.connection() as connection:
-        if not_modified := await list_not_modified(connection, user_id, if_none_match):
-            return not_modified
-        page = await task_pages.list_tasks(connection, user_id, filters, sort, limit=limit, start=start)
+    if not_modified := await list_not_modified(database.pipeline, user_id, if_none_match):
+        return not_modified
+    page = await task_pages.list_tasks(database.pipeline, user_id, filters, sort, limit=limit, start=start)
     next_cursor = cursors.encode(page.next, query) if page.next else None
     return JSON(page_resource(page, limit, start, next_cursor), headers=list_headers(page.revision))
 
 
 async def create_task(database: Database, user_id: str, body: dict[str, Any]) -> Response:
     """Create a task, and return it with its path."""
-    async with database.connection() as connection:
-        task = await tasks.create_task(connection, user_id, new_values(body))
+    task = await tasks.create_task(database.pipeline, user_id, new_values(body))
     location = f"/api/{quote(user_id, safe='')}/tasks/{task.id}"
     return JSON(task_resource(task), 201, {"Location": location, **resource_headers(task.revision)})
 
 
 async def get_task(database: Database, user_id: str, task_id: UUID, if_none_match: str | None) -> Response:
     """Return the task, or 304."""
-    async with database.connection() as connection:
-        task = await tasks.get_task(connection, user_id, task_id)
+    task = await tasks.get_task(database.pipeline, user_id, task_id)
     headers = resource_headers(task.revision)
     if if_none_match is not None and is_listed(str(task.revision), if_none_match):
         return NoContent(304, headers)
@@ -68,15 +65,15 @@ async def update_task(
     database: Database, user_id: str, task_id: UUID, body: dict[str, Any], if_match: str | None
 ) -> Response:
     """Apply the merge patch, and return the task."""
-    async with database.connection() as connection:
-        task = await tasks.update_task(connection, user_id, task_id, changed_values(body), required_revisions(if_match))
+    task = await tasks.update_task(
+        database.pipeline, user_id, task_id, changed_values(body), required_revisions(if_match)
+    )
     return JSON(task_resource(task), headers=resource_headers(task.revision))
 
 
 async def delete_task(database: Database, user_id: str, task_id: UUID, if_match: str | None) -> Response:
     """Delete the task, and return no content."""
-    async with database.connection() as connection:
-        await tasks.delete_task(connection, user_id, task_id, required_revisions(if_match))
+    await tasks.delete_task(database.pipeline, user_id, task_id, required_revisions(if_match))
     return NoContent()
 
 

@@ -9,8 +9,7 @@ from typing import Any
 from sqlalchemy import CTE, BigInteger, ColumnElement, DateTime, Text, bindparam, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from storage.driver.connection import Connection
-from storage.driver.query import Query
+from storage.driver.query import Connection, Query
 from storage.schema import accounts
 
 owner = bindparam("user_id", type_=Text)

@@ -6,8 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, Text, cast, collate, func, literal_column, select, true
 
 from storage import accounts
-from storage.driver.connection import Connection
-from storage.driver.query import Query
+from storage.driver.query import Connection, Query
 from storage.schema import is_live, tasks
 
 MAX_TAGS = 10_000

@@ -34,8 +34,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
 from storage import accounts
-from storage.driver.connection import Connection
-from storage.driver.query import Query
+from storage.driver.query import Connection, Query
 from storage.schema import is_live, searched_text, tasks
 from storage.tasks import Task, columns
 
@@ -171,7 +170,7 @@ def _query(filters: frozenset[str], sort: Sort, *, after_position: bool) -> Quer
     rows = select(head.c.revision, head.c.total, cast(page.c.sort_key, Text), *shown)
     rows = _ordered(rows.select_from(head.outerjoin(page, true())), page.c.sort_key, page.c.id, sort)
     # Whether the index helps depends on the search term: a plan shared by all terms takes seconds for some.
-    return Query(rows, prepare=False if "search" in filters else None)
+    return Query(rows, prepare="search" not in filters)
 
 
 def compile_order(sort: Sort) -> None:

@@ -29,8 +29,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from uuid6 import uuid7
 
 from storage import accounts
-from storage.driver.connection import Connection, Row
-from storage.driver.query import Query
+from storage.driver.query import Connection, Query, Row
 from storage.errors import NotFound, PreconditionFailed
 from storage.schema import is_live, tasks
 

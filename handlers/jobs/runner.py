@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
-from storage.driver.connection import Connection
+from storage.driver.connection import ExclusiveConnection
 from storage.driver.database import Database
 from storage.driver.locks import try_lock
 from storage.errors import Unavailable
@@ -34,7 +34,7 @@ class Job:
 
     name: str
     every: float
-    run: Callable[[Connection], Awaitable[None]]
+    run: Callable[[ExclusiveConnection], Awaitable[None]]
 
 
 def start_jobs(jobs: Iterable[Job], database: Database) -> list[asyncio.Task[None]]:
@@ -73,7 +73,7 @@ def _is_stopping() -> bool:
 
 async def _run_alone(job: Job, database: Database) -> bool:
     """Run the job, unless another process is running it; return whether it ran. Raises what the job raises."""
-    async with database.connection() as connection, connection.transaction():
+    async with database.transaction() as connection:
         if not await try_lock(connection, job.name):
             return False
         await job.run(connection)

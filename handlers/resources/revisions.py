@@ -3,7 +3,7 @@
 from handlers.responses.entity_tags import is_listed, strong, weak
 from handlers.responses.response import Headers, NoContent
 from storage import accounts
-from storage.driver.connection import Connection
+from storage.driver.query import Connection
 
 PRIVATE: Headers = {"Cache-Control": "private, no-cache"}
 """The headers of every response about a user: only that user may see it, and it is revalidated before each use."""

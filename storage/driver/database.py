@@ -1,15 +1,23 @@
-"""The database: a pool of connections, and a check whether PostgreSQL responds."""
+"""The database: what runs statements and transactions, and a check whether PostgreSQL responds."""
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
+from sqlalchemy import text
 
-from storage.driver.connection import Connection
-from storage.driver.pool import Pool
+from storage.driver.connection import ExclusiveConnection
+from storage.driver.pipeline import Pipeline
+from storage.driver.pool import AWAY, Pool, first_line
+from storage.driver.query import Query
 from storage.errors import Unavailable
+
+_REVISION = Query(text("SELECT version_num FROM alembic_version"))
+_NO_REVISION = (UndefinedTable, UndefinedColumn, InsufficientPrivilege)
 
 
 class Ping(NamedTuple):
@@ -26,7 +34,7 @@ _DOWN = Ping(up=False, revision=None)
 
 
 class Database:
-    """A pool of connections, and a separate connection that checks whether the database responds."""
+    """A pipeline for single statements, exclusive connections for transactions, and a check that shares neither."""
 
     def __init__(
         self,
@@ -39,14 +47,12 @@ class Database:
         prepared_statements: bool,
     ) -> None:
         """Connect to nothing until `open` is called. Timeouts are in seconds."""
-        options: dict[str, Any] = {
-            "timeout": pool_timeout,
-            "statement_timeout": statement_timeout,
-            "prepared_statements": prepared_statements,
-        }
-        self._pool = Pool(url, min_size=min_size, max_size=max_size, **options)
+        timeouts = {"timeout": pool_timeout, "statement_timeout": statement_timeout}
+        self._pool = Pool(url, min_size=min_size, max_size=max_size, **timeouts)
         # Separate, because a pool without a free connection does not mean that the database is down.
-        self._ping_pool = Pool(url, min_size=0, max_size=1, **options)
+        self._ping_pool = Pool(url, min_size=0, max_size=1, **timeouts)
+        self.pipeline = Pipeline(self._pool, prepares=prepared_statements)
+        self._ping_pipeline = Pipeline(self._ping_pool, prepares=prepared_statements)
         self._ping: asyncio.Task[Ping] | None = None
 
     async def open(self) -> None:
@@ -55,22 +61,31 @@ class Database:
         await self._ping_pool.open()
 
     async def close(self) -> None:
-        """Close idle connections now, and each lent one when it is given back."""
+        """Close all connections, except for exclusive ones, which are closed when their transaction ends."""
         if self._ping is not None:
             self._ping.cancel()
-        await self._ping_pool.close()
-        await self._pool.close()
+        await asyncio.gather(self._ping_pipeline.close(), self.pipeline.close())
 
-    def connection(self) -> AbstractAsyncContextManager[Connection]:
-        """Lend a connection for the duration of a `with` block.
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[ExclusiveConnection]:
+        """Lend an exclusive connection inside a transaction, which ends with the `with` block.
 
         Raises Unavailable if no connection becomes free in time, if it breaks, or if a statement takes too long.
         """
-        return self._pool.lend()
+        self.pipeline.make_room()
+        try:
+            connection = await self._pool.take()
+            try:
+                async with connection.transaction():
+                    yield connection
+            finally:
+                await self._pool.give_back(connection)
+        except AWAY as error:
+            raise Unavailable(first_line(error)) from error
 
     def load(self) -> tuple[int, int]:
-        """Return the number of connections in use, and the number of requests that wait for one."""
-        return self._pool.load()
+        """Return the number of connections in use, and the number of statements that wait for one."""
+        return self.pipeline.load()
 
     async def ping(self, within: float) -> Ping:
         """Check whether the database responds, and wait at most `within` seconds.
@@ -86,10 +101,10 @@ class Database:
 
     async def _answers(self) -> Ping:
         try:
-            async with self._ping_pool.lend() as connection:
-                return Ping(up=True, revision=await _revision(connection))
-        except Unavailable:
-            return _DOWN
+            row = await _REVISION.fetch_one(self._ping_pipeline)
+        except (Unavailable, psycopg.Error) as error:
+            return Ping(up=isinstance(error.__cause__ or error, _NO_REVISION), revision=None)
+        return Ping(up=True, revision=None if row is None else str(row[0]))
 
 
 def describe_database(url: str) -> str:
@@ -98,11 +113,3 @@ def describe_database(url: str) -> str:
     port = f":{given['port']}" if given.get("port") else ""
     user = f" as {given['user']}" if given.get("user") else ""
     return f"database {given.get('dbname', '')} on {given.get('host', 'this machine')}{port}{user}"
-
-
-async def _revision(connection: Connection) -> str | None:
-    try:
-        row = await (await connection.execute("SELECT version_num FROM alembic_version")).fetchone()
-    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.InsufficientPrivilege):
-        return None
-    return None if row is None else str(row[0])

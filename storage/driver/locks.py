@@ -6,7 +6,7 @@ session would outlive its owner behind a connection pooler in transaction mode.
 
 from zlib import crc32
 
-from storage.driver.connection import Connection
+from storage.driver.connection import ExclusiveConnection
 
 # PostgreSQL keeps locks with two keys apart from those with one, such as that of the migrations.
 _FIRST_KEY = 7_261_042
@@ -19,7 +19,7 @@ _TRY = """
 """
 
 
-async def try_lock(connection: Connection, name: str) -> bool:
+async def try_lock(connection: ExclusiveConnection, name: str) -> bool:
     """Lock `name` until the transaction ends and return True; return False if another transaction holds the lock.
 
     The server ends the transaction early if a statement, or the pause between two, takes longer than 20 seconds.

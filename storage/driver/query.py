@@ -1,30 +1,34 @@
-"""SQLAlchemy Core statements, each compiled once to the SQL that psycopg runs."""
+"""SQLAlchemy Core statements, each compiled once to the SQL that a connection runs."""
 
-from collections.abc import Sequence
-from typing import Any, cast
+import re
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, Protocol, cast
 
 from sqlalchemy import ClauseElement
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from storage.driver.connection import Connection, Row
+Row = tuple[Any, ...]
 
 # Compiles parameters to `$1`: psycopg would parse `%(name)s` and renumber it at every execution.
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+# Also matches FOR UPDATE, which waits for locks as a write does.
+_WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE)\b")
 
 
 class Query:
     """A compiled statement. `sql` is its text, with parameters as `$1`, `$2` and so on."""
 
-    def __init__(self, statement: ClauseElement, *, prepare: bool | None = None) -> None:
+    def __init__(self, statement: ClauseElement, *, prepare: bool = True) -> None:
         """Compile `statement`.
 
-        With `prepare=False` it is never prepared, so PostgreSQL plans it for the values of each execution. With
-        `None`, psycopg prepares it on each connection that runs it often.
+        With `prepare=False` it is never prepared, so PostgreSQL plans it for the values of each execution.
         """
-        self._prepare = prepare
         compiled = cast(SQLCompiler, statement.compile(dialect=_DIALECT))
-        self.sql = str(compiled).encode()
+        text = str(compiled)
+        self.sql = text.encode()
+        self.prepare = prepare
+        self.is_write = _WRITES.search(text) is not None
         self._names = tuple(compiled.positiontup or ())
         required = {name for name, bind in compiled.binds.items() if bind.required}
         self._literals = {name: value for name, value in compiled.params.items() if name not in required}
@@ -34,18 +38,21 @@ class Query:
         given = self._literals | parameters if self._literals else parameters
         return [given[name] for name in self._names]
 
-    async def fetch_one(self, connection: Connection, **parameters: Any) -> Row | None:
+    async def fetch_one(self, connection: "Connection", **parameters: Any) -> Row | None:
         """Execute the statement and return its first row, or None if it returns no row.
 
-        A write needs RETURNING. Raises psycopg.Error.
+        A write needs RETURNING. Raises what `connection.run` raises.
         """
-        cursor = connection.cursor_of(self.sql)
-        await cursor.execute(self.sql, self.values(**parameters), prepare=self._prepare)
-        return await cursor.fetchone()
+        rows = await connection.run(self, parameters)
+        return rows[0] if rows else None
 
-    async def fetch_all(self, connection: Connection, **parameters: Any) -> Sequence[Row]:
-        """Execute the statement and return all its rows; a write needs RETURNING. Raises psycopg.Error."""
-        # Not a cached cursor: it would keep the rows in memory, and a page can be several megabytes.
-        cursor = connection.binary_cursor()
-        await cursor.execute(self.sql, self.values(**parameters), prepare=self._prepare)
-        return await cursor.fetchall()
+    async def fetch_all(self, connection: "Connection", **parameters: Any) -> Sequence[Row]:
+        """Execute the statement and return all its rows; the rest is as for `fetch_one`."""
+        return await connection.run(self, parameters)
+
+
+class Connection(Protocol):
+    """What runs a query: the pipeline, for a single statement, or an exclusive connection, inside a transaction."""
+
+    def run(self, query: Query, parameters: Mapping[str, Any]) -> Awaitable[Sequence[Row]]:
+        """Execute the query with these parameters and return all its rows."""

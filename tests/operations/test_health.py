@@ -16,6 +16,7 @@ import pytest
 from handlers import __version__ as VERSION  # noqa: N812 - a constant here
 from storage.administration.migrations import migrate
 from tests.support.client import Json, User
+from tests.support.locked import locked_writes
 from tests.support.postgres import end_sessions, new_database, postmaster, private_postgres, wait_for_locks
 from tests.support.server import serve, start
 
@@ -116,25 +117,12 @@ def test_health_reports_a_frozen_database_within_two_seconds_and_recovers_with_i
         assert ada.get(f"/tasks/{task['id']}").json() == task
 
 
-def fill_the_pool(url: str, ada: User, task: Json, requests: int) -> None:
-    """Make this many requests hold a connection at once, by locking the row that all of them change."""
-
-    def patch(number: int) -> int:
-        return ada.patch(task["id"], {"title": f"title {number}"}).status_code
-
-    with ThreadPoolExecutor(requests) as threads:
-        with psycopg.connect(url) as connection:
-            connection.execute("SELECT FROM accounts WHERE user_id = %s FOR UPDATE", [ada.id])
-            patches = [threads.submit(patch, number) for number in range(requests)]
-            wait_for_locks(url, requests)
-        assert {patched.result() for patched in patches} == {200}
-
-
 def test_connections_closed_by_the_database_are_replaced_without_a_failed_request(tmp_path: Path) -> None:
     settings = {"DATABASE_POOL_MAX_SIZE": "10", "DATABASE_POOL_TIMEOUT": "1"}
     with private_postgres() as url, serve(tmp_path, DATABASE_URL=url, **settings) as server, User(server, "ada") as ada:
         task = ada.create("kept")
-        fill_the_pool(url, ada, task, 10)
+        with locked_writes(url, server, writes=10, connections=10):
+            pass
         end_sessions(url)
         time.sleep(0.2)
         assert [ada.get(f"/tasks/{task['id']}").status_code for _ in range(12)] == [200] * 12
@@ -154,7 +142,7 @@ def test_a_connection_lost_before_its_statement_was_read_fails_the_request_at_on
             row = connection.execute("SELECT pid FROM pg_stat_activity WHERE query LIKE 'WITH bump%'").fetchone()
         assert row is not None
         os.kill(row[0], signal.SIGSTOP)
-        asked = threads.submit(ada.get, "/tasks")
+        asked = threads.submit(ada.request, "POST", "/tasks", json={"title": "lost"})
         time.sleep(0.2)
         os.kill(row[0], signal.SIGKILL)
         assert asked.result().status_code == 503
@@ -168,16 +156,9 @@ def test_health_reports_healthy_while_every_pooled_connection_is_in_use(tmp_path
     with (
         private_postgres() as url,
         serve(tmp_path, DATABASE_URL=url, DATABASE_POOL_MAX_SIZE="2") as server,
-        User(server, "ada") as ada,
-        ThreadPoolExecutor() as threads,
+        locked_writes(url, server, writes=2, connections=2),
     ):
-        task = ada.create("kept")
-        with psycopg.connect(url) as connection:
-            connection.execute("SELECT FROM accounts FOR UPDATE")
-            patches = [threads.submit(ada.patch, task["id"], {"title": title}) for title in ("a", "b")]
-            wait_for_locks(url, 2)
-            assert httpx.get(f"{server}/health").status_code == 200
-        assert [patched.result().status_code for patched in patches] == [200, 200]
+        assert httpx.get(f"{server}/health").status_code == 200
 
 
 def test_a_write_that_times_out_returns_503_and_is_never_applied(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from storage.driver.connection import Connection
+from storage.driver.connection import ExclusiveConnection
 from storage.driver.locks import try_lock
 from tests.support.copies import change, copy_project
 from tests.support.pgbouncer import PGBOUNCER, run_pgbouncer
@@ -297,7 +297,7 @@ def test_a_service_that_stops_cancels_its_job_and_rolls_back_its_writes(postgres
 
 def test_a_name_has_the_same_key_in_every_release_and_never_that_of_the_migrations(postgres: str) -> None:
     async def keys() -> list[tuple[int, int, int]]:
-        async with await Connection.connect(postgres, autocommit=True) as connection, connection.transaction():
+        async with await ExclusiveConnection.connect(postgres, autocommit=True) as connection, connection.transaction():
             assert await try_lock(connection, "purge")
             cursor = await connection.execute(
                 "SELECT classid, objid, objsubid FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"

@@ -16,6 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.client import User
+from tests.support.locked import locked_writes
 from tests.support.postgres import new_database, wait_for_locks
 from tests.support.server import environment, free_port, run, start
 
@@ -84,14 +85,9 @@ def test_the_pool_reports_connections_in_use_and_waiting_requests(postgres: str,
     url, port = new_database(postgres), str(free_port())
     settings = {"DATABASE_URL": url, "METRICS_PORT": port, "DATABASE_POOL_MAX_SIZE": "2"}
     names = ("todo_api_pool_connections_in_use",), ("todo_api_pool_requests_waiting",)
-    with start(tmp_path, **settings) as service, User(service.url, "ada") as ada, ThreadPoolExecutor() as threads:
-        task = ada.create("kept")
-        with psycopg.connect(url) as connection:
-            connection.execute("SELECT FROM accounts FOR UPDATE")
-            patches = [threads.submit(ada.patch, task["id"], {"title": title}) for title in "abc"]
-            wait_for_locks(url, 2)
+    with start(tmp_path, **settings) as service:
+        with locked_writes(url, service.url, writes=3, connections=2):
             eventually(port, lambda samples: [samples[name] for name in names] == [2, 1])
-        assert {patched.result().status_code for patched in patches} == {200}
         eventually(port, lambda samples: [samples[name] for name in names] == [0, 0])
 
 

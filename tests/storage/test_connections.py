@@ -4,35 +4,22 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psycopg
 import pytest
 
-from storage.driver.pool import Pool
+from storage.driver.database import Database
+from storage.errors import Unavailable
 from tests.support.client import User
+from tests.support.driver import fetch, with_database
 from tests.support.faulty_proxy import FaultyProxy, faulty_proxy
 from tests.support.postgres import end_sessions, postmaster, private_postgres, wait_for_locks
 from tests.support.server import Service, start
-
-
-def with_pool(url: str, test: Callable[[Pool], Coroutine[Any, Any, None]], timeout: float = 5) -> None:
-    """Run a test with a pool of one connection."""
-
-    async def run() -> None:
-        pool = Pool(url, min_size=1, max_size=1, timeout=timeout, statement_timeout=5, prepared_statements=True)
-        await pool.open()
-        try:
-            await test(pool)
-        finally:
-            await pool.close()
-
-    asyncio.run(run())
 
 
 @contextmanager
@@ -47,92 +34,82 @@ def behind_proxy(directory: Path, **settings: str) -> Iterator[tuple[str, Faulty
 
 
 def test_the_pool_lends_connections_first_come_first_served(database: str) -> None:
-    async def test(pool: Pool) -> None:
+    async def test(opened: Database) -> None:
         order = []
 
-        async def take(number: int) -> None:
-            async with pool.lend() as connection:
-                await connection.execute("SELECT 1")
-                order.append(number)
+        async def ask(number: int) -> None:
+            await fetch(opened.pipeline, "SELECT 1")
+            order.append(number)
 
-        await asyncio.gather(*map(take, range(50)))
+        await asyncio.gather(*map(ask, range(50)))
         assert order == list(range(50))
-        assert pool.load() == (0, 0)
+        assert opened.load() == (0, 0)
 
-    with_pool(database, test)
+    with_database(database, test)
 
 
 @pytest.mark.parametrize("breaks", [False, True], ids=["open", "closed"])
 def test_a_connection_for_a_cancelled_waiter_goes_to_the_next_one(database: str, breaks: bool) -> None:
-    async def test(pool: Pool) -> None:
-        connection = await pool.take()
-        gone, following = asyncio.create_task(pool.take()), asyncio.create_task(pool.take())
-        await asyncio.sleep(0)
-        assert pool.load() == (1, 2)
-        if breaks:
-            connection.pgconn.finish()
-        await pool.give_back(connection)
-        gone.cancel()
-        await pool.give_back(await following)
+    async def test(opened: Database) -> None:
+        async with opened.transaction() as connection:
+            gone, following = (asyncio.create_task(fetch(opened.pipeline, "SELECT 1")) for _ in range(2))
+            await asyncio.sleep(0)
+            assert opened.load() == (1, 2)
+            gone.cancel()
+            if breaks:
+                connection.pgconn.finish()
+        assert await following == [(1,)]
         assert gone.cancelled()
-        assert pool.load() == (0, 0)
+        assert opened.load() == (0, 0)
 
-    with_pool(database, test)
+    with_database(database, test)
 
 
 def test_queueing_and_connecting_share_one_timeout() -> None:
     with private_postgres() as url:
 
-        async def test(pool: Pool) -> None:
-            connection = await pool.take()
+        async def test(opened: Database) -> None:
             started = time.monotonic()
-            waiting = asyncio.create_task(pool.take())
-            await asyncio.sleep(1.5)
-            os.kill(postmaster(url), signal.SIGINT)
-            await asyncio.sleep(0.2)
-            await connection.close()
-            await pool.give_back(connection)
-            with pytest.raises(psycopg.OperationalError):
+            async with opened.transaction() as connection:
+                waiting = asyncio.create_task(fetch(opened.pipeline, "SELECT 1"))
+                await asyncio.sleep(1.5)
+                os.kill(postmaster(url), signal.SIGINT)
+                await asyncio.sleep(0.2)
+                await connection.close()
+            with pytest.raises(Unavailable):
                 await waiting
             assert time.monotonic() - started < 3
 
-        with_pool(url, test, timeout=2)
+        with_database(url, test, pool_timeout=2)
 
 
 def test_a_waiter_gets_a_connection_soon_after_the_database_is_back() -> None:
     with private_postgres() as url, faulty_proxy(url) as proxy:
 
-        async def test(pool: Pool) -> None:
-            await pool.give_back(await pool.take())
+        async def test(opened: Database) -> None:
+            await fetch(opened.pipeline, "SELECT 1")
             proxy.away = True
             proxy.reset(after=b"")
-            waiting = asyncio.create_task(pool.take())
+            waiting = asyncio.create_task(fetch(opened.pipeline, "SELECT 1"))
             # Psycopg's pool stops trying to connect after a second, and tries again only when asked for a connection.
             await asyncio.sleep(3)
             proxy.away = False
             async with asyncio.timeout(3):
-                await pool.give_back(await waiting)
+                await waiting
 
-        with_pool(proxy.url, test, timeout=10)
+        with_database(proxy.url, test, pool_timeout=10)
 
 
 def test_prepared_statements_of_different_connections_have_different_names(database: str) -> None:
-    async def names(pool: Pool) -> set[str]:
-        connection = await pool.take()
+    async def names(opened: Database) -> set[str]:
         for _ in range(7):
-            await connection.execute("SELECT %s::text", ["a value"])
-        rows = await (await connection.execute("SELECT name FROM pg_prepared_statements")).fetchall()
-        await connection.close()
-        await pool.give_back(connection)
-        return {name for (name,) in rows}
+            await fetch(opened.pipeline, "SELECT :value", prepare=True, value="a value")
+        return {name for (name,) in await fetch(opened.pipeline, "SELECT name FROM pg_prepared_statements")}
 
-    async def test(pool: Pool) -> None:
-        first, second = await names(pool), await names(pool)
-        assert first
-        assert second
-        assert not first & second
-
-    with_pool(database, test)
+    first, second = with_database(database, names), with_database(database, names)
+    assert first
+    assert second
+    assert not first & second
 
 
 def test_a_silent_database_does_not_keep_the_service_from_stopping(tmp_path: Path) -> None:

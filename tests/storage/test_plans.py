@@ -1,6 +1,5 @@
 """PostgreSQL's plans for each operation: an index finds the user's tasks, and the default order needs no full sort."""
 
-import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -12,9 +11,10 @@ from psycopg.sql import SQL, Literal
 
 from storage import accounts, tags, tasks
 from storage.administration.migrations import migrate
-from storage.driver.connection import Connection
+from storage.driver.database import Database
 from storage.driver.query import Query
 from storage.task_pages import Filters, Position, Sort, _query, list_tasks
+from tests.support.driver import fetch, with_database
 from tests.support.postgres import new_database
 
 TASKS = """
@@ -196,14 +196,12 @@ def test_a_search_for_fewer_than_three_letters_does_not_search_the_index(connect
 def prepared(database: str, filters: Filters) -> list[str]:
     """Return the statements that a connection has prepared after listing tasks many times."""
 
-    async def ask() -> list[str]:
-        async with await Connection.connect(database, autocommit=True) as connection:
-            for _ in range(12):
-                await list_tasks(connection, "ada", filters, NEWEST_FIRST, limit=50, start=0)
-            rows = await connection.execute("SELECT statement FROM pg_prepared_statements")
-            return [row[0] for row in await rows.fetchall()]
+    async def test(opened: Database) -> list[str]:
+        for _ in range(12):
+            await list_tasks(opened.pipeline, "ada", filters, NEWEST_FIRST, limit=50, start=0)
+        return [sql for (sql,) in await fetch(opened.pipeline, "SELECT statement FROM pg_prepared_statements")]
 
-    return asyncio.run(ask())
+    return with_database(database, test)
 
 
 def test_a_search_is_planned_for_each_term_and_other_lists_only_once(database: str) -> None:

@@ -1,0 +1,164 @@
+"""The pipeline: single statements of many requests share a few connections, and none waits behind a slow one."""
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
+from weakref import WeakValueDictionary
+
+import psycopg
+
+from storage.driver.connection import ExclusiveConnection
+from storage.driver.pool import AWAY, Pool, first_line, none_was_free
+from storage.driver.query import Query, Row
+from storage.driver.shared_connection import NoEffect, SharedConnection
+from storage.driver.statement import Statement
+from storage.errors import Unavailable
+
+# For this long after it has held up others, a query gets a connection without other statements, if there is one.
+_SLOW_SECONDS = 1.0
+# How long `close` waits for attempts to connect to a database that does not respond.
+_CLOSE_SECONDS = 1.0
+
+
+class Pipeline:
+    """Runs each statement on the shared connection with the least in flight, and opens connections as needed."""
+
+    def __init__(self, pool: Pool, *, prepares: bool) -> None:
+        self._pool = pool
+        self._prepares = prepares
+        self._connections: list[SharedConnection] = []
+        self._waiting: deque[Statement] = deque()
+        self._writes: WeakValueDictionary[str, Statement] = WeakValueDictionary()
+        self._slow_until: dict[bytes, float] = {}
+        self._opening: asyncio.Task[None] | None = None
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def run(self, query: Query, parameters: Mapping[str, Any]) -> Sequence[Row]:
+        """Execute the query and return all its rows; a read is repeated once if its connection breaks.
+
+        Raises Unavailable if no connection becomes free in time, if it breaks, or if the statement takes too long.
+        """
+        created = asyncio.get_running_loop().time()
+        try:
+            try:
+                return await self._send(Statement(query, parameters, created))
+            except NoEffect:
+                repeated = Statement(query, parameters, created)
+                repeated.is_repeated = True
+                return await self._send(repeated)
+        except AWAY as error:
+            raise Unavailable(first_line(error)) from error
+
+    def load(self) -> tuple[int, int]:
+        """Return the number of connections in use, and the number of statements that are not yet first in line."""
+        used = [connection for connection in self._connections if connection.in_flight]
+        waiting = sum(len(connection.in_flight) - 1 + len(connection.backlog) for connection in used)
+        return self._pool.lent - len(self._connections) + len(used), waiting + len(self._waiting)
+
+    def make_room(self) -> None:
+        """Give a connection back to the pool if it has no other to lend."""
+        if self._connections and self._pool.lent >= self._pool.max_size:
+            min(self._connections, key=lambda connection: len(connection.in_flight)).retire()
+
+    async def close(self) -> None:
+        """Fail all statements, and close the pool."""
+        if self._opening is not None:
+            self._opening.cancel()
+        while self._waiting:
+            self._waiting.popleft().cancel()
+        for connection in [*self._connections]:
+            connection.retire()
+        await self._pool.close(timeout=_CLOSE_SECONDS)
+        for connection in [*self._connections]:
+            connection.break_off(psycopg.OperationalError("the service is stopping"))
+        if self._background:
+            await asyncio.wait(self._background)
+
+    def on_reply(self) -> None:
+        """Send the statements that wait, first come first served."""
+        while self._waiting:
+            if self._waiting[0].done():
+                self._waiting.popleft()
+            elif (connection := self._choose(self._waiting[0])) is not None:
+                connection.send(self._waiting.popleft())
+            else:
+                return
+
+    def on_slow(self, statement: Statement) -> None:
+        """Keep other statements away from this query for a while. A write may only have waited for its user's lock."""
+        if not statement.query.is_write:
+            self._slow_until[statement.query.sql] = statement.sent + _SLOW_SECONDS
+
+    def on_end(self, connection: SharedConnection, *, lost: bool) -> None:
+        """Give a connection back. If it broke while in use, replace all others, which may be broken too."""
+        self._connections.remove(connection)
+        self._in_background(self._give_back(connection))
+        if lost:
+            self._in_background(self._pool.drain())
+            for other in [*self._connections]:
+                other.retire()
+
+    def _send(self, statement: Statement) -> Statement:
+        self._waiting.append(statement)
+        self.on_reply()
+        if statement.connection is None:
+            timer = statement.get_loop().call_later(self._pool.timeout, self._expire, statement)
+            statement.add_done_callback(lambda _: timer.cancel())
+        return statement
+
+    def _expire(self, statement: Statement) -> None:
+        # Once it is in line, its connection sees to its time.
+        if statement in self._waiting:
+            statement.fail(none_was_free(self._pool.timeout))
+
+    def _choose(self, statement: Statement) -> SharedConnection | None:
+        """Return the connection for a statement, None if it has to wait."""
+        query, now = statement.query, statement.get_loop().time()
+        if query.is_write:
+            # Writes of one user wait for each other anyway. This way, at most one connection waits with them.
+            last = self._writes.get(statement.owner)
+            self._writes[statement.owner] = statement
+            if last is not None and last.connection is not None:
+                return last.connection
+        statement.is_slow = statement.is_repeated or self._slow_until.get(query.sql, 0.0) > now
+        best: SharedConnection | None = None
+        for one in self._connections:
+            if one.is_free(now) and (best is None or len(one.in_flight) < len(best.in_flight)):
+                best = one
+        if best is None or (statement.is_slow and best.in_flight):
+            self._grow()
+        return best
+
+    def _grow(self) -> None:
+        """Open another connection if the pool has one."""
+        if self._opening is None and (self._pool.lent < self._pool.max_size or not self._connections):
+            self._opening = asyncio.get_running_loop().create_task(self._open())
+
+    async def _open(self) -> None:
+        try:
+            connection = await self._take()
+        finally:
+            self._opening = None
+        if connection is not None:
+            opened = SharedConnection(connection, self, prepares=self._prepares, most_wait=self._pool.timeout)
+            self._connections.append(opened)
+            self.on_reply()
+
+    async def _take(self) -> ExclusiveConnection | None:
+        """Return a connection from the pool, or None if no statement waits for it any more."""
+        while True:
+            try:
+                return await self._pool.take()
+            except psycopg.OperationalError:
+                if all(statement.done() for statement in self._waiting):
+                    return None
+
+    async def _give_back(self, connection: SharedConnection) -> None:
+        await self._pool.give_back(connection.exclusive)
+        self.on_reply()
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)

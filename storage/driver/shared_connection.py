@@ -1,0 +1,240 @@
+"""A connection in pipeline mode: many requests run statements on it, and each statement is a transaction of its own."""
+
+import asyncio
+import math
+from collections import deque
+from contextlib import suppress
+from itertools import islice
+from secrets import token_hex
+from typing import Protocol
+
+import psycopg
+from psycopg.errors import QueryCanceled
+from psycopg.pq import ExecStatus, Format
+
+from storage.driver.connection import ExclusiveConnection
+from storage.driver.pool import none_was_free
+from storage.driver.statement import Plan, Statement
+
+_DEPTH = 8
+# A connection whose oldest statement is older is held up.
+_HELD_UP_SECONDS = 0.005
+_TICK_SECONDS = _SLOW_SECONDS = 0.1
+_CANCEL_SECONDS = 1.0
+_PAUSE_SECONDS = 0.01
+# The pool needs a connection back now and then, to lend it for a transaction or to replace it.
+_IDLE_SECONDS, _SHARED_SECONDS = 1.0, 60.0
+# PostgreSQL plans further statements at each execution; those in common use are among the first.
+_MOST_PREPARED = 100
+# The plan has other types since a table was altered, or the server has dropped the prepared statement.
+_STALE = ("0A000", "26000")
+_SYNC = int(ExecStatus.PIPELINE_SYNC)
+
+
+class NoEffect(psycopg.OperationalError):
+    """The statement had no effect, and may succeed when it is repeated."""
+
+
+class Owner(Protocol):
+    """What a shared connection reports to."""
+
+    def on_reply(self) -> None:
+        """Use the room that the reply to a statement has made."""
+
+    def on_slow(self, statement: Statement) -> None:
+        """Note that a statement has held up others."""
+
+    def on_end(self, connection: "SharedConnection", *, lost: bool) -> None:
+        """Take the connection back; `lost` says whether statements were in flight when it broke."""
+
+
+class SharedConnection:
+    """Sends statements, and gives each of them its own rows or its own error."""
+
+    def __init__(self, connection: ExclusiveConnection, owner: Owner, *, prepares: bool, most_wait: float) -> None:
+        """Take over a connection. `most_wait` is how long a statement may take to become first in line, in seconds."""
+        self.exclusive = connection
+        self.in_flight: deque[Statement] = deque()
+        self.backlog: deque[Statement] = deque()
+        self.is_retiring = self._has_ended = self._cancels = False
+        self._owner, self._prepares, self._most_wait = owner, prepares, most_wait
+        self._loop = asyncio.get_running_loop()
+        self._opened = self._progressed = self._loop.time()
+        self._most_time = connection.statement_timeout or math.inf
+        self._cancelling: asyncio.Task[None] | None = None
+        self._pgconn = connection.pgconn
+        self._socket = self._pgconn.socket
+        self._pgconn.enter_pipeline_mode()
+        self._loop.add_reader(self._socket, self._receive)
+        self._timer = self._loop.call_later(_TICK_SECONDS, self._tick)
+
+    def is_free(self, now: float) -> bool:
+        """Return whether another statement may be sent, with nothing slow in front of it."""
+        return not (self.is_retiring or self.backlog) and self._has_room(now)
+
+    def send(self, statement: Statement) -> None:
+        """Send a statement as soon as there is room."""
+        statement.connection = self
+        self.backlog.append(statement)
+        self._send_backlog()
+
+    def retire(self) -> None:
+        """Take no more statements, and end after those in line."""
+        self.is_retiring = True
+        if not (self.in_flight or self.backlog or self._cancelling or self._has_ended):
+            self._leave()
+            self._pgconn.exit_pipeline_mode()
+            self._owner.on_end(self, lost=False)
+
+    def break_off(self, error: Exception) -> None:
+        """Close the connection, and fail all statements in line. The outcome of writes in flight is unknown."""
+        if self._has_ended:
+            return
+        self._leave()
+        self._pgconn.finish()
+        self._owner.on_end(self, lost=bool(self.in_flight))
+        for statement in [*self.in_flight, *self.backlog]:
+            if not (statement.sent and statement.query.is_write):
+                statement.error = NoEffect(str(error))
+            elif statement.error is None:
+                statement.error = error
+            statement.end()
+
+    def _leave(self) -> None:
+        self._has_ended = self.is_retiring = True
+        self._timer.cancel()
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+
+    def _has_room(self, now: float) -> bool:
+        line = self.in_flight
+        if len(line) >= _DEPTH:
+            return False
+        return not line or not (line[0].is_slow or line[-1].is_slow or now - line[0].sent > _HELD_UP_SECONDS)
+
+    def _send_backlog(self) -> None:
+        try:
+            while self.backlog and self._has_room(self._loop.time()):
+                if not (statement := self.backlog.popleft()).done():
+                    self._send(statement)
+        except psycopg.OperationalError as error:
+            self.break_off(error)
+
+    def _send(self, statement: Statement) -> None:
+        statement.sent = now = self._loop.time()
+        if not self.in_flight:
+            self._progressed = now
+        self.in_flight.append(statement)
+        plan = statement.plan = self._plan(statement)
+        if plan.name:
+            self._pgconn.send_query_prepared(plan.name, statement.values, result_format=Format.BINARY)
+        else:
+            self._pgconn.send_query_params(statement.query.sql, statement.values, result_format=Format.BINARY)
+        self._pgconn.pipeline_sync()
+        if self._pgconn.flush():
+            self._loop.add_writer(self._socket, self._flush)
+
+    def _plan(self, statement: Statement) -> Plan:
+        query, plans = statement.query, self.exclusive.plans
+        plan = plans.get(query.sql)
+        if plan is None:
+            if not (self._prepares and query.prepare and len(plans) < _MOST_PREPARED):
+                return Plan()
+            # Behind a connection pooler in transaction mode, two connections would use one name for two statements.
+            plan = plans[query.sql] = Plan(token_hex(12).encode())
+            self._pgconn.send_prepare(plan.name, query.sql)
+            statement.is_being_prepared = True
+        return plan
+
+    def _flush(self) -> None:
+        try:
+            if not self._pgconn.flush():
+                self._loop.remove_writer(self._socket)
+        except psycopg.OperationalError as error:
+            self.break_off(error)
+
+    def _receive(self) -> None:
+        try:
+            self._pgconn.consume_input()
+            # Libpq separates the replies to two commands by None.
+            nones = 0
+            while not self._pgconn.is_busy() and self.in_flight and nones < 2:
+                if (result := self._pgconn.get_result()) is None:
+                    nones += 1
+                    continue
+                nones = 0
+                if result.status == _SYNC:
+                    self._finish(self.in_flight.popleft())
+                else:
+                    self.in_flight[0].accept(result)
+        except psycopg.OperationalError as error:
+            self.break_off(error)
+            return
+        self._send_backlog()
+        self._owner.on_reply()
+        if self.is_retiring:
+            self.retire()
+
+    def _finish(self, statement: Statement) -> None:
+        now = self._loop.time()
+        took, self._progressed = now - self._progressed, now
+        if took > _HELD_UP_SECONDS:
+            self._owner.on_slow(statement)
+        if statement.error is not None:
+            statement.error = self._judged(statement, statement.error, took)
+        statement.end()
+
+    def _judged(self, statement: Statement, error: Exception, took: float) -> Exception:
+        """Return the error that a statement fails with, and forget a plan that cannot be used again."""
+        is_stale = bool(statement.plan.name) and getattr(error, "sqlstate", None) in _STALE
+        plans, sql = self.exclusive.plans, statement.query.sql
+        if (is_stale or statement.is_being_prepared) and plans.get(sql) is statement.plan:
+            del plans[sql]
+        is_cancelled = isinstance(error, QueryCanceled) and self._cancels
+        if is_cancelled and took >= self._most_time:
+            return self._timeout()
+        # It has held up others, or the statement in front of it was to be cancelled and had just ended.
+        return NoEffect(str(error)) if is_stale or is_cancelled else error
+
+    def _tick(self) -> None:
+        self._timer = self._loop.call_later(_TICK_SECONDS, self._tick)
+        now = self._loop.time()
+        if self.in_flight:
+            # Uvloop reports a socket's error only once, and libpq may have read data before it.
+            self._receive()
+        for statement in [*islice(self.in_flight, 1, None), *self.backlog]:
+            if now - statement.created > self._most_wait:
+                statement.fail(none_was_free(self._most_wait))
+        is_idle = not self.in_flight and now - self._progressed > _IDLE_SECONDS
+        if is_idle or now - self._opened > _SHARED_SECONDS:
+            self.retire()
+        if self._overdue(_SLOW_SECONDS) and self._cancelling is None:
+            self._cancelling = self._loop.create_task(self._cancel())
+
+    def _overdue(self, patience: float) -> Statement | None:
+        """Return the first statement if its time is up, or if it has held up others that long and can be repeated."""
+        if not self.in_flight:
+            return None
+        first = self.in_flight[0]
+        holds_up = not first.is_repeated and any(one.owner != first.owner for one in self.in_flight)
+        most = min(patience, self._most_time) if holds_up else self._most_time
+        return first if self._loop.time() - self._progressed >= most else None
+
+    async def _cancel(self) -> None:
+        """Cancel the first statement, and then those behind it that hold up others as well."""
+        self.is_retiring = self._cancels = True
+        while first := self._overdue(_PAUSE_SECONDS):
+            deadline = self._loop.time() + _CANCEL_SECONDS
+            with suppress(psycopg.Error):
+                await self.exclusive.cancel_safe(timeout=_CANCEL_SECONDS)
+            while first.connection is self and not self._has_ended:
+                if self._loop.time() > deadline:
+                    first.fail(self._timeout())
+                    self.break_off(self._timeout())
+                await asyncio.sleep(_PAUSE_SECONDS)
+            await asyncio.sleep(_PAUSE_SECONDS)
+        self._cancelling = None
+        self.retire()
+
+    def _timeout(self) -> psycopg.OperationalError:
+        return psycopg.OperationalError(f"the statement took longer than {self._most_time:g} s")

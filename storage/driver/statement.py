@@ -1,0 +1,84 @@
+"""A query on its way through a pipeline: its parameters, the server's replies, and the future of its rows."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGresult
+
+from storage.driver.query import Query, Row
+
+if TYPE_CHECKING:
+    from storage.driver.shared_connection import SharedConnection
+
+_ROWS, _DONE, _ERROR = int(ExecStatus.TUPLES_OK), int(ExecStatus.COMMAND_OK), int(ExecStatus.FATAL_ERROR)
+_dumper = Transformer()
+
+
+class Plan:
+    """How a connection runs a query: the name of the prepared statement, empty if there is none, and types of rows."""
+
+    def __init__(self, name: bytes = b"") -> None:
+        self.name = name
+        self._transformer = Transformer()
+        self._knows_types = False
+
+    def load(self, result: PGresult) -> list[Row]:
+        """Return the rows of a result. All results have the same types: PostgreSQL rejects a plan that has others."""
+        self._transformer.set_pgresult(result, set_loaders=not self._knows_types)
+        self._knows_types = True
+        rows = self._transformer.load_rows(0, result.ntuples, tuple)
+        # Otherwise the transformer would keep the result, which can be several megabytes.
+        self._transformer.set_pgresult(None, set_loaders=False)
+        return rows
+
+
+class Statement(asyncio.Future[list[Row]]):
+    """A query to run once. `owner` is the user that it names; times are in seconds, by the event loop's clock."""
+
+    connection: "SharedConnection | None" = None
+    plan: Plan
+    is_being_prepared = is_slow = is_repeated = False
+    sent = 0.0
+    error: Exception | None = None
+
+    def __init__(self, query: Query, parameters: Mapping[str, Any], created: float) -> None:
+        """Convert the parameters. Raises psycopg.DataError."""
+        super().__init__()
+        values = query.values(**parameters)
+        self.query = query
+        self.owner = str(parameters.get("user_id"))
+        # As text, which the server converts to types that it knows: psycopg would guess them from the values.
+        self.values = _dumper.dump_sequence(values, [PyFormat.TEXT] * len(values))
+        self.created = created
+        self.rows: list[Row] = []
+
+    def accept(self, result: PGresult) -> None:
+        """Take note of one of the server's replies, all of which come before the one that ends the transaction."""
+        status = result.status
+        if status == _ROWS:
+            try:
+                self.rows = self.plan.load(result)
+            except Exception as error:  # Whatever it is, it must not affect the statements behind this one.
+                self.error = error
+        elif status == _DONE:
+            self.is_being_prepared = False
+        elif status == _ERROR and self.error is None:
+            self.error = error_from_result(result)
+        # PIPELINE_ABORTED follows an error, and says nothing new.
+
+    def fail(self, error: Exception) -> None:
+        """Set the error, unless nobody waits for the rows any more."""
+        if not self.done():
+            self.set_exception(error)
+
+    def end(self) -> None:
+        """Set the rows or the error, once the transaction has ended."""
+        self.connection = None
+        if self.error is not None:
+            self.fail(self.error)
+        elif not self.done():
+            self.set_result(self.rows)
