@@ -16,7 +16,9 @@ from storage.driver.connection import ExclusiveConnection
 from storage.driver.pool import none_was_free
 from storage.driver.statement import Plan, Statement
 
-_DEPTH = 8
+DEPTH = 16
+"""The most statements in flight on one connection."""
+
 # A connection whose oldest statement is older is held up.
 _HELD_UP_SECONDS = 0.005
 _TICK_SECONDS = _SLOW_SECONDS = 0.1
@@ -43,6 +45,9 @@ class Owner(Protocol):
 
     def on_slow(self, statement: Statement) -> None:
         """Note that a statement has held up others."""
+
+    def is_spare(self, connection: "SharedConnection") -> bool:
+        """Return whether other connections have enough room."""
 
     def on_end(self, connection: "SharedConnection", *, lost: bool) -> None:
         """Take the connection back; `lost` says whether statements were in flight when it broke."""
@@ -108,7 +113,7 @@ class SharedConnection:
 
     def _has_room(self, now: float) -> bool:
         line = self.in_flight
-        if len(line) >= _DEPTH:
+        if len(line) >= DEPTH:
             return False
         return not line or not (line[0].is_slow or line[-1].is_slow or now - line[0].sent > _HELD_UP_SECONDS)
 
@@ -206,7 +211,7 @@ class SharedConnection:
             if now - statement.created > self._most_wait:
                 statement.fail(none_was_free(self._most_wait))
         is_idle = not self.in_flight and now - self._progressed > _IDLE_SECONDS
-        if is_idle or now - self._opened > _SHARED_SECONDS:
+        if is_idle or now - self._opened > _SHARED_SECONDS or self._owner.is_spare(self):
             self.retire()
         if self._overdue(_SLOW_SECONDS) and self._cancelling is None:
             self._cancelling = self._loop.create_task(self._cancel())
