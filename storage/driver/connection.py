@@ -2,16 +2,20 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.abc import PQGen
 from psycopg.pq import Format
+from psycopg.waiting import wait_async
 
 from storage.driver.query import Query, Row
 
 Result = TypeVar("Result")
+
+_CANCEL_SECONDS = 1.0
 
 
 class ExclusiveConnection(AsyncConnection[Row]):
@@ -31,9 +35,22 @@ class ExclusiveConnection(AsyncConnection[Row]):
         return await cursor.fetchall()
 
     async def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None) -> Result:  # noqa: ASYNC109 - psycopg's
-        """Run psycopg's generator, which cancels its statement when the time is up. Raises psycopg.OperationalError."""
+        """Run psycopg's generator `gen`, which executes a statement. Raises psycopg.OperationalError after the limit.
+
+        Psycopg has no such limit, and its own method takes ten seconds to give up on a server that does not respond.
+        """
         try:
             async with asyncio.timeout(self.statement_timeout):
-                return await super().wait(gen, interval, timeout)
+                return await wait_async(gen, self.pgconn.socket, interval, timeout)
         except TimeoutError:
+            await self._cancel(gen)
             raise psycopg.OperationalError(f"the statement took longer than {self.statement_timeout:g} s") from None
+        except asyncio.CancelledError:
+            await self._cancel(gen)
+            raise
+
+    async def _cancel(self, gen: PQGen[Any]) -> None:
+        # If this fails, the pool discards the connection.
+        with suppress(psycopg.Error):
+            await self.cancel_safe(timeout=_CANCEL_SECONDS)
+            await wait_async(gen, self.pgconn.socket, timeout=_CANCEL_SECONDS)
