@@ -72,7 +72,6 @@ class Database:
 
         Raises Unavailable if no connection becomes free in time, if it breaks, or if a statement takes too long.
         """
-        self.pipeline.make_room()
         try:
             connection = await self._pool.take()
             try:

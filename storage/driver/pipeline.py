@@ -11,7 +11,7 @@ import psycopg
 from storage.driver.connection import ExclusiveConnection
 from storage.driver.pool import AWAY, Pool, first_line, none_was_free
 from storage.driver.query import Query, Row
-from storage.driver.shared_connection import DEPTH, NoEffect, SharedConnection
+from storage.driver.shared_connection import NoEffect, SharedConnection
 from storage.driver.statement import Statement
 from storage.errors import Unavailable
 
@@ -56,11 +56,6 @@ class Pipeline:
         waiting = sum(len(connection.in_flight) - 1 + len(connection.backlog) for connection in used)
         return self._pool.lent - len(self._connections) + len(used), waiting + len(self._waiting)
 
-    def make_room(self) -> None:
-        """Give a connection back to the pool if it has no other to lend."""
-        if self._connections and self._pool.lent >= self._pool.max_size:
-            min(self._connections, key=lambda connection: len(connection.in_flight)).retire()
-
     async def close(self) -> None:
         """Fail all statements, and close the pool."""
         if self._opening is not None:
@@ -89,13 +84,6 @@ class Pipeline:
         """Keep other statements away from this query for a while. A write may only have waited for its user's lock."""
         if not statement.query.is_write:
             self._slow_until[statement.query.sql] = statement.sent + _SLOW_SECONDS
-
-    def is_spare(self, connection: SharedConnection) -> bool:
-        """Return whether the other connections can do without this one: the fewer there are, the less work it is."""
-        now = asyncio.get_running_loop().time()
-        others = [one for one in self._connections if one is not connection and one.is_free(now)]
-        in_flight = sum(len(one.in_flight) for one in (connection, *others))
-        return bool(others) and in_flight <= len(others) * DEPTH / 2
 
     def on_end(self, connection: SharedConnection, *, lost: bool) -> None:
         """Give a connection back. If it broke while in use, replace all others, which may be broken too."""

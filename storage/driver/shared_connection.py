@@ -6,7 +6,7 @@ from collections import deque
 from contextlib import suppress
 from itertools import islice
 from secrets import token_hex
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.errors import QueryCanceled
@@ -16,6 +16,9 @@ from storage.driver.connection import ExclusiveConnection
 from storage.driver.pool import none_was_free
 from storage.driver.statement import Plan, Statement
 
+if TYPE_CHECKING:
+    from storage.driver.pipeline import Pipeline
+
 DEPTH = 16
 """The most statements in flight on one connection."""
 
@@ -24,8 +27,9 @@ _HELD_UP_SECONDS = 0.005
 _TICK_SECONDS = _SLOW_SECONDS = 0.1
 _CANCEL_SECONDS = 1.0
 _PAUSE_SECONDS = 0.01
-# The pool needs a connection back now and then, to lend it for a transaction or to replace it.
-_IDLE_SECONDS, _SHARED_SECONDS = 1.0, 60.0
+# Then the connection goes back to the pool, which may replace it, or lend it for a transaction. The pipeline takes as
+# many again as it needs: the fewer there are, the less work it is to serve them.
+_SHARED_SECONDS = 1.0
 # PostgreSQL plans further statements at each execution; those in common use are among the first.
 _MOST_PREPARED = 100
 # The plan has other types since a table was altered, or the server has dropped the prepared statement.
@@ -37,32 +41,21 @@ class NoEffect(psycopg.OperationalError):
     """The statement had no effect, and may succeed when it is repeated."""
 
 
-class Owner(Protocol):
-    """What a shared connection reports to."""
-
-    def on_reply(self) -> None:
-        """Use the room that the reply to a statement has made."""
-
-    def on_slow(self, statement: Statement) -> None:
-        """Note that a statement has held up others."""
-
-    def is_spare(self, connection: "SharedConnection") -> bool:
-        """Return whether other connections have enough room."""
-
-    def on_end(self, connection: "SharedConnection", *, lost: bool) -> None:
-        """Take the connection back; `lost` says whether statements were in flight when it broke."""
-
-
 class SharedConnection:
     """Sends statements, and gives each of them its own rows or its own error."""
 
-    def __init__(self, connection: ExclusiveConnection, owner: Owner, *, prepares: bool, most_wait: float) -> None:
-        """Take over a connection. `most_wait` is how long a statement may take to become first in line, in seconds."""
+    def __init__(
+        self, connection: ExclusiveConnection, pipeline: "Pipeline", *, prepares: bool, most_wait: float
+    ) -> None:
+        """Take over a connection, until it is passed to `pipeline.on_end`.
+
+        `most_wait` is how long a statement may take to become first in line, in seconds.
+        """
         self.exclusive = connection
         self.in_flight: deque[Statement] = deque()
         self.backlog: deque[Statement] = deque()
         self.is_retiring = self._has_ended = self._cancels = False
-        self._owner, self._prepares, self._most_wait = owner, prepares, most_wait
+        self._pipeline, self._prepares, self._most_wait = pipeline, prepares, most_wait
         self._loop = asyncio.get_running_loop()
         self._opened = self._progressed = self._loop.time()
         self._most_time = connection.statement_timeout or math.inf
@@ -88,8 +81,9 @@ class SharedConnection:
         self.is_retiring = True
         if not (self.in_flight or self.backlog or self._cancelling or self._has_ended):
             self._leave()
-            self._pgconn.exit_pipeline_mode()
-            self._owner.on_end(self, lost=False)
+            with suppress(psycopg.Error):
+                self._pgconn.exit_pipeline_mode()
+            self._pipeline.on_end(self, lost=False)
 
     def break_off(self, error: Exception) -> None:
         """Close the connection, and fail all statements in line. The outcome of writes in flight is unknown."""
@@ -97,7 +91,7 @@ class SharedConnection:
             return
         self._leave()
         self._pgconn.finish()
-        self._owner.on_end(self, lost=bool(self.in_flight))
+        self._pipeline.on_end(self, lost=bool(self.in_flight))
         for statement in [*self.in_flight, *self.backlog]:
             if not (statement.sent and statement.query.is_write):
                 statement.error = NoEffect(str(error))
@@ -176,7 +170,7 @@ class SharedConnection:
             self.break_off(error)
             return
         self._send_backlog()
-        self._owner.on_reply()
+        self._pipeline.on_reply()
         if self.is_retiring:
             self.retire()
 
@@ -184,7 +178,7 @@ class SharedConnection:
         now = self._loop.time()
         took, self._progressed = now - self._progressed, now
         if took > _HELD_UP_SECONDS:
-            self._owner.on_slow(statement)
+            self._pipeline.on_slow(statement)
         if statement.error is not None:
             statement.error = self._judged(statement, statement.error, took)
         statement.end()
@@ -210,8 +204,7 @@ class SharedConnection:
         for statement in [*islice(self.in_flight, 1, None), *self.backlog]:
             if now - statement.created > self._most_wait:
                 statement.fail(none_was_free(self._most_wait))
-        is_idle = not self.in_flight and now - self._progressed > _IDLE_SECONDS
-        if is_idle or now - self._opened > _SHARED_SECONDS or self._owner.is_spare(self):
+        if now - self._opened > _SHARED_SECONDS:
             self.retire()
         if self._overdue(_SLOW_SECONDS) and self._cancelling is None:
             self._cancelling = self._loop.create_task(self._cancel())
