@@ -11,6 +11,7 @@ from psycopg.abc import PQGen
 from psycopg.pq import Format
 from psycopg.waiting import wait_async
 
+from storage.driver.plans import Plans
 from storage.driver.query import Query, Row
 
 Result = TypeVar("Result")
@@ -25,7 +26,7 @@ class ExclusiveConnection(AsyncConnection[Row]):
     """
 
     statement_timeout: float | None = None
-    plans: dict[bytes, Any]
+    plans: Plans
 
     async def run(self, query: Query, parameters: Mapping[str, Any]) -> Sequence[Row]:
         """Execute the query and return all its rows. Raises psycopg.Error."""

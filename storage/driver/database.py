@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -47,12 +47,16 @@ class Database:
         prepared_statements: bool,
     ) -> None:
         """Connect to nothing until `open` is called. Timeouts are in seconds."""
-        timeouts = {"timeout": pool_timeout, "statement_timeout": statement_timeout}
-        self._pool = Pool(url, min_size=min_size, max_size=max_size, **timeouts)
+        options: dict[str, Any] = {
+            "timeout": pool_timeout,
+            "statement_timeout": statement_timeout,
+            "prepared_statements": prepared_statements,
+        }
+        self._pool = Pool(url, min_size=min_size, max_size=max_size, **options)
         # Separate, because a pool without a free connection does not mean that the database is down.
-        self._ping_pool = Pool(url, min_size=0, max_size=1, **timeouts)
-        self.pipeline = Pipeline(self._pool, prepares=prepared_statements)
-        self._ping_pipeline = Pipeline(self._ping_pool, prepares=prepared_statements)
+        self._ping_pool = Pool(url, min_size=0, max_size=1, **options)
+        self.pipeline = Pipeline(self._pool)
+        self._ping_pipeline = Pipeline(self._ping_pool)
         self._ping: asyncio.Task[Ping] | None = None
 
     async def open(self) -> None:

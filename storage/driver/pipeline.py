@@ -11,7 +11,7 @@ import psycopg
 from storage.driver.connection import ExclusiveConnection
 from storage.driver.pool import AWAY, Pool, first_line, none_was_free
 from storage.driver.query import Query, Row
-from storage.driver.shared_connection import NoEffect, SharedConnection
+from storage.driver.shared_connection import Limits, NoEffect, SharedConnection
 from storage.driver.statement import Statement
 from storage.errors import Unavailable
 
@@ -24,9 +24,8 @@ _CLOSE_SECONDS = 1.0
 class Pipeline:
     """Runs each statement on the shared connection with the least in flight, and opens connections as needed."""
 
-    def __init__(self, pool: Pool, *, prepares: bool) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._prepares = prepares
         self._connections: list[SharedConnection] = []
         self._waiting: deque[Statement] = deque()
         self._writes: WeakValueDictionary[str, Statement] = WeakValueDictionary()
@@ -136,8 +135,8 @@ class Pipeline:
         finally:
             self._opening = None
         if connection is not None:
-            opened = SharedConnection(connection, self, prepares=self._prepares, most_wait=self._pool.timeout)
-            self._connections.append(opened)
+            limits = Limits(self._pool.timeout, self._pool.statement_timeout)
+            self._connections.append(SharedConnection(connection, self, limits))
             self.on_reply()
 
     async def _take(self) -> ExclusiveConnection | None:

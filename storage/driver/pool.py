@@ -8,6 +8,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from storage.driver.connection import ExclusiveConnection
+from storage.driver.plans import Plans
 
 # The errors which mean that the database is unavailable: it is unreachable or read-only, its tables do not exist yet or
 # are closed to this role, or a connection pooler in transaction mode has mixed up prepared statements.
@@ -23,13 +24,25 @@ AWAY = (
 # Psycopg's pool stops trying to connect after a second, and tries again at the next request for a connection. By
 # default, pauses between attempts would double for five minutes, and a recovery during a pause would go unnoticed.
 _ASK_AGAIN_SECONDS = 1.0
+# On each connection, those in common use are among the first.
+_MOST_PREPARED = 100
 
 
 class Pool(AsyncConnectionPool[ExclusiveConnection]):
     """A pool of autocommit connections that lends none which the server has closed. Times are in seconds."""
 
-    def __init__(self, url: str, *, min_size: int, max_size: int, timeout: float, statement_timeout: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        min_size: int,
+        max_size: int,
+        timeout: float,
+        statement_timeout: float,
+        prepared_statements: bool,
+    ) -> None:
         self.statement_timeout = statement_timeout
+        self._most_prepared = _MOST_PREPARED if prepared_statements else 0
         self.lent = self.awaited = 0
         # The pipeline prepares statements, under names of its own.
         options = {"autocommit": True, "prepare_threshold": None, "connect_timeout": 5, "client_encoding": "utf8"}
@@ -73,7 +86,7 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
 
     async def _set_up(self, connection: ExclusiveConnection) -> None:
         connection.statement_timeout = self.statement_timeout
-        connection.plans = {}
+        connection.plans = Plans(self._most_prepared)
         await connection.execute(
             "SELECT set_config('TimeZone', 'UTC', false), "
             # The locks of our writes suffice: a stricter default would only make them fail with serialization errors.

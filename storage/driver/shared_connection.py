@@ -1,12 +1,10 @@
 """A connection in pipeline mode: many requests run statements on it, and each statement is a transaction of its own."""
 
 import asyncio
-import math
 from collections import deque
 from contextlib import suppress
 from itertools import islice
-from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
 from psycopg.errors import QueryCanceled
@@ -14,14 +12,13 @@ from psycopg.pq import ExecStatus, Format
 
 from storage.driver.connection import ExclusiveConnection
 from storage.driver.pool import none_was_free
-from storage.driver.statement import Plan, Statement
+from storage.driver.statement import Statement
 
 if TYPE_CHECKING:
     from storage.driver.pipeline import Pipeline
 
-DEPTH = 16
-"""The most statements in flight on one connection."""
-
+# The most statements in flight on one connection.
+_DEPTH = 16
 # A connection whose oldest statement is older is held up.
 _HELD_UP_SECONDS = 0.005
 _TICK_SECONDS = _SLOW_SECONDS = 0.1
@@ -30,8 +27,6 @@ _PAUSE_SECONDS = 0.01
 # Then the connection goes back to the pool, which may replace it, or lend it for a transaction. The pipeline takes as
 # many again as it needs: the fewer there are, the less work it is to serve them.
 _SHARED_SECONDS = 1.0
-# PostgreSQL plans further statements at each execution; those in common use are among the first.
-_MOST_PREPARED = 100
 # The plan has other types since a table was altered, or the server has dropped the prepared statement.
 _STALE = ("0A000", "26000")
 _SYNC = int(ExecStatus.PIPELINE_SYNC)
@@ -41,24 +36,25 @@ class NoEffect(psycopg.OperationalError):
     """The statement had no effect, and may succeed when it is repeated."""
 
 
+class Limits(NamedTuple):
+    """How long a statement may take to become first in line, and then to end, in seconds."""
+
+    wait: float
+    run: float
+
+
 class SharedConnection:
     """Sends statements, and gives each of them its own rows or its own error."""
 
-    def __init__(
-        self, connection: ExclusiveConnection, pipeline: "Pipeline", *, prepares: bool, most_wait: float
-    ) -> None:
-        """Take over a connection, until it is passed to `pipeline.on_end`.
-
-        `most_wait` is how long a statement may take to become first in line, in seconds.
-        """
+    def __init__(self, connection: ExclusiveConnection, pipeline: "Pipeline", limits: Limits) -> None:
+        """Take over a connection, until it is passed to `pipeline.on_end`."""
         self.exclusive = connection
         self.in_flight: deque[Statement] = deque()
         self.backlog: deque[Statement] = deque()
         self.is_retiring = self._has_ended = self._cancels = False
-        self._pipeline, self._prepares, self._most_wait = pipeline, prepares, most_wait
+        self._pipeline, self._limits = pipeline, limits
         self._loop = asyncio.get_running_loop()
         self._opened = self._progressed = self._loop.time()
-        self._most_time = connection.statement_timeout or math.inf
         self._cancelling: asyncio.Task[None] | None = None
         self._pgconn = connection.pgconn
         self._socket = self._pgconn.socket
@@ -107,7 +103,7 @@ class SharedConnection:
 
     def _has_room(self, now: float) -> bool:
         line = self.in_flight
-        if len(line) >= DEPTH:
+        if len(line) >= _DEPTH:
             return False
         return not line or not (line[0].is_slow or line[-1].is_slow or now - line[0].sent > _HELD_UP_SECONDS)
 
@@ -124,26 +120,16 @@ class SharedConnection:
         if not self.in_flight:
             self._progressed = now
         self.in_flight.append(statement)
-        plan = statement.plan = self._plan(statement)
+        query, values = statement.query, statement.values
+        plan, statement.is_being_prepared = self.exclusive.plans.prepare(query, self._pgconn)
+        statement.plan = plan
         if plan.name:
-            self._pgconn.send_query_prepared(plan.name, statement.values, result_format=Format.BINARY)
+            self._pgconn.send_query_prepared(plan.name, values, result_format=Format.BINARY)
         else:
-            self._pgconn.send_query_params(statement.query.sql, statement.values, result_format=Format.BINARY)
+            self._pgconn.send_query_params(query.sql, values, result_format=Format.BINARY)
         self._pgconn.pipeline_sync()
         if self._pgconn.flush():
             self._loop.add_writer(self._socket, self._flush)
-
-    def _plan(self, statement: Statement) -> Plan:
-        query, plans = statement.query, self.exclusive.plans
-        plan = plans.get(query.sql)
-        if plan is None:
-            if not (self._prepares and query.prepare and len(plans) < _MOST_PREPARED):
-                return Plan()
-            # Behind a connection pooler in transaction mode, two connections would use one name for two statements.
-            plan = plans[query.sql] = Plan(token_hex(12).encode())
-            self._pgconn.send_prepare(plan.name, query.sql)
-            statement.is_being_prepared = True
-        return plan
 
     def _flush(self) -> None:
         try:
@@ -186,11 +172,10 @@ class SharedConnection:
     def _judged(self, statement: Statement, error: Exception, took: float) -> Exception:
         """Return the error that a statement fails with, and forget a plan that cannot be used again."""
         is_stale = bool(statement.plan.name) and getattr(error, "sqlstate", None) in _STALE
-        plans, sql = self.exclusive.plans, statement.query.sql
-        if (is_stale or statement.is_being_prepared) and plans.get(sql) is statement.plan:
-            del plans[sql]
+        if is_stale or statement.is_being_prepared:
+            self.exclusive.plans.forget(statement.query, statement.plan)
         is_cancelled = isinstance(error, QueryCanceled) and self._cancels
-        if is_cancelled and took >= self._most_time:
+        if is_cancelled and took >= self._limits.run:
             return self._timeout()
         # It has held up others, or the statement in front of it was to be cancelled and had just ended.
         return NoEffect(str(error)) if is_stale or is_cancelled else error
@@ -202,8 +187,8 @@ class SharedConnection:
             # Uvloop reports a socket's error only once, and libpq may have read data before it.
             self._receive()
         for statement in [*islice(self.in_flight, 1, None), *self.backlog]:
-            if now - statement.created > self._most_wait:
-                statement.fail(none_was_free(self._most_wait))
+            if now - statement.created > self._limits.wait:
+                statement.fail(none_was_free(self._limits.wait))
         if now - self._opened > _SHARED_SECONDS:
             self.retire()
         if self._overdue(_SLOW_SECONDS) and self._cancelling is None:
@@ -215,7 +200,7 @@ class SharedConnection:
             return None
         first = self.in_flight[0]
         holds_up = not first.is_repeated and any(one.owner != first.owner for one in self.in_flight)
-        most = min(patience, self._most_time) if holds_up else self._most_time
+        most = min(patience, self._limits.run) if holds_up else self._limits.run
         return first if self._loop.time() - self._progressed >= most else None
 
     async def _cancel(self) -> None:
@@ -235,4 +220,4 @@ class SharedConnection:
         self.retire()
 
     def _timeout(self) -> psycopg.OperationalError:
-        return psycopg.OperationalError(f"the statement took longer than {self._most_time:g} s")
+        return psycopg.OperationalError(f"the statement took longer than {self._limits.run:g} s")

@@ -9,6 +9,7 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
+from storage.driver.plans import Plan
 from storage.driver.query import Query, Row
 
 if TYPE_CHECKING:
@@ -16,24 +17,6 @@ if TYPE_CHECKING:
 
 _ROWS, _DONE, _ERROR = int(ExecStatus.TUPLES_OK), int(ExecStatus.COMMAND_OK), int(ExecStatus.FATAL_ERROR)
 _dumper = Transformer()
-
-
-class Plan:
-    """How a connection runs a query: the name of the prepared statement, empty if there is none, and types of rows."""
-
-    def __init__(self, name: bytes = b"") -> None:
-        self.name = name
-        self._transformer = Transformer()
-        self._knows_types = False
-
-    def load(self, result: PGresult) -> list[Row]:
-        """Return the rows of a result. All results have the same types: PostgreSQL rejects a plan that has others."""
-        self._transformer.set_pgresult(result, set_loaders=not self._knows_types)
-        self._knows_types = True
-        rows = self._transformer.load_rows(0, result.ntuples, tuple)
-        # Otherwise the transformer would keep the result, which can be several megabytes.
-        self._transformer.set_pgresult(None, set_loaders=False)
-        return rows
 
 
 class Statement(asyncio.Future[list[Row]]):

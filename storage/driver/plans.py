@@ -1,0 +1,52 @@
+"""The statements that a connection has prepared."""
+
+from secrets import token_hex
+
+from psycopg.adapt import Transformer
+from psycopg.pq.abc import PGconn, PGresult
+
+from storage.driver.query import Query, Row
+
+
+class Plan:
+    """A statement as a connection runs it. `name` is that of the prepared statement, empty if it is not prepared."""
+
+    def __init__(self, name: bytes = b"") -> None:
+        self.name = name
+        self._transformer = Transformer()
+        self._knows_types = False
+
+    def load(self, result: PGresult) -> list[Row]:
+        """Return the rows of a result. All results have the same types: PostgreSQL rejects a plan that has others."""
+        self._transformer.set_pgresult(result, set_loaders=not self._knows_types)
+        self._knows_types = True
+        rows = self._transformer.load_rows(0, result.ntuples, tuple)
+        # Otherwise the transformer would keep the result, which can be several megabytes.
+        self._transformer.set_pgresult(None, set_loaders=False)
+        return rows
+
+
+class Plans:
+    """The plans of one connection, by the SQL of their statements."""
+
+    def __init__(self, most: int) -> None:
+        """Prepare at most so many statements, the first ones; PostgreSQL plans others at each execution."""
+        self._most = most
+        self._plans: dict[bytes, Plan] = {}
+
+    def prepare(self, query: Query, pgconn: PGconn) -> tuple[Plan, bool]:
+        """Return the plan of a query, and whether the connection now has to prepare it."""
+        plan = self._plans.get(query.sql)
+        if plan is not None:
+            return plan, False
+        if not query.prepare or len(self._plans) >= self._most:
+            return Plan(), False
+        # Behind a connection pooler in transaction mode, two connections would use one name for two statements.
+        plan = self._plans[query.sql] = Plan(token_hex(12).encode())
+        pgconn.send_prepare(plan.name, query.sql)
+        return plan, True
+
+    def forget(self, query: Query, plan: Plan) -> None:
+        """Have the query prepared again before its next use."""
+        if self._plans.get(query.sql) is plan:
+            del self._plans[query.sql]
