@@ -14,7 +14,7 @@ ORIGIN = "https://app.example.com"
 READER_TASKS = 1000
 OTHERS_TASKS = 1005
 # More tasks than a server can delete in one round.
-DELETED = 24_000
+DELETED = 60_000
 _FIRST_DELETED = 100_000
 _USERS = [READER, WRITER, *OTHERS]
 _DELETED_USERS = _USERS[1:]
@@ -22,7 +22,7 @@ _PREPARE_DELETED = """
     INSERT INTO tasks (user_id, id, revision, title, completed, priority, tags, created_at, updated_at)
     SELECT user_id, id, 1, 'To be deleted', false, 2, '{}', now(), now()
     FROM unnest(%s::text[], %s::uuid[]) AS new (user_id, id)
-    ON CONFLICT (user_id, id) DO UPDATE SET deleted_at = NULL
+    ON CONFLICT (user_id, id) DO UPDATE SET deleted_at = NULL WHERE tasks.deleted_at IS NOT NULL
 """
 
 
