@@ -20,7 +20,7 @@ fuzz: .venv/installed
 	FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$(SEED) $(BIN)/pytest tests/contract/test_fuzzing.py
 
 # Needs an idle machine with two cores and takes about 15 minutes. tests/load/README.md describes what each part measures.
-bench: .venv/installed
+bench: .venv/installed $(NODE)
 	$(BIN)/python -m tests.load
 
 check: .venv/installed $(NODE)

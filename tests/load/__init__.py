@@ -1,4 +1,4 @@
-"""`make bench`: compare this service with bare psycopg and with FastAPI, on one machine and in one run."""
+"""`make bench`: compare this service with bare psycopg, FastAPI and Fastify, on one machine and in one run."""
 
 import warnings
 

@@ -3,10 +3,16 @@
 import os
 import platform
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+
+import orjson
+
+from tests.support.server import ROOT
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _LIBRARIES = (
@@ -21,6 +27,8 @@ _LIBRARIES = (
     "pydantic",
     "asyncpg",
 )
+_NODE_MODULES = ROOT / "tests" / "node_modules"
+_PACKAGES = ("fastify", "@fastify/jwt", "pg")
 
 cores = sorted(os.sched_getaffinity(0))
 
@@ -28,11 +36,25 @@ cores = sorted(os.sched_getaffinity(0))
 def describe(postgresql: str) -> list[str]:
     """Return lines that describe the machine and the versions of the software on it."""
     model = re.search(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    return [
+    lines = [
         f"{model[1] if model else platform.processor()}, {len(cores)} cores, {platform.system()} {platform.release()}",
         f"Python {platform.python_version()}, PostgreSQL {postgresql}",
         ", ".join(f"{name} {version(name)}" for name in _LIBRARIES),
     ]
+    return [*lines, _describe_node()] if has_fastify() else lines
+
+
+def has_fastify() -> bool:
+    """Return whether Node.js and the packages in `tests/package.json` are installed."""
+    return shutil.which("node") is not None and (_NODE_MODULES / "fastify").exists()
+
+
+def _describe_node() -> str:
+    node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    files = [_NODE_MODULES / name / "package.json" for name in _PACKAGES]
+    versions = [orjson.loads(file.read_bytes())["version"] for file in files]
+    packages = [f"{name} {number}" for name, number in zip(_PACKAGES, versions, strict=True)]
+    return f"Node.js {node.removeprefix('v')}, {', '.join(packages)}"
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from tests.load.data import load, postgres
 from tests.load.machine import on_core, processes, resident_megabytes
 from tests.load.operations import OPERATIONS, users
 from tests.load.output import progress, table
-from tests.load.servers import FASTAPI, LIMIT, OURS, Server, running
+from tests.load.servers import FASTAPI, FASTIFY, LIMIT, OURS, Server, runnable, running
 
 _REQUESTS = 100_000
 _MEASURED = ("get", "list", "poll-list", "search", "post", "patch")
@@ -16,7 +16,7 @@ def main() -> bool:
     """Measure, print a table, and return whether every request succeeded."""
     with on_core(-1), postgres() as database:
         load(database, users())
-        rows = [[f"{name}, idle", _megabytes(name, database)] for name in (LIMIT, FASTAPI, OURS)]
+        rows = [[f"{name}, idle", _megabytes(name, database)] for name in runnable([LIMIT, FASTAPI, FASTIFY, OURS])]
         rows.append([f"{OURS}, two workers, idle; parent process + resource tracker", _two_workers(database)])
         with on_core(0), running(OURS, database) as server, on_core(-1):
             answered, errors = _load(server)

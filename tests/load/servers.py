@@ -1,21 +1,22 @@
-"""The servers to compare: this service as operators run it, the limit, FastAPI, and one that does nothing."""
+"""The servers to compare: this service as operators run it, the limit, FastAPI, Fastify, and one that does nothing."""
 
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from tests.load.generator import exchange
-from tests.load.machine import cpu_seconds
+from tests.load.machine import cpu_seconds, has_fastify
 from tests.load.operations import ORIGIN
-from tests.support.server import ROOT, environment, free_port, module
+from tests.load.output import write
+from tests.support.server import ROOT, command, environment, free_port
 
-OURS, LIMIT, FASTAPI, NOTHING = "this service", "limit", "FastAPI", "nothing"
-_UVICORN = ["-m", "uvicorn", "--loop=uvloop", "--http=httptools", "--no-access-log", "--log-level=warning"]
+OURS, LIMIT, FASTAPI, FASTIFY, NOTHING = "this service", "limit", "FastAPI", "Fastify", "nothing"
+_UVICORN = [sys.executable, "-m", "uvicorn", "--loop=uvloop", "--http=httptools", "--no-access-log"]
 # In favour of both: this service, meant to run behind a proxy, reads the proxy's headers; they do not.
-_UVICORN += ["--no-server-header", "--no-proxy-headers"]
+_UVICORN += ["--log-level=warning", "--no-server-header", "--no-proxy-headers"]
 _STARTUP_SECONDS = 30
 
 
@@ -39,7 +40,7 @@ def running(name: str, database: str, **settings: str) -> Iterator[Server]:
     if name == OURS:
         # With every feature on, the access log included, except METRICS_PORT, which is off by default.
         env |= {"ENVIRONMENT": "production", "ALLOWED_ORIGINS": ORIGIN, "HOST": "127.0.0.1", "LOG_LEVEL": "info"}
-    process = subprocess.Popen([sys.executable, *_arguments(name, port)], cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(_command(name, port), cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
     try:
         url = f"http://127.0.0.1:{port}"
         wait_for(url, process)
@@ -49,12 +50,21 @@ def running(name: str, database: str, **settings: str) -> Iterator[Server]:
         process.wait(20)
 
 
-def _arguments(name: str, port: int) -> list[str]:
+def runnable(names: Sequence[str]) -> list[str]:
+    """Return the servers that can run on this machine, and report it if Fastify is not one of them."""
+    if FASTIFY not in names or has_fastify():
+        return list(names)
+    write(f"- {FASTIFY} is not measured, because Node.js or tests/node_modules is missing.")
+    return [name for name in names if name != FASTIFY]
+
+
+def _command(name: str, port: int) -> list[str]:
     return {
-        OURS: module("serve"),
+        OURS: command("serve"),
         LIMIT: [*_UVICORN, f"--port={port}", "tests.load.limit:app"],
         FASTAPI: [*_UVICORN, f"--port={port}", "tests.load.peer:app"],
-        NOTHING: ["-m", "tests.load.nothing", str(port)],
+        FASTIFY: ["node", "tests/load/fastify/server.js"],
+        NOTHING: [sys.executable, "-m", "tests.load.nothing", str(port)],
     }[name]
 
 

@@ -1,4 +1,4 @@
-"""Requests per second and CPU time per request: this service, the limit and FastAPI, in alternating rounds."""
+"""Requests per second and CPU time per request: this service and those it is compared with, in alternating rounds."""
 
 import time
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from tests.load import generator
 from tests.load.data import load, postgres
 from tests.load.generator import CONNECTIONS, Load, exchange
 from tests.load.machine import cores, describe, on_core
-from tests.load.operations import OPERATIONS, Operation, users
+from tests.load.operations import OPERATIONS, Operation, Targets, users
 from tests.load.output import progress, spread, table, write
-from tests.load.servers import FASTAPI, LIMIT, NOTHING, OURS, Server, running
+from tests.load.servers import FASTAPI, FASTIFY, LIMIT, NOTHING, OURS, Server, runnable, running
 
-SERVERS = {"ours": OURS, "limit": LIMIT, "fastapi": FASTAPI}
+SERVERS = {"ours": OURS, "limit": LIMIT, "fastapi": FASTAPI, "fastify": FASTIFY}
 _PAUSE_SECONDS = 0.2
 _WARM_UP_SECONDS = 1
 
@@ -43,8 +43,9 @@ def main(servers: Sequence[str], only: Sequence[str], rounds: int, seconds: int)
         load(database, users())
         connection = stack.enter_context(psycopg.connect(database, autocommit=True))
         _write_conditions(connection, rounds, seconds)
+        names = runnable([SERVERS[name] for name in servers])
         with on_core(0):
-            started = [stack.enter_context(running(SERVERS[name], database)) for name in servers]
+            started = [stack.enter_context(running(name, database)) for name in names]
         results = {one: _measure(one, started, connection, rounds, seconds) for one in operations}
     _compare(results)
     return not any(_errors(measured) for result in results.values() for measured in result.values())
@@ -114,11 +115,12 @@ def _write_results(operation: Operation, results: Results) -> None:
 
 def _compare(results: dict[Operation, Results]) -> None:
     """Write how this service compares with the others: our rate by theirs, their CPU time by ours. Higher is better."""
-    for other in (LIMIT, FASTAPI):
+    for name in Targets._fields:
+        other = SERVERS[name]
         rows = []
         for operation, result in results.items():
             if result.keys() >= {OURS, other}:
-                target = operation.targets.limit if other == LIMIT else operation.targets.fastapi
+                target: float | None = getattr(operation.targets, name)
                 rows.append(_comparison(operation.title, result[OURS], result[other], target))
         if rows:
             table([f"this service / {other}", "requests/s", "CPU per request", "target", "met"], rows)
