@@ -14,7 +14,7 @@ _REQUEST_HEADERS = {"Authorization", "Content-Type", "X-Request-ID"}
 _RESPONSE_HEADERS = {"Allow"}
 # Pages may read this header of any response.
 _SAFELISTED = {"Cache-Control"}
-_VARY = [(b"vary", b"Origin")]
+_VARY = (b"vary", b"Origin")
 
 
 class Cors:
@@ -42,8 +42,10 @@ class Cors:
             expose_headers=sorted({*response_headers} - _SAFELISTED | _RESPONSE_HEADERS),
             allow_credentials="*" not in origins,
         )
-        self._names_origin = "*" not in origins
-        self._readable = [*Headers(self._starlette.simple_headers).raw, *_VARY]
+        self._readable = [*Headers(self._starlette.simple_headers).raw, _VARY]
+        self._by_origin: dict[bytes | None, RawHeaders] = {None: [_VARY]}
+        for name in (origin.encode() for origin in origins if origin != "*"):
+            self._by_origin[name] = [(b"access-control-allow-origin", name), *self._readable]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -55,15 +57,8 @@ class Cors:
     def add(self, scope: Scope, start: Message) -> None:
         """Add the headers to a response, unless it answers a preflight."""
         if not _is_preflight(scope):
-            origin = next((value for name, value in scope["headers"] if name == b"origin"), None)
-            start["headers"] += self._headers_for(origin)
-
-    def _headers_for(self, origin: bytes | None) -> RawHeaders:
-        if origin is None:
-            return _VARY
-        if self._names_origin and self._starlette.is_allowed_origin(origin.decode("latin-1")):
-            return [(b"access-control-allow-origin", origin), *self._readable]
-        return self._readable
+            origin = dict(scope["headers"]).get(b"origin")
+            start["headers"] += self._by_origin.get(origin, self._readable)
 
     async def _preflight(self, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
         """Send Starlette's response or, if Starlette rejects the request, a problem document with its headers."""

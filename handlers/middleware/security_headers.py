@@ -29,5 +29,5 @@ class SecurityHeaders:
 
     def add(self, _scope: Scope, start: Message) -> None:
         """Add the headers."""
-        has_policy = any(name == _POLICY[0] for name, _ in start["headers"])
+        has_policy = _POLICY[0] in dict(start["headers"])
         start["headers"] += self._without_policy if has_policy else self._headers

@@ -28,7 +28,7 @@ class Wrapper:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        state = RequestState(request_id_of(scope), time.perf_counter())
+        state = RequestState(request_id_of(scope["headers"]), time.perf_counter())
         begin_request(scope, state)
 
         async def send_completed(message: Message) -> None:
