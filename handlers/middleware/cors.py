@@ -66,6 +66,8 @@ class Cors:
         if response.status_code == 200:
             await response(scope, receive, send)
             return
+        # They describe Starlette's plain text.
+        del response.headers["content-type"], response.headers["content-length"]
         problem = invalid_input(self._errors(headers))
         await send_problem(send, problem, request_state(scope).request_id, response.headers)
 

@@ -31,7 +31,7 @@ class Errors:
         if isinstance(error, HTTPException) and error.status_code == 405:
             allow = {"Allow": self._methods.allow(scope["path"])}
             if scope["method"] == "OPTIONS":
-                await send_whole(send, 204, allow, b"")
+                await send_whole(send, 204, allow)
                 return
             error = Problem(405, f"This path supports {allow['Allow']}.", headers=allow)
         problem = problem_of(error)
