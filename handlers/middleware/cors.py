@@ -66,7 +66,7 @@ class Cors:
         if response.status_code == 200:
             await response(scope, receive, send)
             return
-        # They describe Starlette's plain text.
+        # These two describe Starlette's plain text.
         del response.headers["content-type"], response.headers["content-length"]
         problem = invalid_input(self._errors(headers))
         await send_problem(send, problem, request_state(scope).request_id, response.headers)
@@ -97,7 +97,7 @@ class Cors:
 
 
 def _is_preflight(scope: Scope) -> bool:
-    """Return whether a request is a preflight (Fetch standard, section 3.2.2)."""
+    """Return whether a request is a CORS-preflight request, as the Fetch standard defines it."""
     if scope["method"] != "OPTIONS":
         return False
     return {b"origin", b"access-control-request-method"} <= {name for name, _ in scope["headers"]}

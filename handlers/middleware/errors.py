@@ -1,4 +1,4 @@
-"""Errors become problem documents, whichever part of the stack raised them."""
+"""Errors become problem documents, wherever they were raised."""
 
 import logging
 
