@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -47,5 +48,6 @@ FORMATS = {
     "time": _TIME_OF_DAY,
     # The same format under another name, because linters check `time` against RFC 3339: with seconds and an offset.
     "time-of-day": _TIME_OF_DAY,
-    "uuid": Format(re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"), UUID, "a UUID"),
+    # A valid text is converted twice: once to check it, and once for the handler.
+    "uuid": Format(re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"), lru_cache(8)(UUID), "a UUID"),
 }

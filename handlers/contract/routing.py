@@ -42,7 +42,7 @@ class Routing:
         check_functions(specification)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on. Raises HTTPException 405."""
+        """Pass a request on. Raises HTTPException 404 and 405."""
         operation = self._find(scope) if scope["type"] == "http" else None
         if operation is None:
             await self._app(scope, receive, send)
@@ -51,6 +51,7 @@ class Routing:
 
     def _find(self, scope: Scope) -> Operation | None:
         path, is_known = scope["path"], False
+        _check_path(path, scope["raw_path"])
         for pattern, operations in self._paths.items():
             if found := pattern.match(path):
                 is_known = True
@@ -61,7 +62,19 @@ class Routing:
             raise HTTPException(405)
         if path in self._documents:
             request_state(scope).route = path
+        # With an application in the scope, Starlette's routers raise HTTPException instead of sending plain text.
+        scope["app"] = self
         return None
+
+
+def _check_path(path: str, raw_path: bytes) -> None:
+    """Raise HTTPException 404 for a path that routes would match by mistake.
+
+    Starlette's patterns end in `$`, which matches before a trailing line feed. They are matched against the decoded
+    path, in which an encoded slash would separate segments (RFC 3986, section 2.2, says that it does not).
+    """
+    if "\n" in path or b"%2f" in raw_path.lower():
+        raise HTTPException(404)
 
 
 class _Routes(RoutingAPI):  # type: ignore[misc]  # Connexion has no types

@@ -1,1 +1,1 @@
-"""The ASGI applications around the contract, one file for each concern; `service/app.py` stacks them."""
+"""What all requests and responses have in common: one file for each concern; `wrapper.py` calls them."""

@@ -2,29 +2,20 @@
 
 import time
 
-from starlette.types import Message, Scope
+from starlette.types import Scope
 
-from handlers.middleware.response_middleware import ResponseMiddleware
-from handlers.responses.state import request_state
+from handlers.responses.state import RequestState
 from handlers.telemetry.logs import log_request
 
 
-class AccessLogMiddleware(ResponseMiddleware):
-    """Logs each request, whichever part of the stack served it."""
-
-    def on_response(self, scope: Scope, start: Message, /) -> None:
-        """Note the status."""
-        request_state(scope).status = start["status"]
-
-    def on_end(self, scope: Scope, /) -> None:
-        """Log the request."""
-        state = request_state(scope)
-        log_request(
-            method=scope["method"],
-            route=state.route,
-            status=state.status,
-            seconds=time.perf_counter() - state.started,
-            request_id=state.request_id,
-            user_id=None if state.principal is None else state.principal["user_id"],
-            client=scope["client"],
-        )
+def log(scope: Scope, state: RequestState) -> None:
+    """Log a request that has ended, whichever part of the service answered it."""
+    log_request(
+        method=scope["method"],
+        route=state.route,
+        status=state.status,
+        seconds=time.perf_counter() - state.started,
+        request_id=state.request_id,
+        user_id=None if state.principal is None else state.principal["user_id"],
+        client=scope["client"],
+    )

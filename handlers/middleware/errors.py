@@ -1,9 +1,9 @@
-"""Errors become problem documents, whichever part of the stack raised them."""
+"""Errors become problem documents, wherever they were raised."""
 
 import logging
 
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope, Send
 
 from handlers.middleware.methods import Methods
 from handlers.resources import SERIALISERS
@@ -16,46 +16,27 @@ from storage.errors import NotFound, PreconditionFailed, Unavailable
 _logger = logging.getLogger(__name__)
 
 
-class ErrorMiddleware:
+class Errors:
     """Sends a problem document for every error that is raised before a response has begun."""
 
-    def __init__(self, app: ASGIApp, methods: Methods) -> None:
-        self._app = app
+    def __init__(self, methods: Methods) -> None:
         self._methods = methods
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request. Raises an error again if it was raised after the response had begun."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        has_begun = False
-
-        async def send_noted(message: Message) -> None:
-            nonlocal has_begun
-            has_begun = True
-            await send(message)
-
-        # With an application in the scope, Starlette's routers raise HTTPException instead of sending plain text.
-        scope["app"] = self
-        try:
-            await self._app(scope, receive, send_noted)
-        except Exception as error:
-            if has_begun:
-                _log_cut_off(request_state(scope).request_id)
-                raise
-            await self._send_error(scope, send, error)
-
-    async def _send_error(self, scope: Scope, send: Send, error: Exception) -> None:
+    async def send(self, scope: Scope, send: Send, error: Exception) -> None:
+        """Send the document. Raises the error again if the response had begun."""
+        state = request_state(scope)
+        if state.status is not None:
+            _log_cut_off(state.request_id)
+            raise error
         if isinstance(error, HTTPException) and error.status_code == 405:
             allow = {"Allow": self._methods.allow(scope["path"])}
             if scope["method"] == "OPTIONS":
-                await send_whole(send, 204, allow, b"")
+                await send_whole(send, 204, allow)
                 return
             error = Problem(405, f"This path supports {allow['Allow']}.", headers=allow)
         problem = problem_of(error)
-        request_id = request_state(scope).request_id
-        _log(error, problem, request_id)
-        await send_problem(send, problem, request_id, problem.headers)
+        _log(error, problem, state.request_id)
+        await send_problem(send, problem, state.request_id, problem.headers)
 
 
 def _log_cut_off(request_id: str) -> None:

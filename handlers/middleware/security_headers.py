@@ -1,8 +1,7 @@
 """Security headers, on every response (OWASP's REST security cheat sheet)."""
 
-from starlette.types import ASGIApp, Message, Scope
+from starlette.types import Message, Scope
 
-from handlers.middleware.response_middleware import ResponseMiddleware
 from handlers.responses.state import RawHeaders
 
 _ALWAYS = [
@@ -20,16 +19,15 @@ def security_headers(*, production: bool) -> RawHeaders:
     return [*_ALWAYS, *([_STRICT_TRANSPORT] if production else []), _POLICY]
 
 
-class SecurityHeadersMiddleware(ResponseMiddleware):
-    """Adds the headers; a page keeps its own Content-Security-Policy."""
+class SecurityHeaders:
+    """Adds the headers to a response; a page keeps its own Content-Security-Policy."""
 
-    def __init__(self, app: ASGIApp, headers: RawHeaders) -> None:
+    def __init__(self, headers: RawHeaders) -> None:
         """`headers` are those that `security_headers` returns."""
-        super().__init__(app)
         self._headers = headers
         self._without_policy = [header for header in headers if header != _POLICY]
 
-    def on_response(self, _scope: Scope, start: Message, /) -> None:
+    def add(self, _scope: Scope, start: Message) -> None:
         """Add the headers."""
-        has_policy = any(name == _POLICY[0] for name, _ in start["headers"])
-        start["headers"] = [*start["headers"], *(self._without_policy if has_policy else self._headers)]
+        has_policy = _POLICY[0] in dict(start["headers"])
+        start["headers"] += self._without_policy if has_policy else self._headers

@@ -81,10 +81,5 @@ def invalid_input(errors: Sequence[InputError]) -> Problem:
 
 
 async def send_problem(send: Send, problem: Problem, request_id: str, headers: Mapping[str, str]) -> None:
-    """Send a problem document with these headers.
-
-    If they include Content-Type or Content-Length, the names must be in lower case: the document's values replace them.
-    """
-    content = problem.document(request_id)
-    own = {"content-type": MEDIA_TYPE, "content-length": str(len(content))}
-    await send_whole(send, problem.status, {**headers, **own}, content)
+    """Send a problem document with these headers, which must not describe the content."""
+    await send_whole(send, problem.status, headers, problem.document(request_id), MEDIA_TYPE)

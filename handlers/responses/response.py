@@ -24,8 +24,7 @@ class JSON:
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Send the document."""
         content = orjson.dumps(self.content, option=orjson.OPT_UTC_Z)
-        headers = {**self.headers, "Content-Type": "application/json", "Content-Length": str(len(content))}
-        await send_whole(send, self.status, headers, content)
+        await send_whole(send, self.status, self.headers, content, "application/json")
 
 
 @dataclass(slots=True)
@@ -37,7 +36,7 @@ class NoContent:
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Send the status and the headers."""
-        await send_whole(send, self.status, self.headers, b"")
+        await send_whole(send, self.status, self.headers)
 
 
 @dataclass(slots=True)
@@ -102,9 +101,17 @@ Response = JSON | NoContent | Stream
 """A response that a handler returns."""
 
 
-async def send_whole(send: Send, status: int, headers: Headers, content: bytes) -> None:
-    """Send a whole response; the values of headers are Latin-1 (RFC 9110, section 5.5)."""
-    await send({"type": "http.response.start", "status": status, "headers": _raw(headers)})
+async def send_whole(
+    send: Send, status: int, headers: Headers, content: bytes = b"", media_type: str | None = None
+) -> None:
+    """Send a whole response; the values of headers are Latin-1 (RFC 9110, section 5.5).
+
+    With a media type, the headers that describe the content are added.
+    """
+    raw = _raw(headers)
+    if media_type is not None:
+        raw += (b"content-type", media_type.encode()), (b"content-length", b"%d" % len(content))
+    await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": content})
 
 

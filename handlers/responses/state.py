@@ -30,7 +30,7 @@ class ServiceState:
 
 @dataclass(slots=True)
 class RequestState:
-    """The state of one request, created by the outermost middleware.
+    """The state of one request, created when it begins.
 
     `started` is in seconds, by `time.perf_counter`. `route` is a path template. `route` and `operation_id` are None for
     a path that is not in the contract. `principal` is None until a token has been accepted, and `status` is None until

@@ -1,7 +1,5 @@
-"""The ASGI application: a stack of middleware around the compiled contract."""
+"""The ASGI application: the compiled contract, and the wrapper around it."""
 
-from collections.abc import Callable, Iterable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Router
@@ -13,13 +11,12 @@ from handlers.contract.document import CONTRACT_FILE, Contract
 from handlers.contract.operation import Authenticate
 from handlers.contract.routing import Routing
 from handlers.documentation.routes import contract_routes, page_routes
-from handlers.middleware.access_log import AccessLogMiddleware
-from handlers.middleware.cors import CorsMiddleware
-from handlers.middleware.errors import ErrorMiddleware
+from handlers.middleware.cors import Cors
+from handlers.middleware.errors import Errors
 from handlers.middleware.methods import Methods
-from handlers.middleware.paths import PathMiddleware
-from handlers.middleware.request_id import RequestIdMiddleware
-from handlers.middleware.security_headers import SecurityHeadersMiddleware, security_headers
+from handlers.middleware.request_id import add_request_id
+from handlers.middleware.security_headers import SecurityHeaders, security_headers
+from handlers.middleware.wrapper import OnResponse, Wrapper
 from handlers.resources.cursors import Cursors
 from handlers.responses.state import ServiceState
 from handlers.service.lifespan import lifespan
@@ -30,8 +27,6 @@ from storage.driver.database import Database
 
 if TYPE_CHECKING:
     from handlers.authentication.jwks import KeySet
-
-Middleware = Callable[[ASGIApp], ASGIApp]
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -45,32 +40,21 @@ def create_app(settings: Settings) -> ASGIApp:
     state = ServiceState(security_headers(production=settings.production))
     documents = [*contract_routes(contract), *page_routes()]
     document_methods = {route.path: route.methods or set() for route in documents}
-    stack: list[Middleware] = [
-        RequestIdMiddleware,
-        AccessLogMiddleware,
-        *_metrics(settings),
-        partial(SecurityHeadersMiddleware, headers=state.headers),
-        partial(CorsMiddleware, origins=settings.allowed_origins, **contract.vocabulary()._asdict()),
-        partial(ErrorMiddleware, methods=Methods(contract.paths() | document_methods)),
-        PathMiddleware,
-        partial(
-            Routing,
-            specification=contract.specification,
-            documents=document_methods,
-            authenticate=_authenticate(settings, contract, key_set),
-            resources=_resources(settings, database),
-            body_limit=settings.body_limit,
-        ),
-    ]
     running = lifespan(database, key_set, state, metrics=settings.metrics_port is not None)
-    return _stacked(stack, Router(documents, redirect_slashes=False, lifespan=running))
-
-
-def _stacked(stack: Iterable[Middleware], app: ASGIApp) -> ASGIApp:
-    """Return an application wrapped in a stack of middleware, whose first member is the outermost."""
-    for wrap in reversed([*stack]):
-        app = wrap(app)
-    return app
+    routing = Routing(
+        Router(documents, redirect_slashes=False, lifespan=running),
+        specification=contract.specification,
+        documents=document_methods,
+        authenticate=_authenticate(settings, contract, key_set),
+        resources=_resources(settings, database),
+        body_limit=settings.body_limit,
+    )
+    cors = Cors(routing, origins=settings.allowed_origins, **contract.vocabulary()._asdict())
+    return Wrapper(
+        cors,
+        on_response=[cors.add, SecurityHeaders(state.headers).add, add_request_id, *_metrics(settings)],
+        errors=Errors(Methods(contract.paths() | document_methods)),
+    )
 
 
 def _database(settings: Settings) -> Database:
@@ -105,9 +89,9 @@ def _key_set(url: str) -> "KeySet":
     return KeySet(url)
 
 
-def _metrics(settings: Settings) -> list[Middleware]:
+def _metrics(settings: Settings) -> list[OnResponse]:
     if settings.metrics_port is None:
         return []
-    from handlers.middleware.metrics import MetricsMiddleware
+    from handlers.middleware.metrics import count
 
-    return [MetricsMiddleware]
+    return [count]

@@ -22,7 +22,6 @@ class HttpProtocol(HttpToolsProtocol):
     """Limits and checks a request's head, ignores Upgrade, and rejects invalid HTTP with a problem document."""
 
     _head_size = 0
-    _in_head = False
     _refusal: str | None = None
 
     def data_received(self, data: bytes) -> None:
@@ -53,31 +52,20 @@ class HttpProtocol(HttpToolsProtocol):
             return self._without_upgrade(data[upgrade.args[0] :])
         return b""
 
-    def on_message_begin(self) -> None:
-        """Begin a request. Until its head is complete, `on_header` receives headers; after that, trailers."""
-        super().on_message_begin()
-        self._in_head = True
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Store a header, but not a trailer.
-
-        Prevents blanks after a value from becoming part of it (RFC 9112, section 5.1), and trailers from counting as
-        headers (RFC 9110, section 6.5.1): `tests/contract/test_hostile_corpus.py`, cases of `framing`.
-        """
-        if self._in_head:
-            super().on_header(name, value.rstrip(b" \t"))
-
     def on_headers_complete(self) -> None:
         """Start the request, or have it parsed again if it asks to upgrade. Raises HeadError.
 
-        Rejects requests that RFC 9112 lets a server reject: `tests/contract/test_hostile_corpus.py`, cases of `framing`
-        and `targets`.
+        Rejects requests that RFC 9112 lets a server reject. Prevents blanks after a value from becoming part of it
+        (RFC 9112, section 5.1), and trailers from counting as headers (RFC 9110, section 6.5.1):
+        `tests/contract/test_hostile_corpus.py`, cases of `framing` and `targets`.
         """
         self._head_size = 0
-        self._in_head = False
         if not self.parser.should_upgrade():
+            # The list is changed in place because the request's scope has it too; trailers go into another list.
+            self.headers[:] = [(name, value.rstrip(b" \t")) for name, value in self.headers]
             check_head(self.parser.get_http_version(), self.url, self.headers)
             super().on_headers_complete()
+            self.headers = []
 
     def on_body(self, body: bytes) -> None:
         """Pass on a part of the body.

@@ -7,7 +7,6 @@ string.
 import asyncio
 import logging
 import sys
-import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -96,18 +95,14 @@ class JsonFormatter(logging.Formatter):
         added = {name: value for name, value in record.__dict__.items() if name not in _OWN_ATTRIBUTES}
         if record.exc_info:
             added["exception"] = _traceback(record.exc_info)
-        return _line(record.levelname, record.name, record.getMessage(), added, record.created).decode()
-
-
-def _line(level: str, logger: str, message: str, added: dict[str, Any], created: float) -> bytes:
-    members = {
-        "level": level,
-        "logger": logger,
-        "message": message,
-        **added,
-        "time": datetime.fromtimestamp(created, UTC),
-    }
-    return orjson.dumps(members, default=str)
+        members = {
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **added,
+            "time": datetime.fromtimestamp(record.created, UTC),
+        }
+        return orjson.dumps(members, default=str).decode()
 
 
 class TextFormatter(ColourizedFormatter):
@@ -140,13 +135,16 @@ def log_request(
     """Log a request that has ended. `status` is None without a response, `method` is None if it is not valid HTTP."""
     if not _logger.isEnabledFor(logging.INFO):
         return
-    duration_ms = round(seconds * 1000, 3)
+    duration_ms = round(seconds * 1_000_000) / 1000
     message = f"{method or '-'} {route or '-'} {status or '-'} {duration_ms} ms"
     handler = next(iter(logging.getLogger().handlers), None)
     if not isinstance(handler, JsonHandler):
         _logger.info(message)
         return
-    fields = {
+    members = {
+        "level": "INFO",
+        "logger": _logger.name,
+        "message": message,
         "method": method,
         "route": route,
         "status": status,
@@ -154,9 +152,10 @@ def log_request(
         "request_id": request_id,
         "user_id": user_id,
         "client": _address(client[0][:_LONGEST_ADDRESS]) if client else None,
+        "time": datetime.now(UTC),
     }
     # `_logger.info` does the same in 42 µs instead of 8.
-    handler.write_soon(_line("INFO", _logger.name, message, fields, time.time()))
+    handler.write_soon(orjson.dumps(members))
 
 
 @lru_cache(1024)
