@@ -60,7 +60,7 @@ class Pipeline:
         if self._opening is not None:
             self._opening.cancel()
         while self._waiting:
-            self._waiting.popleft().cancel()
+            self._waiting.popleft().future.cancel()
         for connection in [*self._connections]:
             connection.retire()
         await self._pool.close(timeout=_CLOSE_SECONDS)
@@ -72,7 +72,7 @@ class Pipeline:
     def on_reply(self) -> None:
         """Send the statements that wait, first come first served."""
         while self._waiting:
-            if self._waiting[0].done():
+            if self._waiting[0].future.done():
                 self._waiting.popleft()
             elif (connection := self._choose(self._waiting[0])) is not None:
                 connection.send(self._waiting.popleft())
@@ -93,13 +93,13 @@ class Pipeline:
             for other in [*self._connections]:
                 other.retire()
 
-    def _send(self, statement: Statement) -> Statement:
+    def _send(self, statement: Statement) -> asyncio.Future[Sequence[Row]]:
         self._waiting.append(statement)
         self.on_reply()
         if statement.connection is None:
-            timer = statement.get_loop().call_later(self._pool.timeout, self._expire, statement)
-            statement.add_done_callback(lambda _: timer.cancel())
-        return statement
+            timer = asyncio.get_running_loop().call_later(self._pool.timeout, self._expire, statement)
+            statement.future.add_done_callback(lambda _: timer.cancel())
+        return statement.future
 
     def _expire(self, statement: Statement) -> None:
         # Once it is in line, its connection sees to its time.
@@ -108,7 +108,7 @@ class Pipeline:
 
     def _choose(self, statement: Statement) -> SharedConnection | None:
         """Return the connection for a statement, None if it has to wait."""
-        query, now = statement.query, statement.get_loop().time()
+        query, now = statement.query, statement.future.get_loop().time()
         if query.is_write:
             # Writes of one user wait for each other anyway. This way, at most one connection waits with them.
             last = self._writes.get(statement.owner)
@@ -145,7 +145,7 @@ class Pipeline:
             try:
                 return await self._pool.take()
             except psycopg.OperationalError:
-                if all(statement.done() for statement in self._waiting):
+                if all(statement.future.done() for statement in self._waiting):
                     return None
 
     async def _give_back(self, connection: SharedConnection) -> None:

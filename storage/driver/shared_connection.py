@@ -110,7 +110,7 @@ class SharedConnection:
     def _send_backlog(self) -> None:
         try:
             while self.backlog and self._has_room(self._loop.time()):
-                if not (statement := self.backlog.popleft()).done():
+                if not (statement := self.backlog.popleft()).future.done():
                     self._send(statement)
         except psycopg.OperationalError as error:
             self.break_off(error)
@@ -147,11 +147,11 @@ class SharedConnection:
                 if (result := self._pgconn.get_result()) is None:
                     nones += 1
                     continue
-                nones = 0
-                if result.status == _SYNC:
+                nones, status = 0, result.status
+                if status == _SYNC:
                     self._finish(self.in_flight.popleft())
                 else:
-                    self.in_flight[0].accept(result)
+                    self.in_flight[0].accept(status, result)
         except psycopg.OperationalError as error:
             self.break_off(error)
             return

@@ -1,7 +1,7 @@
-"""A query on its way through a pipeline: its parameters, the server's replies, and the future of its rows."""
+"""A query on its way through the pipeline: its parameters, the server's replies, and the future of its rows."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from psycopg.adapt import PyFormat, Transformer
@@ -19,29 +19,28 @@ _ROWS, _DONE, _ERROR = int(ExecStatus.TUPLES_OK), int(ExecStatus.COMMAND_OK), in
 _dumper = Transformer()
 
 
-class Statement(asyncio.Future[list[Row]]):
+class Statement:
     """A query to run once. `owner` is the user that it names; times are in seconds, by the event loop's clock."""
 
     connection: "SharedConnection | None" = None
     plan: Plan
     is_being_prepared = is_slow = is_repeated = False
     sent = 0.0
+    rows: Sequence[Row] = ()
     error: Exception | None = None
 
     def __init__(self, query: Query, parameters: Mapping[str, Any], created: float) -> None:
         """Convert the parameters. Raises psycopg.DataError."""
-        super().__init__()
         values = query.values(**parameters)
         self.query = query
         self.owner = str(parameters.get("user_id"))
         # As text, which the server converts to types that it knows: psycopg would guess them from the values.
         self.values = _dumper.dump_sequence(values, [PyFormat.TEXT] * len(values))
         self.created = created
-        self.rows: list[Row] = []
+        self.future: asyncio.Future[Sequence[Row]] = asyncio.get_running_loop().create_future()
 
-    def accept(self, result: PGresult) -> None:
+    def accept(self, status: int, result: PGresult) -> None:
         """Take note of one of the server's replies, all of which come before the one that ends the transaction."""
-        status = result.status
         if status == _ROWS:
             try:
                 self.rows = self.plan.load(result)
@@ -55,13 +54,13 @@ class Statement(asyncio.Future[list[Row]]):
 
     def fail(self, error: Exception) -> None:
         """Set the error, unless nobody waits for the rows any more."""
-        if not self.done():
-            self.set_exception(error)
+        if not self.future.done():
+            self.future.set_exception(error)
 
     def end(self) -> None:
         """Set the rows or the error, once the transaction has ended."""
         self.connection = None
         if self.error is not None:
             self.fail(self.error)
-        elif not self.done():
-            self.set_result(self.rows)
+        elif not self.future.done():
+            self.future.set_result(self.rows)
