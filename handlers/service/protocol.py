@@ -12,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from handlers.responses.problems import MEDIA_TYPE, invalid_input
 from handlers.responses.state import service_state
 from handlers.service.request_head import TOO_LARGE, HeadError, check_head, is_too_large
+from handlers.service.response_cycle import ResponseCycle
 from handlers.telemetry.logs import log_request
 
 # Enough for a client in the same network, and short enough for a client that only opens a connection.
@@ -65,6 +66,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.headers[:] = [(name, value.rstrip(b" \t")) for name, value in self.headers]
             check_head(self.parser.get_http_version(), self.url, self.headers)
             super().on_headers_complete()
+            self.cycle.__class__ = ResponseCycle
             self.headers = []
 
     def on_body(self, body: bytes) -> None:

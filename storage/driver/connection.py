@@ -52,6 +52,7 @@ class ExclusiveConnection(AsyncConnection[Row]):
 
     async def _cancel(self, gen: PQGen[Any]) -> None:
         # If this fails, the pool discards the connection.
-        with suppress(psycopg.Error):
-            await self.cancel_safe(timeout=_CANCEL_SECONDS)
-            await wait_async(gen, self.pgconn.socket, timeout=_CANCEL_SECONDS)
+        with suppress(psycopg.Error, TimeoutError):
+            async with asyncio.timeout(_CANCEL_SECONDS):
+                await self.cancel_safe()
+                await wait_async(gen, self.pgconn.socket)

@@ -54,15 +54,14 @@ class Database:
         }
         self._pool = Pool(url, min_size=min_size, max_size=max_size, **options)
         # Separate, because a pool without a free connection does not mean that the database is down.
-        self._ping_pool = Pool(url, min_size=0, max_size=1, **options)
+        self._ping_pipeline = Pipeline(Pool(url, min_size=0, max_size=1, **options))
         self.pipeline = Pipeline(self._pool)
-        self._ping_pipeline = Pipeline(self._ping_pool)
         self._ping: asyncio.Task[Ping] | None = None
 
     async def open(self) -> None:
         """Start the pools, without waiting for the database."""
-        await self._pool.open()
-        await self._ping_pool.open()
+        await self.pipeline.open()
+        await self._ping_pipeline.open()
 
     async def close(self) -> None:
         """Close all connections, except for exclusive ones, which are closed when their transaction ends."""

@@ -28,7 +28,7 @@ class Pipeline:
         self._pool = pool
         self._connections: list[SharedConnection] = []
         self._waiting: deque[Statement] = deque()
-        self._writes: WeakValueDictionary[str, Statement] = WeakValueDictionary()
+        self._writes: WeakValueDictionary[str | None, Statement] = WeakValueDictionary()
         self._slow_until: dict[bytes, float] = {}
         self._opening: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
@@ -38,12 +38,11 @@ class Pipeline:
 
         Raises Unavailable if no connection becomes free in time, if it breaks, or if the statement takes too long.
         """
-        created = asyncio.get_running_loop().time()
         try:
             try:
-                return await self._send(Statement(query, parameters, created))
+                return await self._send(Statement(query, parameters, self._loop))
             except NoEffect:
-                repeated = Statement(query, parameters, created)
+                repeated = Statement(query, parameters, self._loop)
                 repeated.is_repeated = True
                 return await self._send(repeated)
         except AWAY as error:
@@ -55,29 +54,30 @@ class Pipeline:
         waiting = sum(len(connection.in_flight) - 1 + len(connection.backlog) for connection in used)
         return self._pool.lent - len(self._connections) + len(used), waiting + len(self._waiting)
 
+    async def open(self) -> None:
+        """Open the pool, without waiting for the database."""
+        self._loop = asyncio.get_running_loop()
+        await self._pool.open()
+
     async def close(self) -> None:
         """Fail all statements, and close the pool."""
         if self._opening is not None:
             self._opening.cancel()
+        error = psycopg.OperationalError("the service is stopping")
         while self._waiting:
-            self._waiting.popleft().future.cancel()
+            self._waiting.popleft().fail(error)
         for connection in [*self._connections]:
             connection.retire()
         await self._pool.close(timeout=_CLOSE_SECONDS)
         for connection in [*self._connections]:
-            connection.break_off(psycopg.OperationalError("the service is stopping"))
+            connection.break_off(error)
         if self._background:
             await asyncio.wait(self._background)
 
     def on_reply(self) -> None:
         """Send the statements that wait, first come first served."""
-        while self._waiting:
-            if self._waiting[0].future.done():
-                self._waiting.popleft()
-            elif (connection := self._choose(self._waiting[0])) is not None:
-                connection.send(self._waiting.popleft())
-            else:
-                return
+        while self._waiting and (self._waiting[0].future.done() or self._place(self._waiting[0])):
+            self._waiting.popleft()
 
     def on_slow(self, statement: Statement) -> None:
         """Keep other statements away from this query for a while. A write may only have waited for its user's lock."""
@@ -94,10 +94,9 @@ class Pipeline:
                 other.retire()
 
     def _send(self, statement: Statement) -> asyncio.Future[Sequence[Row]]:
-        self._waiting.append(statement)
-        self.on_reply()
-        if statement.connection is None:
-            timer = asyncio.get_running_loop().call_later(self._pool.timeout, self._expire, statement)
+        if self._waiting or not self._place(statement):
+            self._waiting.append(statement)
+            timer = self._loop.call_later(self._pool.timeout, self._expire, statement)
             statement.future.add_done_callback(lambda _: timer.cancel())
         return statement.future
 
@@ -106,28 +105,31 @@ class Pipeline:
         if statement in self._waiting:
             statement.fail(none_was_free(self._pool.timeout))
 
-    def _choose(self, statement: Statement) -> SharedConnection | None:
-        """Return the connection for a statement, None if it has to wait."""
-        query, now = statement.query, statement.future.get_loop().time()
+    def _place(self, statement: Statement) -> bool:
+        """Put a statement in line on one of the connections; return False if it has to wait for one."""
+        query, now = statement.query, self._loop.time()
+        statement.is_slow = statement.is_repeated or self._slow_until.get(query.sql, 0.0) > now
         if query.is_write:
             # Writes of one user wait for each other anyway. This way, at most one connection waits with them.
             last = self._writes.get(statement.owner)
             self._writes[statement.owner] = statement
             if last is not None and last.connection is not None:
-                return last.connection
-        statement.is_slow = statement.is_repeated or self._slow_until.get(query.sql, 0.0) > now
+                last.connection.append(statement)
+                return True
         best: SharedConnection | None = None
         for one in self._connections:
             if one.is_free(now) and (best is None or len(one.in_flight) < len(best.in_flight)):
                 best = one
         if best is None or (statement.is_slow and best.in_flight):
             self._grow()
-        return best
+        if best is not None:
+            best.append(statement)
+        return best is not None
 
     def _grow(self) -> None:
         """Open another connection if the pool has one."""
         if self._opening is None and (self._pool.lent < self._pool.max_size or not self._connections):
-            self._opening = asyncio.get_running_loop().create_task(self._open())
+            self._opening = self._loop.create_task(self._open())
 
     async def _open(self) -> None:
         try:
@@ -145,7 +147,7 @@ class Pipeline:
             try:
                 return await self._pool.take()
             except psycopg.OperationalError:
-                if all(statement.future.done() for statement in self._waiting):
+                if self._pool.closed or all(statement.future.done() for statement in self._waiting):
                     return None
 
     async def _give_back(self, connection: SharedConnection) -> None:
@@ -153,6 +155,6 @@ class Pipeline:
         self.on_reply()
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        task = self._loop.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)

@@ -11,6 +11,7 @@ from psycopg.errors import QueryCanceled
 from psycopg.pq import ExecStatus, Format
 
 from storage.driver.connection import ExclusiveConnection
+from storage.driver.plans import Plan
 from storage.driver.pool import none_was_free
 from storage.driver.statement import Statement
 
@@ -66,8 +67,8 @@ class SharedConnection:
         """Return whether another statement may be sent, with nothing slow in front of it."""
         return not (self.is_retiring or self.backlog) and self._has_room(now)
 
-    def send(self, statement: Statement) -> None:
-        """Send a statement as soon as there is room."""
+    def append(self, statement: Statement) -> None:
+        """Send a statement as soon as there is room: at once, if the connection is free."""
         statement.connection = self
         self.backlog.append(statement)
         self._send_backlog()
@@ -88,7 +89,10 @@ class SharedConnection:
         self._leave()
         self._pgconn.finish()
         self._pipeline.on_end(self, lost=bool(self.in_flight))
-        for statement in [*self.in_flight, *self.backlog]:
+        line = [*self.in_flight, *self.backlog]
+        self.in_flight.clear()
+        self.backlog.clear()
+        for statement in line:
             if not (statement.sent and statement.query.is_write):
                 statement.error = NoEffect(str(error))
             elif statement.error is None:
@@ -110,7 +114,10 @@ class SharedConnection:
     def _send_backlog(self) -> None:
         try:
             while self.backlog and self._has_room(self._loop.time()):
-                if not (statement := self.backlog.popleft()).future.done():
+                statement = self.backlog.popleft()
+                if statement.future.done():
+                    statement.connection = None
+                else:
                     self._send(statement)
         except psycopg.OperationalError as error:
             self.break_off(error)
@@ -121,7 +128,7 @@ class SharedConnection:
             self._progressed = now
         self.in_flight.append(statement)
         query, values = statement.query, statement.values
-        plan, statement.is_being_prepared = self.exclusive.plans.prepare(query, self._pgconn)
+        plan, statement.is_being_prepared = self._plan(statement)
         statement.plan = plan
         if plan.name:
             self._pgconn.send_query_prepared(plan.name, values, result_format=Format.BINARY)
@@ -130,6 +137,12 @@ class SharedConnection:
         self._pgconn.pipeline_sync()
         if self._pgconn.flush():
             self._loop.add_writer(self._socket, self._flush)
+
+    def _plan(self, statement: Statement) -> tuple[Plan, bool]:
+        # The plan of a repeated statement may be stale on every connection.
+        if statement.is_repeated:
+            return Plan(), False
+        return self.exclusive.plans.prepare(statement.query, self._pgconn)
 
     def _flush(self) -> None:
         try:
@@ -208,12 +221,15 @@ class SharedConnection:
         self.is_retiring = self._cancels = True
         while first := self._overdue(_PAUSE_SECONDS):
             deadline = self._loop.time() + _CANCEL_SECONDS
-            with suppress(psycopg.Error):
-                await self.exclusive.cancel_safe(timeout=_CANCEL_SECONDS)
-            while first.connection is self and not self._has_ended:
+            # With libpq before version 17, psycopg ignores its own time-out.
+            with suppress(psycopg.Error, TimeoutError):
+                async with asyncio.timeout(_CANCEL_SECONDS):
+                    await self.exclusive.cancel_safe()
+            while first.connection is self:
                 if self._loop.time() > deadline:
-                    first.fail(self._timeout())
-                    self.break_off(self._timeout())
+                    error = psycopg.OperationalError("the statement did not end when it was cancelled")
+                    first.fail(error)
+                    self.break_off(error)
                 await asyncio.sleep(_PAUSE_SECONDS)
             await asyncio.sleep(_PAUSE_SECONDS)
         self._cancelling = None

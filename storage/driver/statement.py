@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from psycopg.adapt import PyFormat, Transformer
-from psycopg.errors import error_from_result
+from psycopg.errors import OperationalError, error_from_result
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
@@ -29,15 +29,15 @@ class Statement:
     rows: Sequence[Row] = ()
     error: Exception | None = None
 
-    def __init__(self, query: Query, parameters: Mapping[str, Any], created: float) -> None:
+    def __init__(self, query: Query, parameters: Mapping[str, Any], loop: asyncio.AbstractEventLoop) -> None:
         """Convert the parameters. Raises psycopg.DataError."""
         values = query.values(**parameters)
         self.query = query
-        self.owner = str(parameters.get("user_id"))
+        self.owner = parameters.get("user_id")
         # As text, which the server converts to types that it knows: psycopg would guess them from the values.
         self.values = _dumper.dump_sequence(values, [PyFormat.TEXT] * len(values))
-        self.created = created
-        self.future: asyncio.Future[Sequence[Row]] = asyncio.get_running_loop().create_future()
+        self.created = loop.time()
+        self.future: asyncio.Future[Sequence[Row]] = loop.create_future()
 
     def accept(self, status: int, result: PGresult) -> None:
         """Take note of one of the server's replies, all of which come before the one that ends the transaction."""
@@ -49,7 +49,9 @@ class Statement:
         elif status == _DONE:
             self.is_being_prepared = False
         elif status == _ERROR and self.error is None:
-            self.error = error_from_result(result)
+            reported = error_from_result(result)
+            # Libpq's own errors have no SQLSTATE: it has lost the connection, or cannot make sense of what came.
+            self.error = reported if reported.sqlstate else OperationalError(str(reported))
         # PIPELINE_ABORTED follows an error, and says nothing new.
 
     def fail(self, error: Exception) -> None:

@@ -1,6 +1,5 @@
 // What a frontend team would otherwise write: Fastify, @fastify/jwt and pg, used as their documentation recommends. It
-// does less than this service: it assigns no revisions, sends no ETag, and has no CORS, request ids, access log or
-// security headers. The environment sets PORT, DATABASE_URL and BETTER_AUTH_SECRET.
+// does less than this service: it assigns no revisions, sends no ETag, and has no CORS or security headers. The environment sets PORT, DATABASE_URL and BETTER_AUTH_SECRET.
 import jwt from "@fastify/jwt";
 import Fastify from "fastify";
 import { params, querystring, tagList, task, taskCreate, taskList, taskUpdate } from "./schemas.js";
@@ -62,7 +61,7 @@ async function routes(api) {
 }
 
 // By default, Fastify drops members that the schema does not allow.
-const app = Fastify({ ajv: { customOptions: { removeAdditional: false } } });
+const app = Fastify({ logger: true, ajv: { customOptions: { removeAdditional: false } } });
 app.register(jwt, { secret: BETTER_AUTH_SECRET, verify: { algorithms: ["HS256"], cache: true } });
 app.register(routes, { prefix: "/api/:user_id" });
 app.addHook("onClose", storage.close);
