@@ -26,6 +26,7 @@ class ExclusiveConnection(AsyncConnection[Row]):
     """
 
     statement_timeout: float | None = None
+    is_ready = True
     plans: Plans
 
     async def run(self, query: Query, parameters: Mapping[str, Any]) -> Sequence[Row]:
@@ -51,7 +52,9 @@ class ExclusiveConnection(AsyncConnection[Row]):
             raise
 
     async def _cancel(self, gen: PQGen[Any]) -> None:
-        # If this fails, the pool discards the connection.
+        # If this fails, or does not apply because the connection is still being set up, the pool discards it.
+        if not self.is_ready:
+            return
         with suppress(psycopg.Error, TimeoutError):
             async with asyncio.timeout(_CANCEL_SECONDS):
                 await self.cancel_safe()

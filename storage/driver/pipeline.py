@@ -96,6 +96,7 @@ class Pipeline:
     def _send(self, statement: Statement) -> asyncio.Future[Sequence[Row]]:
         if self._waiting or not self._place(statement):
             self._waiting.append(statement)
+            self.on_reply()
             timer = self._loop.call_later(self._pool.timeout, self._expire, statement)
             statement.future.add_done_callback(lambda _: timer.cancel())
         return statement.future

@@ -21,9 +21,9 @@ AWAY = (
     psycopg.errors.InvalidSqlStatementName,
     psycopg.errors.DuplicatePreparedStatement,
 )
-# Psycopg's pool stops trying to connect after a second, and tries again at the next request for a connection. By
-# default, pauses between attempts would double for five minutes, and a recovery during a pause would go unnoticed.
-_ASK_AGAIN_SECONDS = 1.0
+# Psycopg's pool tries once to connect for those who ask for a connection, and again when they ask again. With its own
+# pauses between attempts, which double for five minutes, it would notice late that the database is back.
+_ASK_AGAIN_SECONDS = 0.2
 # On each connection, those in common use are among the first.
 _MOST_PREPARED = 100
 
@@ -54,7 +54,7 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
             max_size=max_size,
             timeout=timeout,
             configure=self._set_up,
-            reconnect_timeout=_ASK_AGAIN_SECONDS,
+            reconnect_timeout=0,
             open=False,
             name="todo-api",
         )
@@ -87,11 +87,13 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
     async def _set_up(self, connection: ExclusiveConnection) -> None:
         connection.statement_timeout = self.statement_timeout
         connection.plans = Plans(self._most_prepared)
+        connection.is_ready = False
         await connection.execute(
             "SELECT set_config('TimeZone', 'UTC', false), "
             # The locks of our writes suffice: a stricter default would only make them fail with serialization errors.
             "set_config('default_transaction_isolation', 'read committed', false)"
         )
+        connection.is_ready = True
 
 
 def first_line(error: Exception) -> str:
