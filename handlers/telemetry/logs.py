@@ -137,7 +137,7 @@ def log_request(
         return
     duration_ms = round(seconds * 1_000_000) / 1000
     message = f"{method or '-'} {route or '-'} {status or '-'} {duration_ms} ms"
-    handler = next(iter(logging.getLogger().handlers), None)
+    handler = logging.root.handlers[0] if logging.root.handlers else None
     if not isinstance(handler, JsonHandler):
         _logger.info(message)
         return

@@ -11,7 +11,7 @@ import psycopg
 from storage.driver.connection import ExclusiveConnection
 from storage.driver.pool import AWAY, Pool, first_line, none_was_free
 from storage.driver.query import Query, Row
-from storage.driver.shared_connection import Limits, NoEffect, SharedConnection
+from storage.driver.shared_connection import NoEffect, SharedConnection
 from storage.driver.statement import Statement
 from storage.errors import Unavailable
 
@@ -138,8 +138,8 @@ class Pipeline:
         finally:
             self._opening = None
         if connection is not None:
-            limits = Limits(self._pool.timeout, self._pool.statement_timeout)
-            self._connections.append(SharedConnection(connection, self, limits))
+            pool = self._pool
+            self._connections.append(SharedConnection(connection, self, pool.timeout, pool.statement_timeout))
             self.on_reply()
 
     async def _take(self) -> ExclusiveConnection | None:

@@ -5,7 +5,7 @@ from secrets import token_hex
 from psycopg.adapt import Transformer
 from psycopg.pq.abc import PGconn, PGresult
 
-from storage.driver.query import Query, Row
+from storage.driver.query import Row
 
 
 class Plan:
@@ -34,19 +34,21 @@ class Plans:
         self._most = most
         self._plans: dict[bytes, Plan] = {}
 
-    def prepare(self, query: Query, pgconn: PGconn) -> tuple[Plan, bool]:
-        """Return the plan of a query, and whether the connection now has to prepare it."""
-        plan = self._plans.get(query.sql)
+    def find(self, sql: bytes, pgconn: PGconn, *, prepares: bool) -> tuple[Plan, bool]:
+        """Return the plan of a statement, and whether the connection has just been told to prepare it."""
+        if not prepares:
+            return Plan(), False
+        plan = self._plans.get(sql)
         if plan is not None:
             return plan, False
-        if not query.prepare or len(self._plans) >= self._most:
+        if len(self._plans) >= self._most:
             return Plan(), False
         # Behind a connection pooler in transaction mode, two connections would use one name for two statements.
-        plan = self._plans[query.sql] = Plan(token_hex(12).encode())
-        pgconn.send_prepare(plan.name, query.sql)
+        plan = self._plans[sql] = Plan(token_hex(12).encode())
+        pgconn.send_prepare(plan.name, sql)
         return plan, True
 
-    def forget(self, query: Query, plan: Plan) -> None:
-        """Have the query prepared again before its next use."""
-        if self._plans.get(query.sql) is plan:
-            del self._plans[query.sql]
+    def forget(self, sql: bytes, plan: Plan) -> None:
+        """Have the statement prepared again before its next use."""
+        if self._plans.get(sql) is plan:
+            del self._plans[sql]

@@ -23,7 +23,7 @@ AWAY = (
 )
 # Psycopg's pool tries once to connect for those who ask for a connection, and again when they ask again. With its own
 # pauses between attempts, which double for five minutes, it would notice late that the database is back.
-_ASK_AGAIN_SECONDS = 0.2
+_ASK_AGAIN_SECONDS = 0.5
 # On each connection, those in common use are among the first.
 _MOST_PREPARED = 100
 

@@ -4,14 +4,14 @@ import asyncio
 from collections import deque
 from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.errors import QueryCanceled
 from psycopg.pq import ExecStatus, Format
 
+from storage.driver.cancellation import Cancellation
 from storage.driver.connection import ExclusiveConnection
-from storage.driver.plans import Plan
 from storage.driver.pool import none_was_free
 from storage.driver.statement import Statement
 
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 _DEPTH = 16
 # A connection whose oldest statement is older is held up.
 _HELD_UP_SECONDS = 0.005
-_TICK_SECONDS = _SLOW_SECONDS = 0.1
-_CANCEL_SECONDS = 1.0
-_PAUSE_SECONDS = 0.01
+_TICK_SECONDS = 0.1
 # Then the connection goes back to the pool, which may replace it, or lend it for a transaction. The pipeline takes as
 # many again as it needs: the fewer there are, the less work it is to serve them.
 _SHARED_SECONDS = 1.0
@@ -37,26 +35,22 @@ class NoEffect(psycopg.OperationalError):
     """The statement had no effect, and may succeed when it is repeated."""
 
 
-class Limits(NamedTuple):
-    """How long a statement may take to become first in line, and then to end, in seconds."""
-
-    wait: float
-    run: float
-
-
 class SharedConnection:
     """Sends statements, and gives each of them its own rows or its own error."""
 
-    def __init__(self, connection: ExclusiveConnection, pipeline: "Pipeline", limits: Limits) -> None:
-        """Take over a connection, until it is passed to `pipeline.on_end`."""
+    def __init__(self, connection: ExclusiveConnection, pipeline: "Pipeline", wait: float, limit: float) -> None:
+        """Take over a connection, until it is passed to `pipeline.on_end`.
+
+        A statement may take `wait` seconds to become first in line, and then `limit` seconds to end.
+        """
         self.exclusive = connection
         self.in_flight: deque[Statement] = deque()
         self.backlog: deque[Statement] = deque()
-        self.is_retiring = self._has_ended = self._cancels = False
-        self._pipeline, self._limits = pipeline, limits
+        self.is_retiring = self._has_ended = False
+        self._pipeline, self._wait, self._limit = pipeline, wait, limit
         self._loop = asyncio.get_running_loop()
-        self._opened = self._progressed = self._loop.time()
-        self._cancelling: asyncio.Task[None] | None = None
+        self._opened = self.first_since = self._loop.time()
+        self._cancellation = Cancellation(self, limit)
         self._pgconn = connection.pgconn
         self._socket = self._pgconn.socket
         self._pgconn.enter_pipeline_mode()
@@ -76,7 +70,7 @@ class SharedConnection:
     def retire(self) -> None:
         """Take no more statements, and end after those in line."""
         self.is_retiring = True
-        if not (self.in_flight or self.backlog or self._cancelling or self._has_ended):
+        if not (self.in_flight or self.backlog or self._cancellation.task or self._has_ended):
             self._leave()
             with suppress(psycopg.Error):
                 self._pgconn.exit_pipeline_mode()
@@ -125,10 +119,12 @@ class SharedConnection:
     def _send(self, statement: Statement) -> None:
         statement.sent = now = self._loop.time()
         if not self.in_flight:
-            self._progressed = now
+            self.first_since = now
         self.in_flight.append(statement)
         query, values = statement.query, statement.values
-        plan, statement.is_being_prepared = self._plan(statement)
+        # The plan of a repeated statement may be stale on every connection.
+        prepares = query.prepare and not statement.is_repeated
+        plan, statement.is_being_prepared = self.exclusive.plans.find(query.sql, self._pgconn, prepares=prepares)
         statement.plan = plan
         if plan.name:
             self._pgconn.send_query_prepared(plan.name, values, result_format=Format.BINARY)
@@ -137,12 +133,6 @@ class SharedConnection:
         self._pgconn.pipeline_sync()
         if self._pgconn.flush():
             self._loop.add_writer(self._socket, self._flush)
-
-    def _plan(self, statement: Statement) -> tuple[Plan, bool]:
-        # The plan of a repeated statement may be stale on every connection.
-        if statement.is_repeated:
-            return Plan(), False
-        return self.exclusive.plans.prepare(statement.query, self._pgconn)
 
     def _flush(self) -> None:
         try:
@@ -175,7 +165,7 @@ class SharedConnection:
 
     def _finish(self, statement: Statement) -> None:
         now = self._loop.time()
-        took, self._progressed = now - self._progressed, now
+        took, self.first_since = now - self.first_since, now
         if took > _HELD_UP_SECONDS:
             self._pipeline.on_slow(statement)
         if statement.error is not None:
@@ -186,10 +176,10 @@ class SharedConnection:
         """Return the error that a statement fails with, and forget a plan that cannot be used again."""
         is_stale = bool(statement.plan.name) and getattr(error, "sqlstate", None) in _STALE
         if is_stale or statement.is_being_prepared:
-            self.exclusive.plans.forget(statement.query, statement.plan)
-        is_cancelled = isinstance(error, QueryCanceled) and self._cancels
-        if is_cancelled and took >= self._limits.run:
-            return self._timeout()
+            self.exclusive.plans.forget(statement.query.sql, statement.plan)
+        is_cancelled = isinstance(error, QueryCanceled) and self._cancellation.has_begun
+        if is_cancelled and took >= self._limit:
+            return psycopg.OperationalError(f"the statement took longer than {self._limit:g} s")
         # It has held up others, or the statement in front of it was to be cancelled and had just ended.
         return NoEffect(str(error)) if is_stale or is_cancelled else error
 
@@ -200,40 +190,8 @@ class SharedConnection:
             # Uvloop reports a socket's error only once, and libpq may have read data before it.
             self._receive()
         for statement in [*islice(self.in_flight, 1, None), *self.backlog]:
-            if now - statement.created > self._limits.wait:
-                statement.fail(none_was_free(self._limits.wait))
+            if now - statement.created > self._wait:
+                statement.fail(none_was_free(self._wait))
         if now - self._opened > _SHARED_SECONDS:
             self.retire()
-        if self._overdue(_SLOW_SECONDS) and self._cancelling is None:
-            self._cancelling = self._loop.create_task(self._cancel())
-
-    def _overdue(self, patience: float) -> Statement | None:
-        """Return the first statement if its time is up, or if it has held up others that long and can be repeated."""
-        if not self.in_flight:
-            return None
-        first = self.in_flight[0]
-        holds_up = not first.is_repeated and any(one.owner != first.owner for one in self.in_flight)
-        most = min(patience, self._limits.run) if holds_up else self._limits.run
-        return first if self._loop.time() - self._progressed >= most else None
-
-    async def _cancel(self) -> None:
-        """Cancel the first statement, and then those behind it that hold up others as well."""
-        self.is_retiring = self._cancels = True
-        while first := self._overdue(_PAUSE_SECONDS):
-            deadline = self._loop.time() + _CANCEL_SECONDS
-            # With libpq before version 17, psycopg ignores its own time-out.
-            with suppress(psycopg.Error, TimeoutError):
-                async with asyncio.timeout(_CANCEL_SECONDS):
-                    await self.exclusive.cancel_safe()
-            while first.connection is self:
-                if self._loop.time() > deadline:
-                    error = psycopg.OperationalError("the statement did not end when it was cancelled")
-                    first.fail(error)
-                    self.break_off(error)
-                await asyncio.sleep(_PAUSE_SECONDS)
-            await asyncio.sleep(_PAUSE_SECONDS)
-        self._cancelling = None
-        self.retire()
-
-    def _timeout(self) -> psycopg.OperationalError:
-        return psycopg.OperationalError(f"the statement took longer than {self._limits.run:g} s")
+        self._cancellation.check()
