@@ -40,7 +40,7 @@ _in_use = Gauge(
 )
 _waiting = Gauge(
     "todo_api_pool_requests_waiting",
-    "Requests waiting for a database connection.",
+    "Requests waiting for their turn on a database connection.",
     multiprocess_mode="livesum",
     registry=_registry,
 )
