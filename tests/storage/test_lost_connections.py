@@ -1,0 +1,176 @@
+"""Connections that break with statements in flight: reads are repeated once, writes fail, and nothing is doubled."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from storage.driver.database import Database
+from storage.driver.query import Row
+from storage.errors import Unavailable
+from tests.support.client import User
+from tests.support.driver import fetch, with_database
+from tests.support.faulty_proxy import faulty_proxy
+from tests.support.postgres import new_database, private_postgres, wait_for_locks
+from tests.support.server import serve
+from tests.support.sessions import Observer, observe, until
+
+# It has no key, so that it would show a row that was written twice.
+ENTRIES = "CREATE TABLE entries (number integer NOT NULL)"
+READ = "SELECT CAST(:number AS integer) FROM pg_advisory_xact_lock_shared(1)"
+WRITE = "INSERT INTO entries SELECT :number FROM pg_advisory_xact_lock_shared(1) RETURNING number"
+
+
+@pytest.fixture
+def url(postgres: str) -> str:
+    """Return the URL of a database with a table of entries."""
+    made = new_database(postgres)
+    with psycopg.connect(made) as connection:
+        connection.execute(ENTRIES)
+    return made
+
+
+@pytest.fixture
+def observer(url: str) -> Iterator[Observer]:
+    """Yield an observer of that database."""
+    with observe(url) as observer:
+        yield observer
+
+
+def terminate(observer: Observer) -> None:
+    """End the sessions that wait for a lock."""
+    for backend in observer.waiting():
+        observer.execute(f"SELECT pg_terminate_backend({backend})")
+
+
+def send(opened: Database) -> list[asyncio.Task[Sequence[Row]]]:
+    """Send ten statements of one user, of which every second one is a write. Each waits while the gate is closed."""
+    return [
+        asyncio.create_task(fetch(opened.pipeline, (WRITE, READ)[number % 2], user_id="ada", number=number))
+        for number in range(10)
+    ]
+
+
+def acknowledged(outcomes: Sequence[object]) -> list[int]:
+    """Check the outcomes of these statements when the first was in flight; return the numbers of successful writes."""
+    assert isinstance(outcomes[0], Unavailable)
+    for number, outcome in enumerate(outcomes):
+        # A write that had not been sent yet has succeeded on another connection.
+        assert outcome == [(number,)] or (number % 2 == 0 and isinstance(outcome, Unavailable))
+    return [number for number in range(0, 10, 2) if outcomes[number] == [(number,)]]
+
+
+def test_a_session_that_ends_fails_the_writes_in_flight_and_no_read(url: str, observer: Observer) -> None:
+    async def test(opened: Database) -> None:
+        with observer.gate():
+            sent = send(opened)
+            await until(observer.waiting)
+            terminate(observer)
+            await until(sent[0].done)
+        written = acknowledged(await asyncio.gather(*sent, return_exceptions=True))
+        assert sorted(observer.execute("SELECT number FROM entries")) == written
+
+    with_database(url, test)
+
+
+def test_a_connection_that_is_reset_fails_the_writes_in_flight_and_no_read(url: str, observer: Observer) -> None:
+    with faulty_proxy(url) as proxy:
+
+        async def test(opened: Database) -> None:
+            with observer.gate():
+                sent = send(opened)
+                await until(observer.waiting)
+                proxy.reset(after=b"")
+                await until(sent[0].done)
+            written = acknowledged(await asyncio.gather(*sent, return_exceptions=True))
+            await until(lambda: not observer.backends("state = 'active'"))
+            stored = observer.execute("SELECT number FROM entries")
+            # The server may have gone on with the writes that have failed: their outcome is unknown.
+            assert set(written) <= set(stored)
+            assert len(stored) == len(set(stored))
+
+        with_database(proxy.url, test)
+
+
+def test_a_server_that_restarts_after_a_crash_fails_the_writes_in_flight_and_no_read() -> None:
+    with private_postgres() as url:
+        holder = psycopg.connect(url, autocommit=True)
+        holder.execute(ENTRIES)
+
+        async def test(opened: Database) -> None:
+            observer = Observer(holder)
+            observer.execute("SELECT pg_advisory_lock(1)")
+            sent = send(opened)
+            await until(observer.waiting)
+            for backend in observer.waiting():
+                os.kill(backend, signal.SIGKILL)
+            written = acknowledged(await asyncio.gather(*sent, return_exceptions=True))
+            stored = await fetch(opened.pipeline, "SELECT number FROM entries ORDER BY number")
+            assert [number for (number,) in stored] == written
+
+        with_database(url, test, pool_timeout=20)
+        holder.close()
+
+
+def test_a_read_is_repeated_only_once(url: str, observer: Observer) -> None:
+    async def test(opened: Database) -> None:
+        with observer.gate():
+            read = asyncio.create_task(fetch(opened.pipeline, READ, user_id="ada", number=1))
+            for _ in range(2):
+                await until(observer.waiting)
+                terminate(observer)
+                await until(lambda: not observer.waiting() or read.done())
+            with pytest.raises(Unavailable):
+                async with asyncio.timeout(3):
+                    await read
+
+    with_database(url, test)
+
+
+def test_a_lost_connection_replaces_all_others(url: str, observer: Observer) -> None:
+    async def test(opened: Database) -> None:
+        with observer.gate():
+            reads = [fetch(opened.pipeline, READ, user_id=f"user-{number}", number=number) for number in range(3)]
+            done = asyncio.gather(*reads)
+            await until(lambda: len(observer.waiting()) == 3)
+        await done
+        before = observer.backends()
+        with observer.gate():
+            read = asyncio.create_task(fetch(opened.pipeline, READ, user_id="ada", number=1))
+            await until(observer.waiting)
+            terminate(observer)
+            await until(lambda: not before & observer.backends())
+        assert await read == [(1,)]
+
+    with_database(url, test, connections=3)
+
+
+def test_clients_see_503_for_a_write_and_nothing_for_a_read(url: str, tmp_path: Path) -> None:
+    with (
+        faulty_proxy(url) as proxy,
+        serve(tmp_path, DATABASE_URL=proxy.url) as server,
+        User(server, "ada") as ada,
+        User(server, "grace") as grace,
+        ThreadPoolExecutor() as threads,
+    ):
+        grace.create("kept")
+        with psycopg.connect(url) as holder:
+            holder.execute("LOCK TABLE tasks")
+            write = threads.submit(ada.request, "POST", "/tasks", json={"title": "lost?"})
+            # Sent right behind the write, the read would be sent twice already before the connection breaks.
+            wait_for_locks(url, 1)
+            time.sleep(0.1)
+            read = threads.submit(grace.titles)
+            wait_for_locks(url, 2)
+            proxy.reset(after=b"")
+            response = write.result()
+        assert response.status_code == 503
+        assert response.json()["detail"] == "The database is not responding."
+        assert read.result() == ["kept"]
+        assert ada.titles() in ([], ["lost?"])

@@ -1,0 +1,230 @@
+"""A slow statement holds up few others: which connections the pipeline opens, shares and gives back."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from storage.driver.database import Database
+from storage.driver.query import Query
+from storage.errors import Unavailable
+from tests.support.driver import fetch, with_database
+from tests.support.postgres import new_database
+from tests.support.sessions import Observer, observe, until
+
+COUNTERS = """
+    CREATE TABLE counters (user_id text PRIMARY KEY, value integer NOT NULL);
+    INSERT INTO counters VALUES ('ada', 0), ('grace', 0);
+"""
+
+
+@pytest.fixture
+def url(postgres: str) -> str:
+    """Return the URL of a database with a counter for each of two users."""
+    made = new_database(postgres)
+    with psycopg.connect(made) as connection:
+        connection.execute(COUNTERS.encode())
+    return made
+
+
+@pytest.fixture
+def observer(url: str) -> Iterator[Observer]:
+    """Yield an observer of that database."""
+    with observe(url) as observer:
+        yield observer
+
+
+async def count(opened: Database, user: str) -> int:
+    """Increment the user's counter, and return its value."""
+    increment = "UPDATE counters SET value = value + 1 WHERE user_id = :user_id RETURNING value"
+    ((value,),) = await fetch(opened.pipeline, increment, user_id=user)
+    return int(value)
+
+
+async def read(opened: Database, user: str) -> str:
+    """Run a fast statement of a user."""
+    ((value,),) = await fetch(opened.pipeline, "SELECT :user_id", user_id=user)
+    return str(value)
+
+
+async def wait_at_the_gate(opened: Database, user: str) -> str:
+    """Run a statement of a user that waits as long as the gate is closed."""
+    ((value,),) = await fetch(opened.pipeline, "SELECT :user_id FROM pg_advisory_xact_lock_shared(1)", user_id=user)
+    return str(value)
+
+
+@contextmanager
+def ada_locked(url: str) -> Iterator[None]:
+    """Lock Ada's counter during the `with` block."""
+    with psycopg.connect(url) as connection:
+        connection.execute("SELECT FROM counters WHERE user_id = 'ada' FOR UPDATE")
+        yield
+
+
+@pytest.mark.parametrize("pause", [0, 0.05], ids=["sent with it", "sent later"])
+def test_statements_behind_a_slow_one_finish_before_it(url: str, observer: Observer, pause: float) -> None:
+    async def test(opened: Database) -> None:
+        with observer.gate():
+            slow = asyncio.create_task(wait_at_the_gate(opened, "slow"))
+            await asyncio.sleep(pause)
+            users = [f"user-{number}" for number in range(50)]
+            assert await asyncio.gather(*(read(opened, user) for user in users)) == users
+            assert not slow.done()
+        assert await slow == "slow"
+
+    with_database(url, test, connections=2)
+
+
+def test_a_query_that_was_slow_gets_a_connection_of_its_own_from_then_on(url: str, observer: Observer) -> None:
+    async def test(opened: Database) -> None:
+        with observer.gate():
+            slow = asyncio.create_task(wait_at_the_gate(opened, "slow"))
+            await until(observer.waiting)
+        await slow
+        with observer.gate():
+            again = asyncio.create_task(wait_at_the_gate(opened, "slow"))
+            fast = asyncio.create_task(read(opened, "fast"))
+            await until(observer.waiting)
+            (first,) = observer.waiting()
+            assert await fast == "fast"
+            # The slow statement has not been cancelled for the fast one's sake: the same session still waits.
+            assert observer.waiting() == {first}
+        assert await again == "slow"
+
+    with_database(url, test, connections=2)
+
+
+def test_connections_are_opened_up_to_the_maximum_while_all_are_held_up(url: str, observer: Observer) -> None:
+    async def test(opened: Database) -> None:
+        with observer.gate():
+            slow = []
+            for number in range(3):
+                slow.append(asyncio.create_task(wait_at_the_gate(opened, f"user-{number}")))
+                await until(lambda: len(observer.waiting()) == len(slow))
+            late = [read(opened, f"late-{number}") for number in range(10)]
+            for outcome in await asyncio.gather(*late, return_exceptions=True):
+                assert isinstance(outcome, Unavailable)
+                assert str(outcome) == "no connection became free within 0.5 s"
+            assert len(observer.backends()) == 3
+        assert await asyncio.gather(*slow) == ["user-0", "user-1", "user-2"]
+        assert await read(opened, "afterwards") == "afterwards"
+
+    with_database(url, test, connections=3, pool_timeout=0.5)
+
+
+def test_one_more_statement_than_a_connection_takes_opens_another(url: str, observer: Observer) -> None:
+    at_the_gate = Query(text("SELECT 1 FROM pg_advisory_xact_lock_shared(1)"), prepare=False)
+
+    async def test(opened: Database) -> None:
+        with observer.gate():
+            # They share one user, so that none of them is cancelled for the sake of another's.
+            sent = asyncio.gather(*(opened.pipeline.run(at_the_gate, {"user_id": "ada"}) for _ in range(17)))
+            await until(lambda: len(observer.waiting()) == 2)
+        assert await sent == [[(1,)]] * 17
+
+    with_database(url, test, connections=5)
+
+
+def test_writes_of_one_user_that_wait_for_its_lock_hold_one_connection(url: str, observer: Observer) -> None:
+    async def test(opened: Database) -> None:
+        with ada_locked(url):
+            writes = [asyncio.create_task(count(opened, "ada")) for _ in range(20)]
+            await until(observer.waiting)
+            (holder,) = observer.waiting()
+            for _ in range(20):
+                assert await count(opened, "grace")
+                assert await read(opened, "ada") == "ada"
+                assert observer.waiting() == {holder}
+                await asyncio.sleep(0.01)
+            assert not any(write.done() for write in writes)
+        assert await asyncio.gather(*writes) == list(range(1, 21))
+
+    with_database(url, test, connections=4)
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+def test_a_write_that_waits_for_a_lock_does_not_hold_up_another_users(
+    url: str, observer: Observer, connections: int
+) -> None:
+    async def test(opened: Database) -> None:
+        await read(opened, "ada")
+        with ada_locked(url):
+            waits = asyncio.create_task(count(opened, "ada"))
+            behind = asyncio.create_task(count(opened, "grace"))
+            await asyncio.sleep(0)
+            # One connection is in use, and on it the second statement waits for the first.
+            assert opened.load() == (1, 1)
+            assert await behind == 1
+            await until(observer.waiting)
+            assert not waits.done()
+        assert await waits == 1
+        assert await count(opened, "ada") == await count(opened, "grace") == 2
+
+    with_database(url, test, connections=connections)
+
+
+@pytest.mark.parametrize("maximum", [1, 2])
+def test_as_many_transactions_as_connections_run_while_the_pipeline_uses_all(url: str, maximum: int) -> None:
+    async def test(opened: Database) -> None:
+        all_begun, ended = asyncio.Barrier(maximum), asyncio.Event()
+
+        async def keep_reading() -> int:
+            done = 0
+            while not ended.is_set():
+                await fetch(opened.pipeline, "SELECT FROM pg_sleep(0.01)", user_id="ada")
+                done += 1
+            return done
+
+        async def transact() -> None:
+            async with opened.transaction() as connection:
+                await all_begun.wait()
+                assert await fetch(connection, "SELECT 1") == [(1,)]
+
+        readers = [asyncio.create_task(keep_reading()) for _ in range(20)]
+        await until(lambda: opened.load()[0] == maximum)
+        await asyncio.gather(*(transact() for _ in range(maximum)))
+        ended.set()
+        assert all(await asyncio.gather(*readers))
+
+    with_database(url, test, connections=maximum, pool_timeout=2)
+
+
+def test_idle_connections_go_back_to_the_pool(url: str, observer: Observer) -> None:
+    async def test(opened: Database) -> None:
+        with observer.gate():
+            slow = [asyncio.create_task(wait_at_the_gate(opened, f"user-{number}")) for number in range(3)]
+            await until(lambda: len(observer.waiting()) == 3)
+            assert opened._pool.lent == 3
+        await asyncio.gather(*slow)
+        # Little work needs one connection, even if it would reach all of them; no work needs none.
+        async with asyncio.timeout(5):
+            while opened._pool.lent > 1:
+                await asyncio.gather(*(read(opened, "ada") for _ in range(3)))
+                await asyncio.sleep(0.05)
+        await until(lambda: opened._pool.lent == 0)
+        async with AsyncExitStack() as stack:
+            for _ in range(3):
+                await stack.enter_async_context(opened.transaction())
+            assert len(observer.backends()) == 3
+
+    with_database(url, test, connections=3)
+
+
+def test_closing_the_database_ends_what_is_in_flight_or_waits(url: str, observer: Observer) -> None:
+    async def test(opened: Database) -> None:
+        with observer.gate(), ada_locked(url):
+            held: list[asyncio.Task[Any]] = [asyncio.create_task(wait_at_the_gate(opened, "grace"))]
+            await until(lambda: len(observer.waiting()) == 1)
+            held.append(asyncio.create_task(count(opened, "ada")))
+            await until(lambda: len(observer.waiting()) == 2)
+            held.append(asyncio.create_task(read(opened, "late")))
+            await asyncio.sleep(0)
+            await opened.close()
+            outcomes = await asyncio.gather(*held, return_exceptions=True)
+        assert [type(one) for one in outcomes] == [Unavailable, Unavailable, asyncio.CancelledError]
+
+    with_database(url, test, connections=2)
