@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -39,7 +40,9 @@ class Cancellation:
         line = self._connection.in_flight
         if not line:
             return None
-        holds_up = not line[0].is_repeated and any(one.owner != line[0].owner for one in line)
+        # A user's own writes have to wait for it in any case.
+        others = (one for one in islice(line, 1, None) if one.owner != line[0].owner or not one.query.is_write)
+        holds_up = not line[0].is_repeated and any(others)
         most = min(patience, self._limit) if holds_up else self._limit
         is_overdue = asyncio.get_running_loop().time() - self._connection.first_since >= most
         return line[0] if is_overdue else None

@@ -90,7 +90,7 @@ def test_a_server_that_does_not_cancel_a_statement_loses_its_connection(url: str
             (backend,) = observer.waiting()
             os.kill(backend, signal.SIGSTOP)
             try:
-                with pytest.raises(Unavailable, match=r"took longer than 0\.3 s"):
+                with pytest.raises(Unavailable, match="did not end when it was cancelled"):
                     async with asyncio.timeout(5):
                         await stuck
                 assert await behind == [("behind",)]
