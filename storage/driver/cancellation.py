@@ -30,7 +30,7 @@ class Cancellation:
 
     def check(self) -> None:
         """Begin to cancel if it is time to. To be called about every tenth of a second."""
-        if self.task is None and self._overdue(_HOLD_UP_SECONDS):
+        if self.task is None and self._overdue(_HOLD_UP_SECONDS + self._connection.exclusive.round_trip):
             self.has_begun = True
             self._connection.retire()
             self.task = asyncio.get_running_loop().create_task(self._cancel())
@@ -49,7 +49,7 @@ class Cancellation:
 
     async def _cancel(self) -> None:
         """Cancel the first statement, and then those behind it that hold up others as well."""
-        while first := self._overdue(_PAUSE_SECONDS):
+        while first := self._overdue(_PAUSE_SECONDS + self._connection.exclusive.round_trip):
             # With libpq before version 17, psycopg ignores its own time-out.
             with suppress(psycopg.Error, TimeoutError):
                 async with asyncio.timeout(_CANCEL_SECONDS):

@@ -2,6 +2,7 @@
 
 import asyncio
 import select
+import time
 from contextlib import suppress
 
 import psycopg
@@ -88,11 +89,13 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
         connection.statement_timeout = self.statement_timeout
         connection.plans = Plans(self._most_prepared)
         connection.is_ready = False
+        began = time.monotonic()
         await connection.execute(
             "SELECT set_config('TimeZone', 'UTC', false), "
             # The locks of our writes suffice: a stricter default would only make them fail with serialization errors.
             "set_config('default_transaction_isolation', 'read committed', false)"
         )
+        connection.round_trip = time.monotonic() - began
         connection.is_ready = True
 
 

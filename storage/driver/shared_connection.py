@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # The most statements in flight on one connection.
 _DEPTH = 16
-# A connection whose oldest statement is older is held up.
+# A connection whose oldest statement is older, not counting the way to the server and back, is held up.
 _HELD_UP_SECONDS = 0.005
 _TICK_SECONDS = 0.1
 # Then the connection goes back to the pool, which may replace it, or lend it for a transaction. The pipeline takes as
@@ -51,6 +51,7 @@ class SharedConnection:
         self._loop = asyncio.get_running_loop()
         self._opened = self.first_since = self._loop.time()
         self._cancellation = Cancellation(self, limit)
+        self._patience = _HELD_UP_SECONDS + connection.round_trip
         self._pgconn = connection.pgconn
         self._socket = self._pgconn.socket
         self._pgconn.enter_pipeline_mode()
@@ -103,7 +104,7 @@ class SharedConnection:
         line = self.in_flight
         if len(line) >= _DEPTH:
             return False
-        return not line or not (line[0].is_slow or line[-1].is_slow or now - line[0].sent > _HELD_UP_SECONDS)
+        return not line or not (line[0].is_slow or line[-1].is_slow or now - line[0].sent > self._patience)
 
     def _send_backlog(self) -> None:
         try:
@@ -166,7 +167,7 @@ class SharedConnection:
     def _finish(self, statement: Statement) -> None:
         now = self._loop.time()
         took, self.first_since = now - self.first_since, now
-        if took > _HELD_UP_SECONDS:
+        if took > self._patience:
             self._pipeline.on_slow(statement)
         if statement.error is not None:
             statement.error = self._judged(statement, statement.error, took)
