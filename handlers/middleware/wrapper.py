@@ -15,9 +15,9 @@ OnResponse = Callable[[Scope, Message], None]
 
 
 class Wrapper:
-    """Calls each concern when its turn comes.
+    """Runs the functions of all concerns, in a single `send`.
 
-    A wrapper for each concern, each with a `send` of its own, took 4 of a request's 44 µs.
+    One wrapper for each concern took 4 µs more, of a request's 44.
     """
 
     def __init__(self, app: ASGIApp, *, on_response: Sequence[OnResponse], errors: Errors) -> None:

@@ -16,12 +16,15 @@ class ResponseCycle(RequestResponseCycle):
     _head: Any = None
 
     async def send(self, message: Any) -> None:
-        """Send an ASGI message, or keep it until the content comes. Raises RuntimeError for an invalid header."""
-        if self._head is not None:
+        """Send an ASGI message, or keep it until the content comes. Raises RuntimeError for a header with a line break.
+
+        The content must have the length that the head says.
+        """
+        if message["type"] == "http.response.start" and _is_whole(message):
+            self._head = message
+        elif self._head is not None:
             head, self._head = self._head, None
             await self._send_whole(head, message)
-        elif message["type"] == "http.response.start" and _has_length(message):
-            self._head = message
         else:
             await super().send(message)
 
@@ -42,5 +45,6 @@ class ResponseCycle(RequestResponseCycle):
         self.on_response()
 
 
-def _has_length(start: Any) -> bool:
-    return start["status"] in _WITHOUT_CONTENT or any(name == b"content-length" for name, _ in start["headers"])
+def _is_whole(start: Any) -> bool:
+    names = {name for name, _ in start["headers"]}
+    return b"connection" not in names and (start["status"] in _WITHOUT_CONTENT or b"content-length" in names)

@@ -76,7 +76,11 @@ class Database:
         Raises Unavailable if no connection becomes free in time, if it breaks, or if a statement takes too long.
         """
         try:
-            connection = await self._pool.take()
+            self.pipeline.waiting_transactions += 1
+            try:
+                connection = await self._pool.take()
+            finally:
+                self.pipeline.waiting_transactions -= 1
             try:
                 async with connection.transaction():
                     yield connection
@@ -86,7 +90,7 @@ class Database:
             raise Unavailable(first_line(error)) from error
 
     def load(self) -> tuple[int, int]:
-        """Return the number of connections in use, and the number of statements that wait for one."""
+        """Return how many connections are in use, and how many statements and transactions wait for one."""
         return self.pipeline.load()
 
     async def ping(self, within: float) -> Ping:

@@ -1,4 +1,4 @@
-"""The pipeline: single statements of many requests share a few connections, and none waits behind a slow one."""
+"""The pipeline: single statements of many requests share a few connections, and slow ones hold up few others."""
 
 import asyncio
 from collections import deque
@@ -11,8 +11,8 @@ import psycopg
 from storage.driver.connection import ExclusiveConnection
 from storage.driver.pool import AWAY, Pool, first_line, none_was_free
 from storage.driver.query import Query, Row
-from storage.driver.shared_connection import NoEffect, SharedConnection
-from storage.driver.statement import Statement
+from storage.driver.shared_connection import SharedConnection
+from storage.driver.statement import NoEffect, Statement
 from storage.errors import Unavailable
 
 # For this long after it has held up others, a query gets a connection without other statements, if there is one.
@@ -30,6 +30,7 @@ class Pipeline:
         self._waiting: deque[Statement] = deque()
         self._writes: WeakValueDictionary[str | None, Statement] = WeakValueDictionary()
         self._slow_until: dict[bytes, float] = {}
+        self.waiting_transactions = 0
         self._opening: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
 
@@ -42,17 +43,17 @@ class Pipeline:
             try:
                 return await self._send(Statement(query, parameters, self._loop))
             except NoEffect:
-                repeated = Statement(query, parameters, self._loop)
-                repeated.is_repeated = True
-                return await self._send(repeated)
+                return await self._send(Statement(query, parameters, self._loop, is_repeated=True))
         except AWAY as error:
             raise Unavailable(first_line(error)) from error
 
     def load(self) -> tuple[int, int]:
-        """Return the number of connections in use, and the number of statements that are not yet first in line."""
+        """Return how many connections are in use, and how many statements and transactions wait for one."""
         used = [connection for connection in self._connections if connection.in_flight]
-        waiting = sum(len(connection.in_flight) - 1 + len(connection.backlog) for connection in used)
-        return self._pool.lent - len(self._connections) + len(used), waiting + len(self._waiting)
+        held_up = [connection for connection in used if not connection.has_room(self._loop.time())]
+        behind = sum(len(connection.in_flight) - 1 + len(connection.backlog) for connection in held_up)
+        in_use = self._pool.lent - len(self._connections) + len(used)
+        return in_use, len(self._waiting) + behind + self.waiting_transactions
 
     async def open(self) -> None:
         """Open the pool, without waiting for the database."""
@@ -87,7 +88,7 @@ class Pipeline:
     def on_end(self, connection: SharedConnection, *, lost: bool) -> None:
         """Give a connection back. If it broke while in use, replace all others, which may be broken too."""
         self._connections.remove(connection)
-        self._in_background(self._give_back(connection))
+        self._in_background(self._give_back(connection.exclusive))
         if lost:
             self._in_background(self._pool.drain())
             for other in [*self._connections]:
@@ -102,7 +103,7 @@ class Pipeline:
         return statement.future
 
     def _expire(self, statement: Statement) -> None:
-        # Once it is in line, its connection sees to its time.
+        # Once a statement is in line, its connection enforces the time-out.
         if statement in self._waiting:
             statement.fail(none_was_free(self._pool.timeout))
 
@@ -111,11 +112,13 @@ class Pipeline:
         query, now = statement.query, self._loop.time()
         statement.is_slow = statement.is_repeated or self._slow_until.get(query.sql, 0.0) > now
         if query.is_write:
-            # Writes of one user wait for each other anyway. This way, at most one connection waits with them.
+            # Writes of one user wait for each other anyway. On one connection, they do not occupy others meanwhile.
             last = self._writes.get(statement.owner)
             self._writes[statement.owner] = statement
-            if last is not None and last.connection is not None:
-                last.connection.append(statement)
+            line = last and last.connection
+            # A transaction may be waiting for a connection that is retiring.
+            if line and not (line.is_retiring and self.waiting_transactions):
+                line.append(statement)
                 return True
         best: SharedConnection | None = None
         for one in self._connections:
@@ -137,10 +140,15 @@ class Pipeline:
             connection = await self._take()
         finally:
             self._opening = None
-        if connection is not None:
-            pool = self._pool
-            self._connections.append(SharedConnection(connection, self, pool.timeout, pool.statement_timeout))
-            self.on_reply()
+        if connection is None:
+            return
+        try:
+            shared = SharedConnection(connection, self, self._pool.timeout, self._pool.statement_timeout)
+        except psycopg.OperationalError:
+            await self._pool.give_back(connection)
+        else:
+            self._connections.append(shared)
+        self.on_reply()
 
     async def _take(self) -> ExclusiveConnection | None:
         """Return a connection from the pool, or None if no statement waits for it any more."""
@@ -151,8 +159,8 @@ class Pipeline:
                 if self._pool.closed or all(statement.future.done() for statement in self._waiting):
                     return None
 
-    async def _give_back(self, connection: SharedConnection) -> None:
-        await self._pool.give_back(connection.exclusive)
+    async def _give_back(self, connection: ExclusiveConnection) -> None:
+        await self._pool.give_back(connection)
         self.on_reply()
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:

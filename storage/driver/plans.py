@@ -17,7 +17,7 @@ class Plan:
         self._knows_types = False
 
     def load(self, result: PGresult) -> list[Row]:
-        """Return the rows of a result. All results have the same types: PostgreSQL rejects a plan that has others."""
+        """Return the rows of a result. All have the same types: PostgreSQL rejects the plan when they change."""
         self._transformer.set_pgresult(result, set_loaders=not self._knows_types)
         self._knows_types = True
         rows = self._transformer.load_rows(0, result.ntuples, tuple)
@@ -30,23 +30,20 @@ class Plans:
     """The plans of one connection, by the SQL of their statements."""
 
     def __init__(self, most: int) -> None:
-        """Prepare at most so many statements, the first ones; PostgreSQL plans others at each execution."""
+        """Prepare the first `most` statements; PostgreSQL plans all others at each execution."""
         self._most = most
         self._plans: dict[bytes, Plan] = {}
 
-    def find(self, sql: bytes, pgconn: PGconn, *, prepares: bool) -> tuple[Plan, bool]:
-        """Return the plan of a statement, and whether the connection has just been told to prepare it."""
-        if not prepares:
-            return Plan(), False
+    def find(self, sql: bytes, pgconn: PGconn) -> Plan:
+        """Return the plan of a statement, and send what prepares it if that is new."""
         plan = self._plans.get(sql)
-        if plan is not None:
-            return plan, False
-        if len(self._plans) >= self._most:
-            return Plan(), False
-        # Behind a connection pooler in transaction mode, two connections would use one name for two statements.
-        plan = self._plans[sql] = Plan(token_hex(12).encode())
-        pgconn.send_prepare(plan.name, sql)
-        return plan, True
+        if plan is None:
+            if len(self._plans) >= self._most:
+                return Plan()
+            # Behind a connection pooler in transaction mode, two connections would use one name for two statements.
+            plan = self._plans[sql] = Plan(token_hex(12).encode())
+            pgconn.send_prepare(plan.name, sql)
+        return plan
 
     def forget(self, sql: bytes, plan: Plan) -> None:
         """Have the statement prepared again before its next use."""

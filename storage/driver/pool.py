@@ -12,20 +12,18 @@ from storage.driver.connection import ExclusiveConnection
 from storage.driver.plans import Plans
 
 # The errors which mean that the database is unavailable: it is unreachable or read-only, its tables do not exist yet or
-# are closed to this role, or a connection pooler in transaction mode has mixed up prepared statements.
+# are closed to this role.
 AWAY = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.ReadOnlySqlTransaction,
     psycopg.errors.UndefinedTable,
     psycopg.errors.InsufficientPrivilege,
-    psycopg.errors.InvalidSqlStatementName,
-    psycopg.errors.DuplicatePreparedStatement,
 )
-# Psycopg's pool tries once to connect for those who ask for a connection, and again when they ask again. With its own
-# pauses between attempts, which double for five minutes, it would notice late that the database is back.
+# Psycopg's pool tries to connect once for each request for a connection, so requests are repeated. Its own retries
+# pause for up to five minutes, and would notice late that the database is back.
 _ASK_AGAIN_SECONDS = 0.5
-# On each connection, those in common use are among the first.
+# The most statements that a connection prepares. The first ones include those in common use.
 _MOST_PREPARED = 100
 
 
@@ -44,7 +42,7 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
     ) -> None:
         self.statement_timeout = statement_timeout
         self._most_prepared = _MOST_PREPARED if prepared_statements else 0
-        self.lent = self.awaited = 0
+        self.lent = 0
         # The pipeline prepares statements, under names of its own.
         options = {"autocommit": True, "prepare_threshold": None, "connect_timeout": 5, "client_encoding": "utf8"}
         super().__init__(
@@ -63,14 +61,10 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
     async def take(self) -> ExclusiveConnection:
         """Return a connection that the caller must give back. Raises psycopg.OperationalError."""
         deadline = asyncio.get_running_loop().time() + self.timeout
-        self.awaited += 1
-        try:
-            # The pool's own check pauses for longer after each dead connection, and all of them may be dead.
-            while _has_something_to_read(connection := await self._ask(deadline)):
-                await connection.close()
-                await self.putconn(connection)
-        finally:
-            self.awaited -= 1
+        # The pool's own check pauses for longer after each dead connection, and all of them may be dead.
+        while _has_something_to_read(connection := await self._ask(deadline)):
+            await connection.close()
+            await self.putconn(connection)
         self.lent += 1
         return connection
 

@@ -12,8 +12,9 @@ from psycopg.pq import ExecStatus, Format
 
 from storage.driver.cancellation import Cancellation
 from storage.driver.connection import ExclusiveConnection
+from storage.driver.plans import Plan
 from storage.driver.pool import none_was_free
-from storage.driver.statement import Statement
+from storage.driver.statement import NoEffect, Statement
 
 if TYPE_CHECKING:
     from storage.driver.pipeline import Pipeline
@@ -23,23 +24,19 @@ _DEPTH = 16
 # A connection whose oldest statement is older, not counting the way to the server and back, is held up.
 _HELD_UP_SECONDS = 0.005
 _TICK_SECONDS = 0.1
-# Then the connection goes back to the pool, which may replace it, or lend it for a transaction. The pipeline takes as
-# many again as it needs: the fewer there are, the less work it is to serve them.
+# How long the pipeline keeps a connection. It then returns it to the pool, which may replace it or lend it for a
+# transaction. The pipeline takes a new one only if it needs one: fewer connections are less work.
 _SHARED_SECONDS = 1.0
-# The plan has other types since a table was altered, or the server has dropped the prepared statement.
+# The result's types have changed because a table was altered, or the server does not have the prepared statement.
 _STALE = ("0A000", "26000")
 _SYNC = int(ExecStatus.PIPELINE_SYNC)
-
-
-class NoEffect(psycopg.OperationalError):
-    """The statement had no effect, and may succeed when it is repeated."""
 
 
 class SharedConnection:
     """Sends statements, and gives each of them its own rows or its own error."""
 
     def __init__(self, connection: ExclusiveConnection, pipeline: "Pipeline", wait: float, limit: float) -> None:
-        """Take over a connection, until it is passed to `pipeline.on_end`.
+        """Put a connection into pipeline mode. Raises psycopg.OperationalError.
 
         A statement may take `wait` seconds to become first in line, and then `limit` seconds to end.
         """
@@ -47,10 +44,10 @@ class SharedConnection:
         self.in_flight: deque[Statement] = deque()
         self.backlog: deque[Statement] = deque()
         self.is_retiring = self._has_ended = False
-        self._pipeline, self._wait, self._limit = pipeline, wait, limit
+        self._pipeline, self._wait, self.limit = pipeline, wait, limit
         self._loop = asyncio.get_running_loop()
         self._opened = self.first_since = self._loop.time()
-        self._cancellation = Cancellation(self, limit)
+        self._cancellation = Cancellation(self)
         self._patience = _HELD_UP_SECONDS + connection.round_trip
         self._pgconn = connection.pgconn
         self._socket = self._pgconn.socket
@@ -59,8 +56,19 @@ class SharedConnection:
         self._timer = self._loop.call_later(_TICK_SECONDS, self._tick)
 
     def is_free(self, now: float) -> bool:
-        """Return whether another statement may be sent, with nothing slow in front of it."""
-        return not (self.is_retiring or self.backlog) and self._has_room(now)
+        """Return whether the connection takes any statement, and would send it at once."""
+        return not (self.is_retiring or self.backlog) and self.has_room(now)
+
+    def has_room(self, now: float) -> bool:
+        """Return whether few statements are in flight, and none that holds up others."""
+        line = self.in_flight
+        if len(line) >= _DEPTH:
+            return False
+        return not line or not (line[0].is_slow or line[-1].is_slow or now - line[0].sent > self._patience)
+
+    def is_late(self, statement: Statement) -> bool:
+        """Return whether the statement that is first in line has waited too long for that."""
+        return self.first_since - statement.created > self._wait
 
     def append(self, statement: Statement) -> None:
         """Send a statement as soon as there is room: at once, if the connection is free."""
@@ -100,15 +108,9 @@ class SharedConnection:
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
 
-    def _has_room(self, now: float) -> bool:
-        line = self.in_flight
-        if len(line) >= _DEPTH:
-            return False
-        return not line or not (line[0].is_slow or line[-1].is_slow or now - line[0].sent > self._patience)
-
     def _send_backlog(self) -> None:
         try:
-            while self.backlog and self._has_room(self._loop.time()):
+            while self.backlog and self.has_room(self._loop.time()):
                 statement = self.backlog.popleft()
                 if statement.future.done():
                     statement.connection = None
@@ -123,10 +125,9 @@ class SharedConnection:
             self.first_since = now
         self.in_flight.append(statement)
         query, values = statement.query, statement.values
-        # The plan of a repeated statement may be stale on every connection.
+        # Every connection may have a stale plan, so a repeated statement is not prepared.
         prepares = query.prepare and not statement.is_repeated
-        plan, statement.is_being_prepared = self.exclusive.plans.find(query.sql, self._pgconn, prepares=prepares)
-        statement.plan = plan
+        plan = statement.plan = self.exclusive.plans.find(query.sql, self._pgconn) if prepares else Plan()
         if plan.name:
             self._pgconn.send_query_prepared(plan.name, values, result_format=Format.BINARY)
         else:
@@ -166,22 +167,24 @@ class SharedConnection:
 
     def _finish(self, statement: Statement) -> None:
         now = self._loop.time()
-        took, self.first_since = now - self.first_since, now
-        if took > self._patience:
+        if now - self.first_since > self._patience and (self.in_flight or self.backlog):
             self._pipeline.on_slow(statement)
         if statement.error is not None:
-            statement.error = self._judged(statement, statement.error, took)
+            statement.error = self._judged(statement, statement.error, now)
+        self.first_since = now
         statement.end()
 
-    def _judged(self, statement: Statement, error: Exception, took: float) -> Exception:
+    def _judged(self, statement: Statement, error: Exception, now: float) -> Exception:
         """Return the error that a statement fails with, and forget a plan that cannot be used again."""
         is_stale = bool(statement.plan.name) and getattr(error, "sqlstate", None) in _STALE
-        if is_stale or statement.is_being_prepared:
+        if is_stale:
             self.exclusive.plans.forget(statement.query.sql, statement.plan)
         is_cancelled = isinstance(error, QueryCanceled) and self._cancellation.has_begun
-        if is_cancelled and took >= self._limit:
-            return psycopg.OperationalError(f"the statement took longer than {self._limit:g} s")
-        # It has held up others, or the statement in front of it was to be cancelled and had just ended.
+        if is_cancelled and self.is_late(statement):
+            return none_was_free(self._wait)
+        if is_cancelled and now - self.first_since >= self.limit:
+            return psycopg.OperationalError(f"the statement took longer than {self.limit:g} s")
+        # It held up others, or it was hit by a cancellation meant for the statement before it.
         return NoEffect(str(error)) if is_stale or is_cancelled else error
 
     def _tick(self) -> None:
@@ -191,7 +194,8 @@ class SharedConnection:
             # Uvloop reports a socket's error only once, and libpq may have read data before it.
             self._receive()
         for statement in [*islice(self.in_flight, 1, None), *self.backlog]:
-            if now - statement.created > self._wait:
+            # A write that has been sent may still take effect; when its turn comes, it is cancelled.
+            if now - statement.created > self._wait and not (statement.sent and statement.query.is_write):
                 statement.fail(none_was_free(self._wait))
         if now - self._opened > _SHARED_SECONDS:
             self.retire()

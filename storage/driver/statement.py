@@ -15,22 +15,32 @@ from storage.driver.query import Query, Row
 if TYPE_CHECKING:
     from storage.driver.shared_connection import SharedConnection
 
-_ROWS, _DONE, _ERROR = int(ExecStatus.TUPLES_OK), int(ExecStatus.COMMAND_OK), int(ExecStatus.FATAL_ERROR)
+_ROWS, _ERROR = int(ExecStatus.TUPLES_OK), int(ExecStatus.FATAL_ERROR)
 _dumper = Transformer()
 
 
+class NoEffect(OperationalError):
+    """A statement had no effect, and may succeed when it is repeated."""
+
+
 class Statement:
-    """A query to run once. `owner` is the user that it names; times are in seconds, by the event loop's clock."""
+    """A query to run once. `owner` is the user that its parameters name, or None.
+
+    Times are in seconds, by the event loop's clock.
+    """
 
     connection: "SharedConnection | None" = None
     plan: Plan
-    is_being_prepared = is_slow = is_repeated = False
+    is_slow = False
     sent = 0.0
     rows: Sequence[Row] = ()
     error: Exception | None = None
 
-    def __init__(self, query: Query, parameters: Mapping[str, Any], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, query: Query, parameters: Mapping[str, Any], loop: asyncio.AbstractEventLoop, *, is_repeated: bool = False
+    ) -> None:
         """Convert the parameters. Raises psycopg.DataError."""
+        self.is_repeated = is_repeated
         values = query.values(**parameters)
         self.query = query
         self.owner = parameters.get("user_id")
@@ -40,22 +50,20 @@ class Statement:
         self.future: asyncio.Future[Sequence[Row]] = loop.create_future()
 
     def accept(self, status: int, result: PGresult) -> None:
-        """Take note of one of the server's replies, all of which come before the one that ends the transaction."""
+        """Store one of the server's replies. The one that ends the transaction comes last, and is not passed here."""
         if status == _ROWS:
             try:
                 self.rows = self.plan.load(result)
             except Exception as error:  # Whatever it is, it must not affect the statements behind this one.
                 self.error = error
-        elif status == _DONE:
-            self.is_being_prepared = False
         elif status == _ERROR and self.error is None:
             reported = error_from_result(result)
             # Libpq's own errors have no SQLSTATE: it has lost the connection, or cannot make sense of what came.
             self.error = reported if reported.sqlstate else OperationalError(str(reported))
-        # PIPELINE_ABORTED follows an error, and says nothing new.
+        # PIPELINE_ABORTED follows an error, and COMMAND_OK a statement that was prepared.
 
     def fail(self, error: Exception) -> None:
-        """Set the error, unless nobody waits for the rows any more."""
+        """Fail the future, unless it is already done."""
         if not self.future.done():
             self.future.set_exception(error)
 

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -61,13 +61,14 @@ def test_requests_still_running_when_workers_stop_get_a_503_and_are_logged(tmp_p
     url = new_database(postgres)
     with (
         start(tmp_path, DATABASE_URL=url, WEB_CONCURRENCY="2") as service,
-        User(service.url, "ada") as ada,
         ThreadPoolExecutor() as threads,
+        ExitStack() as stack,
     ):
-        task = ada.create()
+        users = [stack.enter_context(User(service.url, name)) for name in ("ada", "bob", "eve")]
+        tasks = [(user, user.create()["id"]) for user in users]
         with psycopg.connect(url) as connection:
             connection.execute("SELECT FROM accounts FOR UPDATE")
-            patches = [threads.submit(ada.patch, task["id"], {"title": title}) for title in ("a", "b", "c")]
+            patches = [threads.submit(user.patch, task, {"title": "a"}) for user, task in tasks]
             wait_for_locks(url, 3)
             assert service.stop() in (0, -signal.SIGTERM)
             answers = [patch.result() for patch in patches]

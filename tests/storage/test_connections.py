@@ -51,8 +51,13 @@ def test_the_pool_lends_connections_first_come_first_served(database: str) -> No
 @pytest.mark.parametrize("breaks", [False, True], ids=["open", "closed"])
 def test_a_connection_for_a_cancelled_waiter_goes_to_the_next_one(database: str, breaks: bool) -> None:
     async def test(opened: Database) -> None:
+        async def lend() -> None:
+            async with opened.transaction():
+                pass
+
         async with opened.transaction() as connection:
-            gone, following = (asyncio.create_task(fetch(opened.pipeline, "SELECT 1")) for _ in range(2))
+            gone = asyncio.create_task(lend())
+            following = asyncio.create_task(fetch(opened.pipeline, "SELECT 1"))
             await asyncio.sleep(0)
             assert opened.load() == (1, 2)
             gone.cancel()
