@@ -12,7 +12,7 @@ from tests.support.server import ROOT
 
 TAGS = sorted(f"handlers.{file.stem}" for file in (ROOT / "handlers").glob("*.py") if not file.stem.startswith("_"))
 PRINCIPAL = "handlers.authentication.principal"
-QUERY = {"storage.schema", "storage.errors", "storage.driver.query", "storage.driver.connection"}
+QUERY = {"storage.schema", "storage.errors", "storage.driver.query"}
 # For each room, the parts of the project that it may import in addition to itself.
 ARROWS: dict[str, set[str]] = {
     **{tag: {"handlers.resources", "handlers.responses", PRINCIPAL, "storage"} for tag in TAGS},

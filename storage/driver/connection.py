@@ -22,14 +22,15 @@ _CANCEL_SECONDS = 1.0
 class ExclusiveConnection(AsyncConnection[Row]):
     """A psycopg connection that runs queries, with a limit in seconds for each statement; None means no limit.
 
-    `plans` belong to the pipeline; the connection keeps them while it is in the pool. `round_trip` is how long the
-    server took to reply when the connection was set up, in seconds.
+    The other attributes are for the pipeline: `plans`, `round_trip` (how long the server took to reply when the
+    connection was set up, in seconds) and `depth` (the most statements to have in flight).
     """
 
     statement_timeout: float | None = None
     is_ready = True
     plans: Plans
     round_trip = 0.0
+    depth = 1
 
     async def run(self, query: Query, parameters: Mapping[str, Any]) -> Sequence[Row]:
         """Execute the query and return all its rows. Raises psycopg.Error."""

@@ -3,6 +3,7 @@
 from secrets import token_hex
 
 from psycopg.adapt import Transformer
+from psycopg.errors import DataError
 from psycopg.pq.abc import PGconn, PGresult
 
 from storage.driver.query import Row
@@ -14,12 +15,15 @@ class Plan:
     def __init__(self, name: bytes = b"") -> None:
         self.name = name
         self._transformer = Transformer()
-        self._knows_types = False
+        self._columns: int | None = None
 
     def load(self, result: PGresult) -> list[Row]:
         """Return the rows of a result. All have the same types: PostgreSQL rejects the plan when they change."""
-        self._transformer.set_pgresult(result, set_loaders=not self._knows_types)
-        self._knows_types = True
+        if self._columns is not None and self._columns != result.nfields:
+            # Psycopg would read memory that does not belong to the row.
+            raise DataError("the result has other columns than those before it")
+        self._transformer.set_pgresult(result, set_loaders=self._columns is None)
+        self._columns = result.nfields
         rows = self._transformer.load_rows(0, result.ntuples, tuple)
         # Otherwise the transformer would keep the result, which can be several megabytes.
         self._transformer.set_pgresult(None, set_loaders=False)

@@ -25,6 +25,8 @@ AWAY = (
 _ASK_AGAIN_SECONDS = 0.5
 # The most statements that a connection prepares. The first ones include those in common use.
 _MOST_PREPARED = 100
+# The most statements in flight on one connection.
+_DEPTH = 16
 
 
 class Pool(AsyncConnectionPool[ExclusiveConnection]):
@@ -84,11 +86,16 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
         connection.plans = Plans(self._most_prepared)
         connection.is_ready = False
         began = time.monotonic()
-        await connection.execute(
+        cursor = await connection.execute(
             "SELECT set_config('TimeZone', 'UTC', false), "
             # The locks of our writes suffice: a stricter default would only make them fail with serialization errors.
-            "set_config('default_transaction_isolation', 'read committed', false)"
+            "set_config('default_transaction_isolation', 'read committed', false), pg_backend_pid()"
         )
+        row = await cursor.fetchone()
+        # A connection pooler reports process ids of its own. While it passes on a reply, it may send a part of the next
+        # statement to one server and the rest to another (PgBouncer's issue 759).
+        is_direct = row is not None and row[-1] == connection.info.backend_pid
+        connection.depth = _DEPTH if is_direct and self._most_prepared else 1
         connection.round_trip = time.monotonic() - began
         connection.is_ready = True
 

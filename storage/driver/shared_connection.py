@@ -19,8 +19,6 @@ from storage.driver.statement import NoEffect, Statement
 if TYPE_CHECKING:
     from storage.driver.pipeline import Pipeline
 
-# The most statements in flight on one connection.
-_DEPTH = 16
 # A connection whose oldest statement is older, not counting the way to the server and back, is held up.
 _HELD_UP_SECONDS = 0.005
 _TICK_SECONDS = 0.1
@@ -62,7 +60,7 @@ class SharedConnection:
     def has_room(self, now: float) -> bool:
         """Return whether few statements are in flight, and none that holds up others."""
         line = self.in_flight
-        if len(line) >= _DEPTH:
+        if len(line) >= self.exclusive.depth:
             return False
         return not line or not (line[0].is_slow or line[-1].is_slow or now - line[0].sent > self._patience)
 
@@ -96,10 +94,8 @@ class SharedConnection:
         self.in_flight.clear()
         self.backlog.clear()
         for statement in line:
-            if not (statement.sent and statement.query.is_write):
-                statement.error = NoEffect(str(error))
-            elif statement.error is None:
-                statement.error = error
+            is_unknown = statement.sent and statement.query.is_write
+            statement.error = (statement.error or error) if is_unknown else NoEffect(str(error))
             statement.end()
 
     def _leave(self) -> None:
@@ -154,7 +150,7 @@ class SharedConnection:
                     continue
                 nones, status = 0, result.status
                 if status == _SYNC:
-                    self._finish(self.in_flight.popleft())
+                    self._finish()
                 else:
                     self.in_flight[0].accept(status, result)
         except psycopg.OperationalError as error:
@@ -165,8 +161,9 @@ class SharedConnection:
         if self.is_retiring:
             self.retire()
 
-    def _finish(self, statement: Statement) -> None:
-        now = self._loop.time()
+    def _finish(self) -> None:
+        self.in_flight[0].check_reply()
+        statement, now = self.in_flight.popleft(), self._loop.time()
         if now - self.first_since > self._patience and (self.in_flight or self.backlog):
             self._pipeline.on_slow(statement)
         if statement.error is not None:

@@ -15,7 +15,8 @@ from storage.driver.query import Query, Row
 if TYPE_CHECKING:
     from storage.driver.shared_connection import SharedConnection
 
-_ROWS, _ERROR = int(ExecStatus.TUPLES_OK), int(ExecStatus.FATAL_ERROR)
+_ROWS, _DONE, _ERROR = int(ExecStatus.TUPLES_OK), int(ExecStatus.COMMAND_OK), int(ExecStatus.FATAL_ERROR)
+_CONFUSED = "the server's replies do not match the statements"
 _dumper = Transformer()
 
 
@@ -33,7 +34,7 @@ class Statement:
     plan: Plan
     is_slow = False
     sent = 0.0
-    rows: Sequence[Row] = ()
+    rows: Sequence[Row] | None = None
     error: Exception | None = None
 
     def __init__(
@@ -50,17 +51,29 @@ class Statement:
         self.future: asyncio.Future[Sequence[Row]] = loop.create_future()
 
     def accept(self, status: int, result: PGresult) -> None:
-        """Store one of the server's replies. The one that ends the transaction comes last, and is not passed here."""
+        """Store one of the server's replies. The one that ends the transaction comes last, and is not passed here.
+
+        Raises OperationalError if the reply must belong to another statement.
+        """
         if status == _ROWS:
+            if isinstance(self.rows, list):
+                raise OperationalError(_CONFUSED)
             try:
                 self.rows = self.plan.load(result)
             except Exception as error:  # Whatever it is, it must not affect the statements behind this one.
                 self.error = error
+        elif status == _DONE:
+            self.rows = ()
         elif status == _ERROR and self.error is None:
             reported = error_from_result(result)
             # Libpq's own errors have no SQLSTATE: it has lost the connection, or cannot make sense of what came.
             self.error = reported if reported.sqlstate else OperationalError(str(reported))
-        # PIPELINE_ABORTED follows an error, and COMMAND_OK a statement that was prepared.
+        # PIPELINE_ABORTED follows an error, and needs no handling.
+
+    def check_reply(self) -> None:
+        """Raise OperationalError if the transaction has ended without a reply to the statement."""
+        if self.rows is None and self.error is None:
+            raise OperationalError(_CONFUSED)
 
     def fail(self, error: Exception) -> None:
         """Fail the future, unless it is already done."""
@@ -73,4 +86,4 @@ class Statement:
         if self.error is not None:
             self.fail(self.error)
         elif not self.future.done():
-            self.future.set_result(self.rows)
+            self.future.set_result(self.rows or ())

@@ -111,10 +111,16 @@ def test_prepared_statements_of_different_connections_have_different_names(datab
             await fetch(opened.pipeline, "SELECT :value", prepare=True, value="a value")
         return {name for (name,) in await fetch(opened.pipeline, "SELECT name FROM pg_prepared_statements")}
 
-    first, second = with_database(database, names), with_database(database, names)
-    assert first
-    assert second
-    assert not first & second
+    async def test(opened: Database) -> None:
+        first = await names(opened)
+        with pytest.raises(Unavailable):
+            await fetch(opened.pipeline, "SELECT pg_terminate_backend(pg_backend_pid())")
+        second = await names(opened)
+        assert first
+        assert second
+        assert not first & second
+
+    with_database(database, test)
 
 
 def test_a_silent_database_does_not_keep_the_service_from_stopping(tmp_path: Path) -> None:

@@ -83,8 +83,9 @@ def test_a_query_that_was_slow_gets_a_connection_of_its_own_from_then_on(url: st
     async def test(opened: Database) -> None:
         with observer.gate():
             slow = asyncio.create_task(wait_at_the_gate(opened, "slow"))
+            behind = asyncio.create_task(read(opened, "slow"))
             await until(observer.waiting)
-        await slow
+        await asyncio.gather(slow, behind)
         with observer.gate():
             again = asyncio.create_task(wait_at_the_gate(opened, "slow"))
             fast = asyncio.create_task(read(opened, "fast"))
@@ -156,8 +157,8 @@ def test_a_write_that_waits_for_a_lock_does_not_hold_up_another_users(
             waits = asyncio.create_task(count(opened, "ada"))
             behind = asyncio.create_task(count(opened, "grace"))
             await asyncio.sleep(0)
-            # One connection is in use, and on it the second statement waits for the first.
-            assert opened.load() == (1, 1)
+            # The second statement has been sent behind the first one.
+            assert [len(one.in_flight) for one in opened.pipeline._connections] == [2]
             assert await behind == 1
             await until(observer.waiting)
             assert not waits.done()

@@ -1,5 +1,6 @@
 // What a frontend team would otherwise write: Fastify, @fastify/jwt and pg, used as their documentation recommends. It
-// does less than this service: it assigns no revisions, sends no ETag, and has no CORS or security headers. The environment sets PORT, DATABASE_URL and BETTER_AUTH_SECRET.
+// does less than this service: it assigns no revisions, sends no ETag, and has no CORS or security headers. The
+// environment sets PORT, DATABASE_URL and BETTER_AUTH_SECRET.
 import jwt from "@fastify/jwt";
 import Fastify from "fastify";
 import { params, querystring, tagList, task, taskCreate, taskList, taskUpdate } from "./schemas.js";

@@ -116,6 +116,7 @@ CASES = [
     Case("match: 30 KB", head(_DELETE, HOST, AUTHORIZATION, b'If-Match: "%b"' % (b"9" * 30_000)), (400,)),
     Case("match: weak", head(_DELETE, HOST, AUTHORIZATION, b'If-Match: W/"1"'), (404,)),
     Case("expect: continue", head(_POST, HOST, AUTHORIZATION, JSON, b"Expect: 100-continue", _LENGTH) + TITLE, (201,)),
+    Case("expect: blanks", head(_POST, HOST, AUTHORIZATION, JSON, b"Expect: 100-continue \t", _LENGTH) + TITLE, (201,)),
     Case("expect: continue, rejected", head(_LIST, HOST, b"Expect: 100-continue"), (401,)),
     Case(
         "preflight: not ASCII",
