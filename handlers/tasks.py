@@ -1,6 +1,7 @@
 """The tag `tasks`: what a user intends to do."""
 
 from datetime import date
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -48,7 +49,7 @@ async def list_tasks(
 async def create_task(database: Database, user_id: str, body: dict[str, Any]) -> Response:
     """Create a task, and return it with its path."""
     task = await tasks.create_task(database.pipeline, user_id, new_values(body))
-    location = f"/api/{quote(user_id, safe='')}/tasks/{task.id}"
+    location = f"/api/{_encoded(user_id)}/tasks/{task.id}"
     return JSON(task_resource(task), 201, {"Location": location, **resource_headers(task.revision)})
 
 
@@ -75,6 +76,11 @@ async def delete_task(database: Database, user_id: str, task_id: UUID, if_match:
     """Delete the task, and return no content."""
     await tasks.delete_task(database.pipeline, user_id, task_id, required_revisions(if_match))
     return NoContent()
+
+
+@lru_cache(1024)
+def _encoded(segment: str) -> str:
+    return quote(segment, safe="")
 
 
 def _start(offset: int | None, cursor: str | None, query: list[object], cursors: Cursors) -> task_pages.Position | int:

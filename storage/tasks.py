@@ -122,7 +122,7 @@ def compile_update(name: str) -> None:
 
 async def create_task(connection: Connection, user_id: str, values: Mapping[str, Any]) -> Task:
     """Store a new task and return it. `values` has a value for each name in CHANGEABLE."""
-    row: Any = await _CREATE.fetch_one(connection, user_id=user_id, id=_new_id(), **values)
+    row: Any = await _CREATE.fetch_one(connection, user_id=user_id, id=uuid7(), **values)
     return Task._make(row)
 
 
@@ -163,7 +163,3 @@ def _accepted(row: Row | None) -> Task:
     if not accepted:
         raise PreconditionFailed("task", Task._make(task))
     return Task._make(task)
-
-
-def _new_id() -> UUID:
-    return UUID(int=uuid7().int)

@@ -29,12 +29,13 @@ class ResponseCycle(RequestResponseCycle):
             await super().send(message)
 
     async def _send_whole(self, head: Any, message: Any) -> None:
-        if self.flow.write_paused or self.disconnected or message.get("more_body") or not self.keep_alive:
+        headers = [*self.default_headers, *head["headers"]]
+        lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+        is_plain = self.keep_alive and not message.get("more_body") and b"connection: " not in lines
+        if self.flow.write_paused or self.disconnected or not is_plain:
             await super().send(head)
             await super().send(message)
             return
-        headers = [*self.default_headers, *head["headers"]]
-        lines = b"".join([b"%b: %b\r\n" % header for header in headers])
         if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers):
             raise RuntimeError("a header has a line break")
         content = b"" if self.scope["method"] == "HEAD" else message["body"]
@@ -46,5 +47,4 @@ class ResponseCycle(RequestResponseCycle):
 
 
 def _is_whole(start: Any) -> bool:
-    names = {name for name, _ in start["headers"]}
-    return b"connection" not in names and (start["status"] in _WITHOUT_CONTENT or b"content-length" in names)
+    return start["status"] in _WITHOUT_CONTENT or any(name == b"content-length" for name, _ in start["headers"])
