@@ -3,7 +3,6 @@
 import asyncio
 import select
 import time
-from contextlib import suppress
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -20,9 +19,7 @@ AWAY = (
     psycopg.errors.UndefinedTable,
     psycopg.errors.InsufficientPrivilege,
 )
-# Psycopg's pool tries to connect once for each request for a connection, so requests are repeated. Its own retries
-# pause for up to five minutes, and would notice late that the database is back.
-_ASK_AGAIN_SECONDS = 0.5
+_NUDGE_SECONDS = 0.5
 # The most statements that a connection prepares. The first ones include those in common use.
 _MOST_PREPARED = 100
 # The most statements in flight on one connection.
@@ -61,12 +58,21 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
         )
 
     async def take(self) -> ExclusiveConnection:
-        """Return a connection that the caller must give back. Raises psycopg.OperationalError."""
-        deadline = asyncio.get_running_loop().time() + self.timeout
-        # The pool's own check pauses for longer after each dead connection, and all of them may be dead.
-        while _has_something_to_read(connection := await self._ask(deadline)):
-            await connection.close()
-            await self.putconn(connection)
+        """Return a connection that the caller must give back, first come first served.
+
+        Raises psycopg.OperationalError.
+        """
+        deadline = time.monotonic() + self.timeout
+        nudging = asyncio.create_task(self._nudge())
+        try:
+            # The pool's own check pauses for longer after each dead connection, and all of them may be dead.
+            while _has_something_to_read(connection := await self.getconn(deadline - time.monotonic())):
+                await connection.close()
+                await self.putconn(connection)
+        except PoolTimeout:
+            raise none_was_free(self.timeout) from None
+        finally:
+            nudging.cancel()
         self.lent += 1
         return connection
 
@@ -75,11 +81,14 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
         self.lent -= 1
         await self.putconn(connection)
 
-    async def _ask(self, deadline: float) -> ExclusiveConnection:
-        while (seconds := deadline - asyncio.get_running_loop().time()) > 0:
-            with suppress(PoolTimeout):
-                return await self.getconn(min(seconds, _ASK_AGAIN_SECONDS))
-        raise none_was_free(self.timeout)
+    async def _nudge(self) -> None:
+        """Have the pool try to connect again and again: it tries once for each request, with `reconnect_timeout=0`.
+
+        Its own retries pause for up to five minutes, and would notice late that the database is back.
+        """
+        while True:
+            await asyncio.sleep(_NUDGE_SECONDS)
+            await self.check()
 
     async def _set_up(self, connection: ExclusiveConnection) -> None:
         connection.statement_timeout = self.statement_timeout
