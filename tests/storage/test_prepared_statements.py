@@ -111,6 +111,23 @@ def test_without_prepared_statements_many_statements_at_once_pass_through_pgboun
         with_database(pooled, test, connections=5, prepared_statements=False)
 
 
+@pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed")
+def test_behind_a_connection_pooler_a_connection_carries_one_statement_at_a_time(url: str) -> None:
+    async def test(opened: Database) -> set[int]:
+        asked = [asyncio.create_task(fetch(opened.pipeline, "SELECT 1", prepare=True)) for _ in range(40)]
+        depths = set()
+        while not all(one.done() for one in asked):
+            depths |= {len(one.in_flight) for one in opened.pipeline._connections}
+            await asyncio.sleep(0)
+        assert [one.result() for one in asked] == [[(1,)]] * 40
+        return depths
+
+    with run_pgbouncer(url) as pooled:
+        assert max(with_database(pooled, test, prepared_statements=False)) == 1
+        assert max(with_database(pooled, test)) == 1
+    assert max(with_database(url, test)) > 1
+
+
 def test_an_altered_table_fails_no_request(url: str, tmp_path: Path) -> None:
     with serve(tmp_path, DATABASE_URL=url) as server, User(server, "ada") as ada:
         task = ada.create("kept", priority="High")
