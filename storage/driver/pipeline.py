@@ -50,7 +50,8 @@ class Pipeline:
     def load(self) -> tuple[int, int]:
         """Return how many connections are in use, and how many statements and transactions wait for one."""
         used = [connection for connection in self._connections if connection.in_flight]
-        held_up = [connection for connection in used if not connection.has_room(self._loop.time())]
+        now = self._loop.time()
+        held_up = [one for one in used if not one.has_room(now, is_write=one.in_flight[0].query.is_write)]
         behind = sum(len(connection.in_flight) - 1 + len(connection.backlog) for connection in held_up)
         in_use = self._pool.lent - len(self._connections) + len(used)
         return in_use, len(self._waiting) + behind + self.waiting_transactions
@@ -122,7 +123,7 @@ class Pipeline:
                 return True
         best: SharedConnection | None = None
         for one in self._connections:
-            if one.is_free(now) and (best is None or len(one.in_flight) < len(best.in_flight)):
+            if one.is_free(statement, now) and (best is None or len(one.in_flight) < len(best.in_flight)):
                 best = one
         if best is None or (statement.is_slow and best.in_flight):
             self._grow()

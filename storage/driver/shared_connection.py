@@ -39,8 +39,7 @@ class SharedConnection:
         A statement may take `wait` seconds to become first in line, and then `limit` seconds to end.
         """
         self.exclusive = connection
-        self.in_flight: deque[Statement] = deque()
-        self.backlog: deque[Statement] = deque()
+        self.in_flight, self.backlog = deque[Statement](), deque[Statement]()
         self.is_retiring = self._has_ended = False
         self._pipeline, self._wait, self.limit = pipeline, wait, limit
         self._loop = asyncio.get_running_loop()
@@ -53,16 +52,18 @@ class SharedConnection:
         self._loop.add_reader(self._socket, self._receive)
         self._timer = self._loop.call_later(_TICK_SECONDS, self._tick)
 
-    def is_free(self, now: float) -> bool:
-        """Return whether the connection takes any statement, and would send it at once."""
-        return not (self.is_retiring or self.backlog) and self.has_room(now)
+    def is_free(self, statement: Statement, now: float) -> bool:
+        """Return whether the connection takes the statement, and would send it at once."""
+        return not (self.is_retiring or self.backlog) and self.has_room(now, is_write=statement.query.is_write)
 
-    def has_room(self, now: float) -> bool:
-        """Return whether few statements are in flight, and none that holds up others."""
-        line = self.in_flight
-        if len(line) >= self.exclusive.depth:
-            return False
-        return not line or not (line[0].is_slow or line[-1].is_slow or now - line[0].sent > self._patience)
+    def has_room(self, now: float, *, is_write: bool) -> bool:
+        """Return whether few statements are in flight, and none that may hold up a read or a write."""
+        if not (line := self.in_flight):
+            return True
+        # A write may wait for a lock, the disk or the merge of an index. No read waits with it, and few writes do.
+        most = max(1, self.exclusive.depth // 4) if is_write else self.exclusive.depth
+        is_open = len(line) < most and line[-1].query.is_write == is_write
+        return is_open and not (line[0].is_slow or line[-1].is_slow or now - line[0].sent > self._patience)
 
     def is_late(self, statement: Statement) -> bool:
         """Return whether the statement that is first in line has waited too long for that."""
@@ -91,8 +92,7 @@ class SharedConnection:
         self._pgconn.finish()
         self._pipeline.on_end(self, lost=bool(self.in_flight))
         line = [*self.in_flight, *self.backlog]
-        self.in_flight.clear()
-        self.backlog.clear()
+        self.in_flight, self.backlog = deque(), deque()
         for statement in line:
             is_unknown = statement.sent and statement.query.is_write
             statement.error = (statement.error or error) if is_unknown else NoEffect(str(error))
@@ -106,7 +106,7 @@ class SharedConnection:
 
     def _send_backlog(self) -> None:
         try:
-            while self.backlog and self.has_room(self._loop.time()):
+            while self.backlog and self.has_room(self._loop.time(), is_write=self.backlog[0].query.is_write):
                 statement = self.backlog.popleft()
                 if statement.future.done():
                     statement.connection = None
@@ -164,7 +164,7 @@ class SharedConnection:
     def _finish(self) -> None:
         self.in_flight[0].check_reply()
         statement, now = self.in_flight.popleft(), self._loop.time()
-        if now - self.first_since > self._patience and (self.in_flight or self.backlog):
+        if now - self.first_since > self._patience and (self.in_flight or self.backlog or statement.is_slow):
             self._pipeline.on_slow(statement)
         if statement.error is not None:
             statement.error = self._judged(statement, statement.error, now)

@@ -85,6 +85,7 @@ def test_a_query_that_was_slow_gets_a_connection_of_its_own_from_then_on(url: st
             slow = asyncio.create_task(wait_at_the_gate(opened, "slow"))
             behind = asyncio.create_task(read(opened, "slow"))
             await until(observer.waiting)
+            await asyncio.sleep(0.05)
         await asyncio.gather(slow, behind)
         with observer.gate():
             again = asyncio.create_task(wait_at_the_gate(opened, "slow"))
