@@ -17,13 +17,14 @@ from storage.driver.query import Query, Row
 Result = TypeVar("Result")
 
 _CANCEL_SECONDS = 1.0
+_HELD_UP_SECONDS = 0.005
 
 
 class ExclusiveConnection(AsyncConnection[Row]):
     """A psycopg connection that runs queries, with a limit in seconds for each statement; None means no limit.
 
-    The other attributes are for the pipeline: `plans`, `round_trip` (how long the server took to reply when the
-    connection was set up, in seconds) and `depth` (the most statements to have in flight).
+    The other attributes are for the pipeline: `plans`, `depth` (the most statements to have in flight) and `round_trip`
+    (the shortest time in which the server replied to a statement that did not have to wait, in seconds).
     """
 
     statement_timeout: float | None = None
@@ -31,6 +32,11 @@ class ExclusiveConnection(AsyncConnection[Row]):
     plans: Plans
     round_trip = 0.0
     depth = 1
+
+    @property
+    def patience(self) -> float:
+        """How old a statement in flight may be before it holds up others, in seconds."""
+        return _HELD_UP_SECONDS + 2 * self.round_trip
 
     async def run(self, query: Query, parameters: Mapping[str, Any]) -> Sequence[Row]:
         """Execute the query and return all its rows. Raises psycopg.Error."""

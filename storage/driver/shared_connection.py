@@ -19,8 +19,6 @@ from storage.driver.statement import NoEffect, Statement
 if TYPE_CHECKING:
     from storage.driver.pipeline import Pipeline
 
-# A connection whose oldest statement is older, not counting the way to the server and back, is held up.
-_HELD_UP_SECONDS = 0.005
 _TICK_SECONDS = 0.1
 # How long the pipeline keeps a connection. It then returns it to the pool, which may replace it or lend it for a
 # transaction. The pipeline takes a new one only if it needs one: fewer connections are less work.
@@ -45,7 +43,6 @@ class SharedConnection:
         self._loop = asyncio.get_running_loop()
         self._opened = self.first_since = self._loop.time()
         self._cancellation = Cancellation(self)
-        self._patience = _HELD_UP_SECONDS + connection.round_trip
         self._pgconn = connection.pgconn
         self._socket = self._pgconn.socket
         self._pgconn.enter_pipeline_mode()
@@ -63,7 +60,7 @@ class SharedConnection:
         # A write may wait for a lock, the disk or the merge of an index. No read waits with it, and few writes do.
         most = max(1, self.exclusive.depth // 4) if is_write else self.exclusive.depth
         is_open = len(line) < most and line[-1].query.is_write == is_write
-        return is_open and not (line[0].is_slow or line[-1].is_slow or now - line[0].sent > self._patience)
+        return is_open and not (line[0].is_slow or line[-1].is_slow or now - line[0].sent > self.exclusive.patience)
 
     def is_late(self, statement: Statement) -> bool:
         """Return whether the statement that is first in line has waited too long for that."""
@@ -164,7 +161,10 @@ class SharedConnection:
     def _finish(self) -> None:
         self.in_flight[0].check_reply()
         statement, now = self.in_flight.popleft(), self._loop.time()
-        if now - self.first_since > self._patience and (self.in_flight or self.backlog or statement.is_slow):
+        took = now - self.first_since
+        if statement.sent == self.first_since:
+            self.exclusive.round_trip = min(self.exclusive.round_trip, took)
+        if took > self.exclusive.patience and (self.in_flight or self.backlog or statement.is_slow):
             self._pipeline.on_slow(statement)
         if statement.error is not None:
             statement.error = self._judged(statement, statement.error, now)

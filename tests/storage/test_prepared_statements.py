@@ -1,7 +1,6 @@
 """Prepared statements: which statements have one, what replaces one that is stale, and a service that has none."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -16,7 +15,7 @@ from tests.support.driver import fetch, with_database
 from tests.support.pgbouncer import PGBOUNCER, run_pgbouncer
 from tests.support.postgres import new_database
 from tests.support.server import serve
-from tests.support.sessions import Observer, observe, until
+from tests.support.sessions import Observer, until
 
 NEWEST_FIRST = Sort("created_at", descending=True)
 
@@ -25,13 +24,6 @@ NEWEST_FIRST = Sort("created_at", descending=True)
 def url(postgres: str) -> str:
     """Return the URL of a database."""
     return new_database(postgres)
-
-
-@pytest.fixture
-def observer(url: str) -> Iterator[Observer]:
-    """Yield an observer of that database."""
-    with observe(url) as observer:
-        yield observer
 
 
 async def prepared(opened: Database) -> list[str]:

@@ -14,7 +14,7 @@ from storage.driver.query import Query
 from storage.errors import Unavailable
 from tests.support.driver import fetch, with_database
 from tests.support.postgres import new_database
-from tests.support.sessions import Observer, observe, until
+from tests.support.sessions import Observer, until
 
 COUNTERS = """
     CREATE TABLE counters (user_id text PRIMARY KEY, value integer NOT NULL);
@@ -29,13 +29,6 @@ def url(postgres: str) -> str:
     with psycopg.connect(made) as connection:
         connection.execute(COUNTERS.encode())
     return made
-
-
-@pytest.fixture
-def observer(url: str) -> Iterator[Observer]:
-    """Yield an observer of that database."""
-    with observe(url) as observer:
-        yield observer
 
 
 async def count(opened: Database, user: str) -> int:
@@ -203,7 +196,7 @@ def test_idle_connections_go_back_to_the_pool(url: str, observer: Observer) -> N
             assert opened._pool.lent == 3
         await asyncio.gather(*slow)
         # Little work needs one connection, even if it would reach all of them; no work needs none.
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             while opened._pool.lent > 1:
                 await asyncio.gather(*(read(opened, "ada") for _ in range(3)))
                 await asyncio.sleep(0.05)
