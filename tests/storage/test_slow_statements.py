@@ -162,6 +162,25 @@ def test_a_write_that_waits_for_a_lock_does_not_hold_up_another_users(
     with_database(url, test, connections=connections)
 
 
+def test_no_read_and_few_writes_are_sent_behind_a_write(url: str) -> None:
+    async def test(opened: Database) -> None:
+        await read(opened, "ada")
+        with ada_locked(url):
+            waits = asyncio.create_task(count(opened, "ada"))
+            others = [asyncio.create_task(read(opened, f"user-{number}")) for number in range(10)]
+            await asyncio.sleep(0)
+            assert [len(one.in_flight) for one in opened.pipeline._connections] == [1]
+            assert await asyncio.gather(*others) == [f"user-{number}" for number in range(10)]
+            assert not waits.done()
+        assert await waits == 1
+        writes = [asyncio.create_task(count(opened, "grace")) for _ in range(10)]
+        await asyncio.sleep(0)
+        assert max(len(one.in_flight) for one in opened.pipeline._connections) == 4
+        assert await asyncio.gather(*writes) == [*range(1, 11)]
+
+    with_database(url, test, connections=2)
+
+
 @pytest.mark.parametrize("maximum", [1, 2])
 def test_as_many_transactions_as_connections_run_while_the_pipeline_uses_all(url: str, maximum: int) -> None:
     async def test(opened: Database) -> None:
