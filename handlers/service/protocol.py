@@ -66,7 +66,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.headers[:] = [(name, value.rstrip(b" \t")) for name, value in self.headers]
             check_head(self.parser.get_http_version(), self.url, self.headers)
             # Uvicorn has compared the value before its blanks were removed.
-            self.expect_100_continue = (b"expect", b"100-continue") in [(n, v.lower()) for n, v in self.headers]
+            self.expect_100_continue = any(n == b"expect" and v.lower() == b"100-continue" for n, v in self.headers)
             super().on_headers_complete()
             self.cycle.__class__ = ResponseCycle
             self.headers = []

@@ -38,7 +38,7 @@ class ResponseCycle(RequestResponseCycle):
             return
         if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers):
             raise RuntimeError("a header has a line break")
-        content = b"" if self.scope["method"] == "HEAD" else message["body"]
+        content = b"" if self.scope["method"] == "HEAD" else message.get("body", b"")
         self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[head["status"]], lines, content))
         self.waiting_for_100_continue = False
         self.response_started = self.response_complete = True

@@ -68,7 +68,8 @@ class Cancellation:
                 while first.connection is self._connection:  # noqa: ASYNC110 - an event would cost every statement
                     await asyncio.sleep(_PAUSE_SECONDS)
         except TimeoutError:
-            # Also if the statement has just ended: a late cancellation must not hit whoever gets the connection next.
+            # Close the connection even if the statement has just ended. The cancellation may still arrive, and must not
+            # hit a statement of the next borrower.
             error = psycopg.OperationalError("the statement did not end when it was cancelled")
             first.fail(error)
             self._connection.break_off(error)

@@ -146,9 +146,9 @@ class Pipeline:
         try:
             shared = SharedConnection(connection, self, self._pool.timeout, self._pool.statement_timeout)
         except psycopg.OperationalError:
-            await self._pool.give_back(connection)
-        else:
-            self._connections.append(shared)
+            await self._give_back(connection)
+            return
+        self._connections.append(shared)
         self.on_reply()
 
     async def _take(self) -> ExclusiveConnection | None:

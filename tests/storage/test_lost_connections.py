@@ -17,7 +17,7 @@ from storage.errors import Unavailable
 from tests.support.client import User
 from tests.support.driver import fetch, with_database
 from tests.support.faulty_proxy import faulty_proxy
-from tests.support.postgres import new_database, private_postgres, wait_for_locks
+from tests.support.postgres import database_with, private_postgres, wait_for_locks
 from tests.support.server import serve
 from tests.support.sessions import Observer, until
 
@@ -30,10 +30,7 @@ WRITE = "INSERT INTO entries SELECT :number FROM pg_advisory_xact_lock_shared(1)
 @pytest.fixture
 def url(postgres: str) -> str:
     """Return the URL of a database with a table of entries."""
-    made = new_database(postgres)
-    with psycopg.connect(made) as connection:
-        connection.execute(ENTRIES)
-    return made
+    return database_with(postgres, ENTRIES)
 
 
 def terminate(observer: Observer) -> None:

@@ -11,7 +11,7 @@ from psycopg import errors
 from storage.driver.database import Database
 from storage.driver.query import Row
 from tests.support.driver import fetch, with_database
-from tests.support.postgres import new_database
+from tests.support.postgres import database_with
 
 ENTRIES = """
     CREATE TABLE entries (number integer PRIMARY KEY, forbidden boolean NOT NULL DEFAULT false);
@@ -53,10 +53,7 @@ FAILURES = [
 @pytest.fixture
 def url(postgres: str) -> str:
     """Return the URL of a database with the table of entries."""
-    made = new_database(postgres)
-    with psycopg.connect(made) as connection:
-        connection.execute(ENTRIES.encode())
-    return made
+    return database_with(postgres, ENTRIES)
 
 
 def entries(url: str) -> list[int]:

@@ -13,7 +13,7 @@ from storage.driver.database import Database
 from storage.driver.query import Query
 from storage.errors import Unavailable
 from tests.support.driver import fetch, with_database
-from tests.support.postgres import new_database
+from tests.support.postgres import database_with
 from tests.support.sessions import Observer, until
 
 COUNTERS = """
@@ -25,10 +25,7 @@ COUNTERS = """
 @pytest.fixture
 def url(postgres: str) -> str:
     """Return the URL of a database with a counter for each of two users."""
-    made = new_database(postgres)
-    with psycopg.connect(made) as connection:
-        connection.execute(COUNTERS.encode())
-    return made
+    return database_with(postgres, COUNTERS)
 
 
 async def count(opened: Database, user: str) -> int:

@@ -5,14 +5,13 @@ import os
 import signal
 from collections.abc import Sequence
 
-import psycopg
 import pytest
 
 from storage.driver.database import Database
 from storage.driver.query import Row
 from storage.errors import Unavailable
 from tests.support.driver import fetch, with_database
-from tests.support.postgres import new_database
+from tests.support.postgres import database_with
 from tests.support.sessions import Observer, until
 
 SLEEP = "SELECT :number FROM pg_sleep(CAST(:seconds AS float))"
@@ -24,10 +23,7 @@ WRITE = "INSERT INTO entries SELECT :number FROM pg_sleep(CAST(:seconds AS float
 @pytest.fixture
 def url(postgres: str) -> str:
     """Return the URL of a database with a table of entries."""
-    made = new_database(postgres)
-    with psycopg.connect(made) as connection:
-        connection.execute(ENTRIES)
-    return made
+    return database_with(postgres, ENTRIES)
 
 
 @pytest.mark.parametrize("users", [1, 2], ids=["one user", "two users"])

@@ -49,6 +49,14 @@ def new_database(url: str, options: str = "") -> str:
     return urlsplit(url)._replace(path=f"/{name}").geturl().replace("postgresql:/?", f"postgresql://postgres@/{name}?")
 
 
+def database_with(url: str, sql: str) -> str:
+    """Create a database on the server of `url`, run SQL in it, and return its URL."""
+    made = new_database(url)
+    with psycopg.connect(made) as connection:
+        connection.execute(sql.encode())
+    return made
+
+
 def odd_database(url: str) -> str:
     """Create an empty database whose sessions have unusual defaults, and return its URL."""
     made = new_database(url)
