@@ -33,10 +33,12 @@ def url(postgres: str) -> str:
     return database_with(postgres, ENTRIES)
 
 
-def terminate(observer: Observer) -> None:
-    """End the sessions that wait for a lock."""
-    for backend in observer.waiting():
+def terminate(observer: Observer) -> set[int]:
+    """End the sessions that wait for a lock, and return their process ids."""
+    waiting = observer.waiting()
+    for backend in waiting:
         observer.execute(f"SELECT pg_terminate_backend({backend})")
+    return waiting
 
 
 def send(opened: Database) -> list[asyncio.Task[Sequence[Row]]]:
@@ -110,12 +112,12 @@ def test_a_server_that_restarts_after_a_crash_fails_the_writes_in_flight_and_no_
 
 def test_a_read_is_repeated_only_once(url: str, observer: Observer) -> None:
     async def test(opened: Database) -> None:
+        ended: set[int] = set()
         with observer.gate():
             read = asyncio.create_task(fetch(opened.pipeline, READ, user_id="ada", number=1))
             for _ in range(2):
-                await until(observer.waiting)
-                terminate(observer)
-                await until(lambda: not observer.waiting() or read.done())
+                await until(lambda: observer.waiting() - ended)
+                ended.update(terminate(observer))
             with pytest.raises(Unavailable):
                 async with asyncio.timeout(10):
                     await read

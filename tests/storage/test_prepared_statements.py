@@ -11,7 +11,7 @@ from storage.administration.migrations import migrate
 from storage.driver.database import Database
 from storage.task_pages import Filters, Sort, list_tasks
 from tests.support.client import User
-from tests.support.driver import fetch, with_database
+from tests.support.driver import fetch, until_held_up, with_database
 from tests.support.pgbouncer import PGBOUNCER, run_pgbouncer
 from tests.support.postgres import new_database
 from tests.support.server import serve
@@ -54,6 +54,7 @@ def test_each_connection_prepares_a_statement_of_its_own(url: str, observer: Obs
             for user in "ada", "grace":
                 sent.append(asyncio.create_task(fetch(opened.pipeline, waits, prepare=True, user_id=user)))
                 await until(lambda: len(observer.waiting()) == len(sent))
+                await until_held_up(opened)
         # Each of the two connections sees one prepared statement, and they have different names.
         (first,), (second,) = await asyncio.gather(*sent)
         assert first != second

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from storage.driver.database import Database
 from storage.driver.query import Connection, Query, Row
+from tests.support.sessions import until
 
 Result = TypeVar("Result")
 
@@ -44,3 +45,9 @@ def with_database(
 async def fetch(connection: Connection, sql: str, *, prepare: bool = False, **parameters: Any) -> Sequence[Row]:
     """Run a statement, with parameters as `:name`, and return its rows."""
     return await Query(text(sql), prepare=prepare).fetch_all(connection, **parameters)
+
+
+async def until_held_up(opened: Database) -> None:
+    """Wait until the statements in flight are so old that no other is sent behind them."""
+    connections, loop = opened.pipeline._connections, asyncio.get_running_loop()
+    await until(lambda: not any(one.has_room(loop.time(), is_write=False) for one in connections))
