@@ -1,11 +1,16 @@
 """A proxy to PostgreSQL that can swallow queries, reset connections or reject clients."""
 
+import ctypes
 import socket
 import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import parse_qs, urlsplit
+
+# Linux's socket(7) and linux/bpf_common.h.
+_SO_ATTACH_FILTER = 26
+_RETURN = 0x06
 
 
 class FaultyProxy:
@@ -38,6 +43,14 @@ class FaultyProxy:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 # This wakes the thread that reads from the client; it closes the socket, which sends the reset.
                 client.shutdown(socket.SHUT_RD)
+
+    def lose_packets(self) -> None:
+        """Drop every packet of the clients that are connected, and acknowledge none, as after a network has changed."""
+        # A program for the kernel's socket filter that accepts no byte of any packet.
+        program = ctypes.create_string_buffer(struct.pack("HBBI", _RETURN, 0, 0, 0))
+        for client in self._clients:
+            with suppress(OSError):
+                client.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
 
     def _serve(self, client: socket.socket) -> None:
         if self.away:
