@@ -56,6 +56,11 @@ class Pipeline:
         in_use = self._pool.lent - len(self._connections) + len(used)
         return in_use, len(self._waiting) + behind + self.waiting_transactions
 
+    def has_idle(self) -> bool:
+        """Return whether a connection is there that does nothing."""
+        idle = any(not (one.is_retiring or one.in_flight or one.backlog) for one in self._connections)
+        return idle or self._pool.get_stats()["pool_available"] > 0
+
     async def open(self) -> None:
         """Open the pool, without waiting for the database."""
         self._loop = asyncio.get_running_loop()
