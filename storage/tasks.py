@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Uuid,
     and_,
     any_,
@@ -94,9 +95,10 @@ def _update(names: frozenset[str]) -> Query:
     new = {name: bindparam(name, type_=tasks.c[name].type) for name in sorted(names)}
     changed = or_(false(), *(_old.c[name].is_distinct_from(value) for name, value in new.items()))
     bump = accounts.bump_if(exists(select(literal_column("1")).where(and_(_matches, changed)).select_from(_old)))
-    values: dict[str, Any] = new | {"revision": bump.c.revision, "updated_at": bump.c.at}
+    at = _not_before_last_update(bump.c.at)
+    values: dict[str, Any] = new | {"revision": bump.c.revision, "updated_at": at}
     if "completed" in new:
-        completed_at = func.coalesce(tasks.c.completed_at, bump.c.at)
+        completed_at = func.coalesce(tasks.c.completed_at, at)
         values["completed_at"] = case((new["completed"], completed_at), else_=null())
     updated = update(tasks).where(*_own).values(**values).returning(*columns).cte("updated")
     unchanged = select(*_old.c, _matches).where(~exists(select(literal_column("1")).select_from(updated)))
@@ -105,9 +107,15 @@ def _update(names: frozenset[str]) -> Query:
 
 def _delete() -> Query:
     bump = accounts.bump_if(exists(select(literal_column("1")).where(_matches).select_from(_old)))
-    deleted = update(tasks).where(*_own).values(deleted_at=bump.c.at, updated_at=bump.c.at, revision=bump.c.revision)
+    at = _not_before_last_update(bump.c.at)
+    deleted = update(tasks).where(*_own).values(deleted_at=at, updated_at=at, revision=bump.c.revision)
     tombstone = deleted.returning(tasks.c.id).cte("deleted")
     return Query(select(*_old.c, exists(select(literal_column("1")).select_from(tombstone))))
+
+
+def _not_before_last_update(at: ColumnElement[datetime]) -> ColumnElement[datetime]:
+    """Return the time of a write, or that of the task's last one if the database's clock has been set back since."""
+    return func.greatest(at, tasks.c.updated_at)
 
 
 _CREATE = _create()

@@ -47,7 +47,10 @@ class Cancellation:
         others = any(one.owner != first.owner or not one.query.is_write for one in islice(line, 1, None))
         is_hurried = (others and not first.is_repeated) or connection.is_late(first)
         allowed = min(patience, connection.limit) if is_hurried else connection.limit
-        return first if asyncio.get_running_loop().time() - connection.first_since >= allowed else None
+        return first if self._is_over(allowed) else None
+
+    def _is_over(self, allowed: float) -> bool:
+        return asyncio.get_running_loop().time() - self._connection.first_since >= allowed
 
     async def _cancel(self) -> None:
         """Cancel the first statement, and then those behind it that hold up others as well."""
@@ -71,5 +74,6 @@ class Cancellation:
             # Close the connection even if the statement has just ended. The cancellation may still arrive, and must not
             # hit a statement of the next borrower.
             error = psycopg.OperationalError("the statement did not end when it was cancelled")
-            first.fail(error)
+            if self._is_over(self._connection.limit):
+                first.fail(error)
             self._connection.break_off(error)

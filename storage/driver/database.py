@@ -34,7 +34,7 @@ _DOWN = Ping(up=False, revision=None)
 
 
 class Database:
-    """A pipeline for single statements, exclusive connections for transactions, and a check that shares neither."""
+    """A pipeline for single statements, exclusive connections for transactions, and a check that waits for neither."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Database:
             "prepared_statements": prepared_statements,
         }
         self._pool = Pool(url, min_size=min_size, max_size=max_size, **options)
-        # Separate, because a pool without a free connection does not mean that the database is down.
+        # For when no connection is idle, which does not mean that the database is down.
         self._ping_pipeline = Pipeline(Pool(url, min_size=0, max_size=1, **options))
         self.pipeline = Pipeline(self._pool)
         self._ping: asyncio.Task[Ping] | None = None
@@ -107,7 +107,8 @@ class Database:
 
     async def _answers(self) -> Ping:
         try:
-            row = await _REVISION.fetch_one(self._ping_pipeline)
+            # The server may have no connection to spare for the check alone.
+            row = await _REVISION.fetch_one(self.pipeline if self.pipeline.has_idle() else self._ping_pipeline)
         except (Unavailable, psycopg.Error) as error:
             return Ping(up=isinstance(error.__cause__ or error, _NO_REVISION), revision=None)
         return Ping(up=True, revision=None if row is None else str(row[0]))

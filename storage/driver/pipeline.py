@@ -56,6 +56,11 @@ class Pipeline:
         in_use = self._pool.lent - len(self._connections) + len(used)
         return in_use, len(self._waiting) + behind + self.waiting_transactions
 
+    def has_idle(self) -> bool:
+        """Return whether a connection is there that does nothing."""
+        idle = any(not (one.is_retiring or one.in_flight or one.backlog) for one in self._connections)
+        return idle or self._pool.get_stats()["pool_available"] > 0
+
     async def open(self) -> None:
         """Open the pool, without waiting for the database."""
         self._loop = asyncio.get_running_loop()
@@ -66,8 +71,7 @@ class Pipeline:
         if self._opening is not None:
             self._opening.cancel()
         error = psycopg.OperationalError("the service is stopping")
-        while self._waiting:
-            self._waiting.popleft().fail(error)
+        self._fail_waiting(error)
         for connection in [*self._connections]:
             connection.retire()
         await self._pool.close(timeout=_CLOSE_SECONDS)
@@ -102,6 +106,10 @@ class Pipeline:
             timer = self._loop.call_later(self._pool.timeout, self._expire, statement)
             statement.future.add_done_callback(lambda _: timer.cancel())
         return statement.future
+
+    def _fail_waiting(self, error: psycopg.OperationalError) -> None:
+        while self._waiting:
+            self._waiting.popleft().fail(error)
 
     def _expire(self, statement: Statement) -> None:
         # Once a statement is in line, its connection enforces the time-out.
@@ -156,7 +164,9 @@ class Pipeline:
         while True:
             try:
                 return await self._pool.take()
-            except psycopg.OperationalError:
+            except psycopg.OperationalError as error:
+                if self._pool.is_away:
+                    self._fail_waiting(error)
                 if self._pool.closed or all(statement.future.done() for statement in self._waiting):
                     return None
 

@@ -5,6 +5,7 @@ import select
 import time
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from storage.driver.connection import ExclusiveConnection
@@ -19,7 +20,21 @@ AWAY = (
     psycopg.errors.UndefinedTable,
     psycopg.errors.InsufficientPrivilege,
 )
-_NUDGE_SECONDS = 0.5
+# Libpq's parameters for a network that loses packets. Without them, it takes Linux a quarter of an hour to notice.
+# A connection that was idle breaks within ten seconds, and so does one whose statement does not reach the server.
+_NETWORK = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 8000,
+}
+# The pauses between attempts to connect while the database is away.
+_RETRY_SECONDS = 0.5
+# After every attempt has failed for this long, the database counts as away.
+_AWAY_SECONDS = 1.0
+# How long a request waits for a connection while the database is away.
+_SHORT_WAIT_SECONDS = 0.05
 # The most statements that a connection prepares. The first ones include those in common use.
 _MOST_PREPARED = 100
 # The most statements in flight on one connection.
@@ -27,7 +42,10 @@ _DEPTH = 16
 
 
 class Pool(AsyncConnectionPool[ExclusiveConnection]):
-    """A pool of autocommit connections that lends none which the server has closed. Times are in seconds."""
+    """A pool of autocommit connections that lends none which the server has closed. Times are in seconds.
+
+    While the database is away, nobody waits long for a connection, and the pool tries to connect again and again.
+    """
 
     def __init__(
         self,
@@ -42,37 +60,50 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
         self.statement_timeout = statement_timeout
         self._most_prepared = _MOST_PREPARED if prepared_statements else 0
         self.lent = 0
+        self._failing_since: float | None = None
+        self._limits: set[asyncio.Timeout] = set()
+        self._retrying: asyncio.Task[None] | None = None
         # The pipeline prepares statements, under names of its own.
-        options = {"autocommit": True, "prepare_threshold": None, "connect_timeout": 5, "client_encoding": "utf8"}
+        options = {"autocommit": True, "prepare_threshold": None, "client_encoding": "utf8"}
+        given = conninfo_to_dict(url)
         super().__init__(
             url,
             connection_class=ExclusiveConnection,
-            kwargs=options,
+            kwargs=options | {name: value for name, value in _NETWORK.items() if name not in given},
             min_size=min_size,
             max_size=max_size,
             timeout=timeout,
             configure=self._set_up,
+            # Psycopg's own retries pause for up to five minutes, and would notice late that the database is back.
             reconnect_timeout=0,
+            reconnect_failed=self._on_failure,
             open=False,
             name="todo-api",
         )
+
+    @property
+    def is_away(self) -> bool:
+        """Whether there is no connection, and every attempt to connect has failed for some time."""
+        since = self._failing_since
+        return not self.lent and since is not None and time.monotonic() - since >= _AWAY_SECONDS
 
     async def take(self) -> ExclusiveConnection:
         """Return a connection that the caller must give back, first come first served.
 
         Raises psycopg.OperationalError.
         """
-        deadline = time.monotonic() + self.timeout
-        nudging = asyncio.create_task(self._nudge())
         try:
-            # The pool's own check pauses for longer after each dead connection, and all of them may be dead.
-            while _has_something_to_read(connection := await self.getconn(deadline - time.monotonic())):
-                await connection.close()
-                await self.putconn(connection)
-        except PoolTimeout:
-            raise none_was_free(self.timeout) from None
+            async with asyncio.timeout(_SHORT_WAIT_SECONDS if self.is_away else self.timeout) as limit:
+                self._limits.add(limit)
+                # The pool's own check pauses for longer after each dead connection, and all of them may be dead.
+                while _has_something_to_read(connection := await self.getconn()):
+                    await connection.close()
+                    await self.putconn(connection)
+        except (PoolTimeout, TimeoutError):
+            error = psycopg.OperationalError("the database is away") if self.is_away else none_was_free(self.timeout)
+            raise error from None
         finally:
-            nudging.cancel()
+            self._limits.discard(limit)
         self.lent += 1
         return connection
 
@@ -81,14 +112,28 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
         self.lent -= 1
         await self.putconn(connection)
 
-    async def _nudge(self) -> None:
-        """Have the pool try to connect again and again: it tries once for each request, with `reconnect_timeout=0`.
+    async def close(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - psycopg's
+        """Close the pool as psycopg does, and stop trying to connect."""
+        if self._retrying is not None:
+            self._retrying.cancel()
+        await super().close(timeout)
 
-        Its own retries pause for up to five minutes, and would notice late that the database is back.
-        """
-        while True:
-            await asyncio.sleep(_NUDGE_SECONDS)
+    async def _on_failure(self, _: object) -> None:
+        """Note that an attempt to connect has failed, and begin to retry."""
+        if self._failing_since is None:
+            self._failing_since = time.monotonic()
+        if self.is_away:
+            for limit in self._limits:
+                limit.reschedule(asyncio.get_running_loop().time() + _SHORT_WAIT_SECONDS)
+        if self._retrying is None or self._retrying.done():
+            self._retrying = asyncio.create_task(self._retry())
+
+    async def _retry(self) -> None:
+        """Have the pool try to connect: with `reconnect_timeout=0` it tries once for each request."""
+        while self._failing_since is not None and (self._limits or not self.lent):
+            await asyncio.sleep(_RETRY_SECONDS)
             await self.check()
+        self._failing_since = None
 
     async def _set_up(self, connection: ExclusiveConnection) -> None:
         connection.statement_timeout = self.statement_timeout
@@ -107,6 +152,7 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
         connection.depth = _DEPTH if is_direct and self._most_prepared else 1
         connection.round_trip = time.monotonic() - began
         connection.is_ready = True
+        self._failing_since = None
 
 
 def first_line(error: Exception) -> str:

@@ -1,22 +1,29 @@
 """A proxy to PostgreSQL that can swallow queries, reset connections or reject clients."""
 
+import ctypes
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import parse_qs, urlsplit
+
+# Linux's socket(7) and linux/bpf_common.h.
+_SO_ATTACH_FILTER = 26
+_RETURN = 0x06
 
 
 class FaultyProxy:
     """A proxy that listens at `url`. While `silent`, it swallows and counts queries, but still lets clients log in.
 
-    While `away`, it closes every new connection.
+    While `away`, it closes every new connection. It passes on what the server sends after `delay` seconds.
     """
 
     def __init__(self, listener: socket.socket, database: str) -> None:
         self.silent = False
         self.away = False
+        self.delay = 0.0
         self.swallowed = 0
         self._clients: list[socket.socket] = []
         parts = urlsplit(database)
@@ -39,6 +46,14 @@ class FaultyProxy:
                 # This wakes the thread that reads from the client; it closes the socket, which sends the reset.
                 client.shutdown(socket.SHUT_RD)
 
+    def lose_packets(self) -> None:
+        """Drop every packet of the clients that are connected, and acknowledge none, as after a network has changed."""
+        # A program for the kernel's socket filter that accepts no byte of any packet.
+        program = ctypes.create_string_buffer(struct.pack("HBBI", _RETURN, 0, 0, 0))
+        for client in self._clients:
+            with suppress(OSError):
+                client.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
+
     def _serve(self, client: socket.socket) -> None:
         if self.away:
             client.close()
@@ -47,12 +62,13 @@ class FaultyProxy:
         server = socket.socket(socket.AF_UNIX)
         with suppress(OSError):
             server.connect(self._server)
-        threading.Thread(target=self._forward, args=(server, client), daemon=True).start()
-        self._forward(client, server)
+        threading.Thread(target=self._forward, args=(server, client, lambda: self.delay), daemon=True).start()
+        self._forward(client, server, lambda: 0.0)
 
-    def _forward(self, source: socket.socket, target: socket.socket) -> None:
+    def _forward(self, source: socket.socket, target: socket.socket, delay: Callable[[], float]) -> None:
         with source, suppress(OSError):
             while data := source.recv(65_536):
+                time.sleep(delay())
                 # Query, Parse and Bind (PostgreSQL's documentation, "Message Formats").
                 if data.startswith((b"Q", b"P", b"B")) and self.silent:
                     self.swallowed += 1
