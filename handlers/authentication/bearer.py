@@ -36,6 +36,9 @@ class BearerSecurity:
         self._rules = rules
         self._is_user_id = is_user_id
         self._find_key = find_key
+        self._algorithm = rules.algorithm
+        if find_key is not None:
+            self._algorithm += ", or that of the key at JWKS_URL that its kid names"
         self._secret = _secret_key(rules.secret, rules.algorithm)
         # A token that the secret signed cannot be revoked: once verified, it is valid until its `exp`. Verifying it
         # again took 76 of a request's 241 µs. Rejected tokens are not kept, nor are those signed with a private key,
@@ -64,10 +67,10 @@ class BearerSecurity:
             principal = verified(token)
         except jwt.InvalidAlgorithmError as error:
             if self._find_key is None:
-                raise refusal_of(error) from None
+                raise refusal_of(error, self._algorithm) from None
             return self._verify_by_public_key(token, self._find_key)
         except ERRORS as error:
-            raise refusal_of(error) from None
+            raise refusal_of(error, self._algorithm) from None
         # It may have expired since it was verified.
         check_expiry(principal["expires_at"])
         return principal
@@ -85,7 +88,7 @@ class BearerSecurity:
                 raise jwt.InvalidKeyError
             return self._verify_by(key, token)
         except ERRORS as error:
-            raise refusal_of(error) from None
+            raise refusal_of(error, self._algorithm) from None
 
     def _verify_by(self, key: jwt.PyJWK, token: str) -> Principal:
         # PyJWT accepts padding, which base64url in a JWS does not have (RFC 7515, section 2).

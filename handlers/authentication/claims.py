@@ -49,10 +49,10 @@ def _past(claims: Mapping[str, Any], name: str) -> datetime | None:
     """Return a time that must not be in the future, or None if the claim is missing. Raises TokenRefused."""
     if name not in claims:
         return None
-    claim = claims[name]
-    if _is_number(claim) and claim > time.time() + LEEWAY_SECONDS:
+    moment = _time(claims[name], name)
+    if moment.timestamp() > time.time() + LEEWAY_SECONDS:
         raise TokenRefused(jwt.ImmatureSignatureError, name)
-    return _time(claim, name)
+    return moment
 
 
 def _time(claim: Any, name: str) -> datetime:

@@ -2,12 +2,13 @@
 
 import logging
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Scope, Send
 
 from handlers.middleware.methods import Methods
 from handlers.resources import SERIALISERS
-from handlers.responses.entity_tags import strong
+from handlers.responses.entity_tags import mistake_in, strong
 from handlers.responses.problems import RETRY_AFTER, Problem, send_problem
 from handlers.responses.response import send_whole
 from handlers.responses.state import request_state
@@ -34,7 +35,7 @@ class Errors:
                 await send_whole(send, 204, allow)
                 return
             error = Problem(405, f"This path supports {allow['Allow']}.", headers=allow)
-        problem = problem_of(error)
+        problem = problem_of(error, Headers(scope=scope))
         _log(error, problem, state.request_id)
         await send_problem(send, problem, state.request_id, problem.headers)
 
@@ -57,8 +58,8 @@ def _log(error: Exception, problem: Problem, request_id: str) -> None:
         )
 
 
-def problem_of(error: Exception) -> Problem:
-    """Return what a client sees of an error, whichever layer raised it."""
+def problem_of(error: Exception, headers: Headers) -> Problem:
+    """Return what a client sees of an error, whichever layer raised it; `headers` are those of the request."""
     match error:
         case Problem():
             return error
@@ -67,7 +68,7 @@ def problem_of(error: Exception) -> Problem:
         case PreconditionFailed(resource=resource, current=current) if resource in SERIALISERS:
             return Problem(
                 412,
-                f"The {resource} has changed.",
+                mistake_in(", ".join(headers.getlist("if-match"))) or f"The {resource} has changed.",
                 headers={"ETag": strong(current.revision)},
                 extensions={resource: SERIALISERS[resource](current)},
             )

@@ -13,6 +13,7 @@ from handlers.responses.response import send_whole
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = {"Retry-After": "2"}
 MOST_ERRORS = 1000
+_LONGEST_SUBJECT = 120
 
 _SLUGS = {
     400: "invalid-input",
@@ -31,7 +32,7 @@ _TITLES = {status: HTTPStatus(status).phrase for status in _SLUGS} | {413: "Cont
 
 InputError = TypedDict("InputError", {"in": str, "name": NotRequired[str], "pointer": NotRequired[str], "detail": str})
 """One error in the input: `in` is query, path, header or body; `name` is a parameter's, `pointer` a JSON pointer (RFC
-6901) into the body; `detail` is for a frontend to show."""
+6901) into the body; `detail` is the end of a sentence that begins with either."""
 
 
 class Problem(Exception):
@@ -71,13 +72,33 @@ class Problem(Exception):
 
 
 def invalid_input(errors: Sequence[InputError]) -> Problem:
-    """Return the 400 that lists every error in the input, or the first MOST_ERRORS where there are more."""
-    number = len(errors)
-    if number > MOST_ERRORS:
-        detail = f"The request has more than {MOST_ERRORS:,} errors."
-    else:
-        detail = "The request has one error." if number == 1 else f"The request has {number:,} errors."
+    """Return the 400 that describes the first error and lists all, or the first MOST_ERRORS where there are more."""
+    detail = f"{_subject(errors[0])} {errors[0]['detail']}{_and_more(len(errors) - 1)}"
     return Problem(400, detail, extensions={"errors": errors[:MOST_ERRORS]})
+
+
+def _and_more(number: int) -> str:
+    """Return how many more errors there are. Validation stops counting after MOST_ERRORS."""
+    if number == 0:
+        return ""
+    least = "at least " if number >= MOST_ERRORS else ""
+    return f" (and {least}{min(number, MOST_ERRORS):,} more {'error' if number == 1 else 'errors'})"
+
+
+def _subject(error: InputError) -> str:
+    """Return what an error is about, as the beginning of a sentence."""
+    if error["in"] == "header" and "name" not in error:
+        return "The head of the request"
+    if error.get("pointer") == "":
+        return "The body"
+    subject = error.get("name") or _words(error.get("pointer", "/"))
+    return subject if len(subject) <= _LONGEST_SUBJECT else f"{subject[: _LONGEST_SUBJECT - 1]}…"
+
+
+def _words(pointer: str) -> str:
+    """Return a JSON pointer in words: "/tags/0" is "tags value 1", as in an error of a repeated parameter."""
+    member, *steps = (step.replace("~1", "/").replace("~0", "~") for step in pointer[1:].split("/"))
+    return " ".join([member or '""', *(f"value {int(step) + 1}" if step.isdecimal() else step for step in steps)])
 
 
 async def send_problem(send: Send, problem: Problem, request_id: str, headers: Mapping[str, str]) -> None:

@@ -35,12 +35,9 @@ def shown(value: Any) -> str:
 
 
 def written(moment: datetime | float) -> str:
-    """Return a time, or a NumericDate (RFC 7519, section 2), to the second in UTC, or as a number if out of range."""
+    """Return a time, or a NumericDate (RFC 7519, section 2), to the second in UTC."""
     if not isinstance(moment, datetime):
-        try:
-            moment = datetime.fromtimestamp(moment, UTC)
-        except (ValueError, OverflowError):
-            return shown(moment)
+        moment = datetime.fromtimestamp(moment, UTC)
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 

@@ -1,6 +1,7 @@
-"""Why a token was rejected: the log names the exception and the claim, and nothing that the token contains."""
+"""Why a token was rejected: the response says so, and the log names the exception, but not what the token contains."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ PRODUCTION = {"ENVIRONMENT": "production", "HOST": "127.0.0.1"}
 ISSUER, AUDIENCE = "https://app.example.com", "todo-api"
 # Every token that a test sends contains this text, and the log must not contain it.
 PRIVATE = "privatissimum"
+SUBJECT = "The token's sub is not a user id. It must be text, not a number, without slashes or control characters."
 OTHER_SECRET = f"another secret that is long enough, {PRIVATE}"
 
 
@@ -59,6 +61,7 @@ REFUSED: dict[str, tuple[str, str, str | None]] = {
     "nbf is true": (claiming(nbf=True), "NotATimeError", "nbf"),
     "iat is a list": (claiming(iat=[PRIVATE]), "NotATimeError", "iat"),
     "exp in milliseconds": (claiming(exp=from_now(3600) * 1000), "TimeOutOfRangeError", "exp"),
+    "iat in milliseconds": (claiming(iat=from_now(0) * 1000), "TimeOutOfRangeError", "iat"),
     "nbf before all years": (claiming(nbf=-1e20), "TimeOutOfRangeError", "nbf"),
     "sub is a number": (claiming(sub=1), "InvalidSubjectError", "sub"),
     "sub is empty": (claiming(sub=""), "InvalidSubjectError", "sub"),
@@ -123,24 +126,43 @@ def test_a_valid_token_and_no_token_are_not_logged_as_refused(service: Service) 
     assert (response.status_code, records) == (401, [])
 
 
-@pytest.mark.parametrize(
-    ("name", "detail"),
-    [
-        ("expired long ago", "The token has expired."),
-        ("valid later", "The token is not valid yet."),
-        ("issued later", "The token is not valid yet."),
-        ("another secret", "The token is not valid."),
-        ("exp in milliseconds", "The token is not valid."),
-        ("no sub", "The token is not valid."),
-    ],
-)
-def test_the_client_learns_only_whether_a_rejected_token_has_expired_or_is_not_valid_yet(
-    service: Service, name: str, detail: str
-) -> None:
+DETAILS = {
+    **dict.fromkeys(NOT_JWTS, "The token is not a JWT. Is it a Better Auth session token?"),
+    "another algorithm": "The token is signed with an algorithm that this server does not accept. It must be HS256.",
+    "another secret": "The token was signed with another secret or key, or changed after it was signed.",
+    "a kid that is not text": "The token's header has a kid or crit that is not supported.",
+    "expired long ago": "The token has expired.",
+    "valid later": "The token is not valid yet.",
+    "issued later": "The token is not valid yet.",
+    "no exp": "The token has no exp.",
+    "no sub": "The token has no sub.",
+    "no iss": "The token has no iss.",
+    "exp is text": "The token's exp is not a number of seconds since 1970.",
+    "exp in milliseconds": "The token's exp is out of range. It must be in seconds, not milliseconds.",
+    "iat in milliseconds": "The token's iat is out of range. It must be in seconds, not milliseconds.",
+    "sub is a number": SUBJECT,
+    "sub has a slash": SUBJECT,
+    "another issuer": "The token's iss is not the issuer that this server expects.",
+    "another audience": "The token's aud does not contain the audience that this server expects.",
+    "jti is a number": "The token's jti is not text.",
+}
+
+
+@pytest.mark.parametrize("name", DETAILS)
+def test_the_response_says_why_the_token_was_rejected(service: Service, name: str) -> None:
     response, _ = send(service, **bearing(REFUSED[name][0]))
-    assert response.json()["detail"] == detail
-    challenge = f'Bearer error="invalid_token", error_description="{detail}"'
-    assert response.headers["WWW-Authenticate"] == challenge
+    assert response.json()["detail"] == DETAILS[name]
+
+
+def test_the_challenge_repeats_the_detail_and_neither_repeats_the_token(service: Service) -> None:
+    for token, _, _ in REFUSED.values():
+        response, _ = send(service, **bearing(token))
+        detail = response.json()["detail"]
+        # RFC 6750, section 3: printable ASCII without quotes and backslashes.
+        assert re.fullmatch(r"[ !#-\[\]-~]+", detail)
+        assert response.headers["WWW-Authenticate"] == f'Bearer error="invalid_token", error_description="{detail}"'
+        for private in (PRIVATE, "eyJ", ISSUER, AUDIENCE, SECRET):
+            assert private not in detail
 
 
 def test_the_log_names_reason_and_claim_in_development_too(tmp_path: Path, database: str) -> None:
@@ -200,3 +222,9 @@ def test_a_refused_token_for_a_published_key_is_logged_too(api: Api, name: str) 
     refusals = [(record["reason"], record["claim"]) for record in records if "reason" in record]
     assert refusals == [(reason, claim)]
     assert PRIVATE not in api.log()
+
+
+@pytest.mark.parametrize("name", ["an algorithm of neither", "a key of another algorithm"])
+def test_the_algorithms_of_published_keys_are_named_too(api: Api, name: str) -> None:
+    detail = api.verify(REFUSED_OF_KEYS[name][0](api.host.origin)).json()["detail"]
+    assert detail.endswith("does not accept. It must be HS256, or that of the key at JWKS_URL that its kid names.")

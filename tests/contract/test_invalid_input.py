@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from tests.support.client import User
+from tests.support.hostile.case import Case
+from tests.support.hostile.connection import Connection
 
 JSON = {"Content-Type": "application/json"}
 LIMIT = 65_536
@@ -31,7 +33,7 @@ def test_rejected_input_gets_a_problem_document(ada: User) -> None:
         "type": "urn:problem-type:todo-api:invalid-input",
         "title": "Bad Request",
         "status": 400,
-        "detail": "The request has one error.",
+        "detail": "limit must be at most 100",
         "instance": f"urn:request:{response.headers['X-Request-ID']}",
         "errors": [{"in": "query", "name": "limit", "detail": "must be at most 100"}],
     }
@@ -53,7 +55,7 @@ def test_all_errors_in_path_query_header_and_body_are_reported_at_once(ada: User
         ("body", "/nope"),
         ("body", "/a~1b~0"),
     }
-    assert response.json()["detail"] == f"The request has {len(response.json()['errors'])} errors."
+    assert response.json()["detail"] == "nope is not a recognised name (and 11 more errors)"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,39 @@ def test_every_error_in_a_query_is_reported(ada: User) -> None:
 def test_at_most_a_thousand_errors_are_reported(ada: User, body: Any) -> None:
     response = ada.request("POST", "/tasks", json=body)
     assert len(response.json()["errors"]) == 1000
-    assert response.json()["detail"] == "The request has more than 1,000 errors."
+    assert response.json()["detail"].endswith(" (and at least 1,000 more errors)")
+
+
+@pytest.mark.parametrize(
+    ("query", "content", "detail"),
+    [
+        ("", '{"title": "t", "priority": "Urgent"}', "priority must be one of High, Medium, Low"),
+        ("", '{"title": "t", "priority": 1, "nope": 1}', "priority must be text (and 1 more error)"),
+        ("", '{"title": "t", "tags": ["a", ""]}', "tags value 2 must not be empty"),
+        ("", '{"title": "t", "a/b~": 1}', "a/b~ is not a recognised name"),
+        ("", '{"title": "t", "7": 1}', "7 is not a recognised name"),
+        ("", '{"title": "t", "": 1}', '"" is not a recognised name'),
+        ("", "[]", "The body must be an object"),
+        ("", "", "The body is required"),
+        ("?page=2", '{"title": ""}', "page is not a recognised name (and 1 more error)"),
+        ("?=2", '{"title": "t"}', '"" is not a recognised name'),
+    ],
+)
+def test_the_detail_is_a_sentence_about_the_first_error(ada: User, query: str, content: str, detail: str) -> None:
+    response = ada.request("POST", f"/tasks{query}", content=content, headers=JSON)
+    assert response.status_code == 400
+    assert response.json()["detail"] == detail
+
+
+def test_the_detail_counts_the_values_of_a_repeated_parameter_from_one(ada: User) -> None:
+    response = ada.get("/tasks?priority=High&priority=x")
+    assert response.json()["detail"] == "priority value 2 must be one of High, Medium, Low"
+
+
+def test_the_detail_about_a_head_that_cannot_be_parsed_names_the_head(server: str) -> None:
+    with Connection(server) as connection:
+        (response,), _ = connection.exchange(Case("no HTTP", b"hello\r\n\r\n", (400,)))
+    assert response.json()["detail"] == "The head of the request is not valid HTTP"
 
 
 @pytest.mark.parametrize(
@@ -168,6 +202,7 @@ def test_a_long_value_is_not_echoed(ada: User, method: str, path: str, members: 
     response = ada.request(method, path, json=members) if members else ada.request(method, path)
     assert faults(response)
     assert "x" * 501 not in response.text
+    assert "x" * 121 not in response.json()["detail"]
     for error in response.json()["errors"]:
         assert len(error["detail"]) <= 500
         assert len(error.get("name", "")) <= 120

@@ -14,6 +14,7 @@ def test_a_stale_if_match_returns_412_with_the_current_task(ada: User) -> None:
     assert refused.status_code == 412
     assert refused.headers["Content-Type"] == "application/problem+json"
     assert refused.headers["ETag"] == '"2"'
+    assert refused.json()["detail"] == "The task has changed."
     assert refused.json()["task"] == newer == ada.get(f"/tasks/{task['id']}").json()
     assert ada.request("DELETE", f"/tasks/{task['id']}", headers={"If-Match": '"1"'}).status_code == 412
     assert ada.request("DELETE", f"/tasks/{task['id']}", headers={"If-Match": '"1", "2"'}).status_code == 204
@@ -57,6 +58,33 @@ def test_an_if_match_without_a_strong_match_returns_412_and_changes_nothing(ada:
         assert ada.patch(task["id"], members, headers=headers).status_code == 412
     assert ada.request("DELETE", f"/tasks/{task['id']}", headers=headers).status_code == 412
     assert ada.get(f"/tasks/{task['id']}").json() == task
+
+
+WEAK = 'The entity tag W/"1" in If-Match is weak, so it never matches. Send "1" instead.'
+FOREIGN = 'If-Match lists no entity tag that this server makes. Send a revision in double quotes, such as "42".'
+
+
+@pytest.mark.parametrize(
+    ("lines", "detail"),
+    [
+        (['W/"1"'], WEAK),
+        (['"0", W/"1"'], WEAK),
+        (['"0"', 'W/"1"'], WEAK),
+        (['"1-gzip"'], FOREIGN),
+        (['W/"abc"'], FOREIGN),
+        (['"0"'], "The task has changed."),
+    ],
+)
+def test_a_412_says_whether_the_task_has_changed_or_a_tag_can_never_match(
+    ada: User, lines: list[str], detail: str
+) -> None:
+    task = ada.create()
+    headers = [("If-Match", line) for line in lines]
+    patched = ada.patch(task["id"], {"title": "second"}, headers=headers)
+    deleted = ada.request("DELETE", f"/tasks/{task['id']}", headers=headers)
+    assert (patched.status_code, deleted.status_code) == (412, 412)
+    assert patched.json()["detail"] == deleted.json()["detail"] == detail
+    assert patched.json()["task"] == deleted.json()["task"] == task
 
 
 @pytest.mark.parametrize("named", ['"1"', "*", '"0", "1"', '"0","1" , W/"7"', '"abc", "1"', '"0",,"1",', ', "1"'])

@@ -161,11 +161,6 @@ def test_a_token_that_is_not_valid_yet_is_reported_with_its_time_and_this_machin
     assert said.startswith(f"fault The token is not valid yet. Its {claim} is {written(later)}, and it is now ")
 
 
-def test_times_too_large_for_a_date_are_shown_as_numbers(tmp_path: Path) -> None:
-    later = (int(time.time()) + 3600) * 1000
-    assert f"Its iat is {later}, and it is now " in said_of(claiming(iat=later), tmp_path)
-
-
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
@@ -178,6 +173,7 @@ def test_times_too_large_for_a_date_are_shown_as_numbers(tmp_path: Path) -> None
         ({"exp": "soon"}, ("The token's exp is not a number of seconds since 1970. ", 'It is "soon"')),
         ({"nbf": True}, ("The token's nbf is not a number of seconds since 1970. ", "It is true")),
         ({"exp": 1_900_000_000_000}, ("The token's exp is out of range. ", "1900000000000", "milliseconds")),
+        ({"iat": 1_900_000_000_000}, ("The token's iat is out of range. ", "1900000000000", "milliseconds")),
         ({"jti": 1}, ("The token's jti is not text.",)),
     ],
 )
