@@ -13,6 +13,7 @@ def log(scope: Scope, state: RequestState) -> None:
     log_request(
         method=scope["method"],
         route=state.route,
+        path=scope["raw_path"],
         status=state.status,
         seconds=time.perf_counter() - state.started,
         request_id=state.request_id,

@@ -1,7 +1,7 @@
 """Logs: one line for each request, as JSON in production and as coloured text in development.
 
 Records of uvicorn and psycopg have the same format. No record contains a token, text written by a user, or a query
-string.
+string, except that those of development name a path that has no route.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ import orjson
 from uvicorn.logging import ColourizedFormatter
 
 _LONGEST_ADDRESS = 64
+_LONGEST_PATH = 200
 # Linux writes up to 4,096 bytes (PIPE_BUF) to a pipe in one piece, so that workers never write into each other's lines.
 _MOST_BYTES = 4096
 _logger = logging.getLogger(__name__)
@@ -126,21 +127,27 @@ def log_request(
     *,
     method: str | None,
     route: str | None,
+    path: bytes = b"",
     status: int | None,
     seconds: float,
     request_id: str,
     user_id: str | None,
     client: tuple[str, int] | None,
 ) -> None:
-    """Log a request that has ended. `status` is None without a response, `method` is None if it is not valid HTTP."""
+    """Log a request that has ended. `status` is None without a response, `method` is None if it is not valid HTTP.
+
+    In development, a request without a route is logged with its `path`, as it was sent.
+    """
     if not _logger.isEnabledFor(logging.INFO):
         return
     duration_ms = round(seconds * 1_000_000) / 1000
-    message = f"{method or '-'} {route or '-'} {status or '-'} {duration_ms} ms"
+    outcome = f"{status or '-'} {duration_ms} ms"
     handler = logging.root.handlers[0] if logging.root.handlers else None
     if not isinstance(handler, JsonHandler):
-        _logger.info(message)
+        # The parser accepts only printable ASCII.
+        _logger.info("%s %s %s", method or "-", route or path[:_LONGEST_PATH].decode() or "-", outcome)
         return
+    message = f"{method or '-'} {route or '-'} {outcome}"
     members = {
         "level": "INFO",
         "logger": _logger.name,

@@ -273,6 +273,17 @@ def test_development_logs_are_text_and_coloured_in_a_terminal(database: str, tmp
     assert "Todo API" in in_terminal("serve", directory=tmp_path, settings={"DATABASE_URL": database})
 
 
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [("/api/tasks?a=b", "/api/tasks"), ("/%0A", "/%0A"), ("/" + "a" * 5000, "/" + "a" * 199)],
+)
+def test_in_development_a_path_without_a_route_is_logged(database: str, tmp_path: Path, path: str, shown: str) -> None:
+    with start(tmp_path, DATABASE_URL=database) as service:
+        send_raw(service.url, f"PATCH {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        service.stop()
+    assert f" PATCH {shown} 404 " in service.log.read_text()
+
+
 def in_terminal(*arguments: str, directory: Path, settings: dict[str, str]) -> str:
     """Run `todo-api` in a terminal until it has started, and return what it shows, which must be coloured."""
     ours, theirs = pty.openpty()
