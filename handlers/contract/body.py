@@ -7,8 +7,9 @@ import orjson
 from starlette.types import Receive, Scope
 
 from handlers.contract.conversion import Convert, converter
-from handlers.contract.errors import ContractError
+from handlers.contract.errors import ContractError, listed
 from handlers.contract.messages import REQUIRED
+from handlers.contract.read_only import IN_PATH, members_in_path
 from handlers.contract.schemas import Schema, draft4
 from handlers.contract.validator import Place, TooDeep, Validator
 from handlers.responses.problems import MOST_ERRORS, InputError, Problem
@@ -23,8 +24,10 @@ class ClientDisconnected(Exception):
 class _Content:
     """The compiled schema of a body in one media type."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, in_path: Mapping[str, str]) -> None:
         translated = draft4(schema)
+        if unknown := members_in_path(translated) - in_path.keys():
+            raise ContractError(f"the body has the readOnly member {listed(unknown)}, which the path does not have")
         self._validator = Validator(translated)
         self._convert: Convert = converter(translated) or _unchanged
 
@@ -47,13 +50,17 @@ class _Content:
 class RequestBody:
     """A Request Body Object (OpenAPI 3.0.3, section 4.7.13), compiled: one schema for each media type."""
 
-    def __init__(self, declared: Mapping[str, Any], limit: int) -> None:
-        """Compile the declaration; `limit` is in bytes. Raises ContractError if it is not supported."""
+    def __init__(self, declared: Mapping[str, Any], limit: int, in_path: Mapping[str, str]) -> None:
+        """Compile the declaration. Raises ContractError if it is not supported.
+
+        `limit` is in bytes; `in_path` are the path's parameters that a body may repeat, by the names of its members.
+        """
         if not declared.get("required", False):
             raise ContractError("an optional request body is not supported")
         self._limit = limit
+        self._in_path = in_path
         self._contents = {
-            media_type: _Content(content["schema"]) for media_type, content in declared["content"].items()
+            media_type: _Content(content["schema"], in_path) for media_type, content in declared["content"].items()
         }
 
     async def read(self, scope: Scope, receive: Receive) -> tuple[Any, list[InputError]]:
@@ -64,6 +71,7 @@ class RequestBody:
         media_type = self._media_type(scope["headers"])
         content = await _read(receive, self._limit)
         if media_type is not None:
+            IN_PATH.set({member: scope["path_params"][name] for member, name in self._in_path.items()})
             return self._contents[media_type].parse(content)
         if content:
             raise self._unsupported()

@@ -5,7 +5,7 @@ from typing import Any
 
 from handlers.contract.errors import ContractError
 from handlers.contract.formats import FORMATS
-from handlers.contract.schemas import Schema, branches
+from handlers.contract.schemas import Schema, branches, read_only_members
 from handlers.contract.validator import Validator
 
 Convert = Callable[[Any], Any]
@@ -14,8 +14,9 @@ Convert = Callable[[Any], Any]
 def converter(schema: Schema) -> Convert | None:
     """Return a function that converts the valid values of a schema, or None if they need no conversion.
 
-    `schema` is of Draft 4, as `draft4` returns it. Members that are absent get the schema's default, if it has one;
-    null stays null. The function returns a new value and does not change its argument.
+    `schema` is of Draft 4, as `draft4` returns it. Members that are absent get the schema's default, if it has one,
+    and members that are `readOnly` are left out; null stays null. The function returns a new value and does not change
+    its argument.
     """
     convert = _converter(schema)
     if convert is None or "null" not in schema.get("type", ()):
@@ -29,16 +30,16 @@ def _converter(schema: Schema) -> Convert | None:
     if "allOf" in schema:
         return _only(list(filter(None, map(converter, schema["allOf"]))))
     if "properties" in schema:
-        return _members(schema["properties"])
+        return _members(schema["properties"], read_only_members(schema))
     if "items" in schema:
         return _items(converter(schema["items"]))
     return FORMATS[schema["format"]].convert if "format" in schema else None
 
 
-def _members(properties: Mapping[str, Schema]) -> Convert | None:
+def _members(properties: Mapping[str, Schema], left_out: set[str]) -> Convert | None:
     converters = [(name, convert) for name, schema in properties.items() if (convert := converter(schema))]
     defaults = {name: default_of(schema) for name, schema in properties.items() if "default" in schema}
-    if not converters and not defaults:
+    if not converters and not defaults and not left_out:
         return None
 
     def convert_members(value: dict[str, Any]) -> dict[str, Any]:
@@ -46,6 +47,8 @@ def _members(properties: Mapping[str, Schema]) -> Convert | None:
         for name, convert in converters:
             if name in value:
                 converted[name] = convert(value[name])
+        for name in left_out:
+            converted.pop(name, None)
         return converted
 
     return convert_members

@@ -57,4 +57,6 @@ def describe(kind: ValidationErrorKind, schema: Mapping[str, Any]) -> str:
             return f"must have at most {limit} items"
         case ValidationErrorKind.UniqueItems():
             return "must not contain the same item twice"
+        case ValidationErrorKind.Custom():
+            return "must be the same as in the path"
     raise ContractError(f"there is no message for the error '{kind.name}'")

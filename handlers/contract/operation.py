@@ -12,6 +12,7 @@ from handlers.authentication.principal import Principal
 from handlers.contract.body import ClientDisconnected, RequestBody
 from handlers.contract.errors import ContractError, listed
 from handlers.contract.parameters import Parameters
+from handlers.contract.read_only import parameters_by_member
 from handlers.contract.resolver import Handler
 from handlers.contract.security import needs_token
 from handlers.responses.problems import RETRY_AFTER, Problem, invalid_input
@@ -44,7 +45,8 @@ class Operation:
         self._handler = handler
         self._authenticate = authenticate if needs_token(operation) else None
         self._parameters = Parameters(operation.parameters)
-        self._body = RequestBody(operation.request_body, body_limit) if operation.request_body else None
+        body = operation.request_body
+        self._body = RequestBody(body, body_limit, parameters_by_member(self.route)) if body else None
         self._owned = "user_id" in self._parameters.arguments
         taken = set(inspect.signature(handler).parameters)
         self._resources = {name: value for name, value in resources.items() if name in taken}

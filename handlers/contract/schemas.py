@@ -6,7 +6,7 @@ Only keywords that are checked are accepted: any other keyword is an error at st
 from collections.abc import Mapping
 from typing import Any
 
-from handlers.contract.errors import ContractError
+from handlers.contract.errors import ContractError, listed
 from handlers.contract.formats import FORMATS
 from handlers.contract.messages import TYPE_WORDS
 from handlers.responses.problems import MOST_ERRORS
@@ -16,6 +16,9 @@ Schema = Mapping[str, Any]
 _ANNOTATIONS = {"title", "description", "example", "default"}
 _ASSERTIONS = {"type", "enum", "format", "pattern", "minLength", "maxLength", "minimum", "maximum"}
 _ASSERTIONS |= {"minItems", "maxItems", "uniqueItems", "required"}
+SAME_AS_IN_PATH = "same as in the path"
+"""A keyword of the translated schemas, which only the validator knows."""
+_IN_PATH = {"id", "user_id"}
 _GREATEST = {"int32": 2**31 - 1, "int64": 2**63 - 1}
 
 
@@ -28,7 +31,7 @@ def draft4(schema: Schema) -> dict[str, Any]:
     for keyword, value in schema.items():
         match keyword:
             case "properties":
-                translated[keyword] = {name: draft4(member) for name, member in value.items()}
+                translated[keyword] = {name: _member(name, member) for name, member in value.items()}
             case "items":
                 translated[keyword] = draft4(value)
             case "allOf" | "oneOf":
@@ -46,6 +49,21 @@ def draft4(schema: Schema) -> dict[str, Any]:
     _check_parts(translated)
     _check_oneof(translated)
     return _with_type(schema, translated)
+
+
+def _member(name: str, schema: Schema) -> dict[str, Any]:
+    """Translate the schema of a member, which may be `readOnly`: see `read_only.py`."""
+    if schema.get("readOnly") is not True:
+        return draft4(schema)
+    if name not in _IN_PATH:
+        return {"readOnly": True}
+    own = {keyword: value for keyword, value in schema.items() if keyword != "readOnly"}
+    return {**draft4(own), "readOnly": True, SAME_AS_IN_PATH: name}
+
+
+def read_only_members(schema: Schema) -> set[str]:
+    """Return the members that are `readOnly`; `schema` is as `draft4` returns it."""
+    return {name for name, member in schema.get("properties", {}).items() if "readOnly" in member}
 
 
 def _with_type(schema: Schema, translated: dict[str, Any]) -> dict[str, Any]:
@@ -82,6 +100,8 @@ def _check_parts(schema: Schema) -> None:
     for keyword, needed in ("properties", "object"), ("items", "array"):
         if keyword in schema and schema.get("type") != needed:
             raise ContractError(f"a schema with '{keyword}' must have the type {needed}")
+    if required := read_only_members(schema).intersection(schema.get("required", ())):
+        raise ContractError(f"{listed(required)} cannot be both readOnly and required in a request")
     if schema.get("format") in FORMATS and schema.get("type") != "string":
         raise ContractError(f"a schema with the format '{schema['format']}' must have the type string")
     if schema.get("type") == "array" and not 0 < schema.get("maxItems", 0) <= MOST_ERRORS:

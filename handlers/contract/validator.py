@@ -9,7 +9,8 @@ from jsonschema_rs import Draft4Validator, ValidationError, ValidationErrorKind
 from handlers.contract.errors import ContractError
 from handlers.contract.formats import FORMATS
 from handlers.contract.messages import REQUIRED, UNRECOGNISED, describe, of_type, one_of
-from handlers.contract.schemas import Schema, branches
+from handlers.contract.read_only import SameAsInPath
+from handlers.contract.schemas import SAME_AS_IN_PATH, Schema, branches
 
 Place = tuple[str | int, ...]
 """The place of an error in a value: the keys and indexes that lead to it."""
@@ -19,7 +20,7 @@ InvalidValue = tuple[Place, str]
 # Draft 4 has no uuid, and jsonschema-rs's own dates include a year 0, which Python and PostgreSQL refuse.
 _CHECKS: dict[str, Callable[[str], bool]] = {name: one.is_valid for name, one in FORMATS.items()}
 # Errors to leave out if there is another error at the same place that implies them, which is the value.
-_IMPLIED_BY = {"enum": "type", "oneOf": "type", "maxLength": "format", "pattern": "minLength"}
+_IMPLIED_BY = {"enum": "type", "oneOf": "type", "maxLength": "format", "pattern": "minLength", SAME_AS_IN_PATH: "type"}
 # Deeper than any schema, and far below Python's recursion limit.
 _LEVELS = 32
 
@@ -38,7 +39,9 @@ class Validator:
         """Compile a schema of Draft 4, as `draft4` returns it. Raises ContractError for one that is invalid."""
         self._schema = schema
         try:
-            self._validator = Draft4Validator(dict(schema), formats=_CHECKS, validate_formats=True)
+            self._validator = Draft4Validator(
+                dict(schema), formats=_CHECKS, validate_formats=True, keywords={SAME_AS_IN_PATH: SameAsInPath}
+            )
         except (ValidationError, ValueError) as error:
             raise ContractError(f"a schema cannot be compiled: {error}") from error
         self.is_valid: Callable[[Any], bool] = self._validator.is_valid

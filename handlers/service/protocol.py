@@ -5,9 +5,10 @@ override says what it prevents, and which test fails without it.
 """
 
 from secrets import token_hex
+from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from handlers.responses.problems import MEDIA_TYPE, invalid_input
 from handlers.responses.state import service_state
@@ -24,6 +25,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     _head_size = 0
     _refusal: str | None = None
+    _running: RequestResponseCycle | None = None
 
     def data_received(self, data: bytes) -> None:
         """Parse the data.
@@ -98,6 +100,21 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self._refusal is not None and self.cycle.response_complete and not self.transport.is_closing():
             self.send_400_response(self._refusal)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let the running request know that the client has disconnected.
+
+        Uvicorn does so for the request that arrived last. Prevents a traceback for each client that disconnects after
+        it has pipelined requests: `tests/service/test_http.py` and `tests/service/test_streams.py`.
+        """
+        if self._running is not None:
+            self._running.disconnected = True
+            self._running.message_event.set()
+        super().connection_lost(exc)
 
     def shutdown(self) -> None:
         """Close the connection after the current request, or after a first request that may still be in transit.

@@ -1,4 +1,4 @@
-"""Bodies with nested objects, arrays of objects, times, and schemas chosen by a discriminator.
+"""Bodies with nested objects, arrays of objects, times, read-only members, and schemas chosen by a discriminator.
 
 No operation of the contract takes such a body yet, so a copy of the project gets one that does. It returns the body
 that its handler received.
@@ -82,6 +82,8 @@ SCHEMAS = """
             name: {type: string, minLength: 1, maxLength: 10}
             opened: {type: string, format: date}
         guests: {type: array, maxItems: 3, items: {type: string, format: uuid}}
+        user_id: {type: string, maxLength: 255, readOnly: true}
+        visited_at: {type: string, format: date-time, readOnly: true}
 """
 HANDLER = """
 from handlers.responses.response import JSON, Response
@@ -166,6 +168,26 @@ def test_errors_in_several_places_are_all_reported(url: str) -> None:
         "/steps/0/minutes": "is required",
         "/steps/1/place": "must be an object",
         "/colour": "is not a recognised name",
+    }
+
+
+def test_read_only_members_are_left_out_at_any_depth(url: str) -> None:
+    body = {"steps": [VISIT | {"user_id": "ada", "visited_at": "yesterday"}, WAIT]}
+    assert post(url, body).json() == post(url, {"steps": [VISIT, WAIT]}).json()
+
+
+def test_a_member_that_is_not_the_same_as_in_the_path_is_reported_at_any_depth(url: str) -> None:
+    steps = [
+        VISIT | {"user_id": "grace"},
+        VISIT | {"user_id": "ada"},
+        VISIT | {"user_id": 1},
+        {"op": "visit", "user_id": "Ada"},
+    ]
+    assert errors_of(post(url, {"steps": steps})) == {
+        "/steps/0/user_id": "must be the same as in the path",
+        "/steps/2/user_id": "must be text",
+        "/steps/3/user_id": "must be the same as in the path",
+        "/steps/3/place": "is required",
     }
 
 

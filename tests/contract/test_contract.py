@@ -99,9 +99,10 @@ def test_storage_and_the_contract_agree_on_fields_priorities_and_sort_keys() -> 
     assert set(WRITTEN["components"]["schemas"]["Priority"]["enum"]) == PRIORITIES.keys()
     parameters = {one.get("name"): one for one in WRITTEN["paths"]["/api/{user_id}/tasks"]["get"]["parameters"]}
     assert set(parameters["sort_by"]["schema"]["enum"]) == _KEY_TYPES.keys()
-    assert set(WRITTEN["components"]["schemas"]["TaskUpdate"]["properties"]) == set(CHANGEABLE)
+    update = WRITTEN["components"]["schemas"]["TaskUpdate"]["properties"]
+    assert {name for name, member in update.items() if "readOnly" not in member} == set(CHANGEABLE)
     assert set(WRITTEN["components"]["schemas"]["TaskCreate"]["properties"]) == set(CHANGEABLE)
-    assert set(WRITTEN["components"]["schemas"]["Task"]["properties"]) == set(Task._fields)
+    assert set(WRITTEN["components"]["schemas"]["Task"]["properties"]) == set(update) == set(Task._fields)
 
 
 def test_only_the_health_operations_are_public() -> None:

@@ -1,6 +1,7 @@
 """PATCH is a JSON merge patch (RFC 7396): absent members are kept, null clears a member, and nothing else changes."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -101,16 +102,89 @@ def test_completing_a_completed_task_keeps_its_completed_at(ada: User) -> None:
     assert again["completed_at"] == again["updated_at"] > task["completed_at"]
 
 
-@pytest.mark.parametrize(
-    "member", ["id", "user_id", "completed_at", "created_at", "updated_at", "revision", "deleted_at", "Title", "foo"]
-)
-def test_a_read_only_or_unknown_member_is_rejected_even_with_its_current_value(ada: User, member: str) -> None:
+def test_a_task_may_be_sent_as_it_was_read_with_some_members_changed(ada: User) -> None:
     task = ada.create(**FULL)
-    for value in (task.get(member), "x"):
-        response = ada.patch(task["id"], {"title": "changed", member: value})
-        assert response.status_code == 400
-        assert [error["pointer"] for error in response.json()["errors"]] == [f"/{member}"]
+    response = ada.patch(task["id"], {**task, "completed": True})
+    assert response.status_code == 200
+    changed = response.json()
+    assert changed["completed_at"] == changed["updated_at"] > task["updated_at"]
+    assert without(changed, "completed", "completed_at", *STAMPS) == without(task, "completed", "completed_at", *STAMPS)
+    assert changed["revision"] == task["revision"] + 1
+
+
+def test_a_task_sent_as_it_was_read_changes_nothing(ada: User) -> None:
+    task = ada.create(**{**FULL, "completed": True})
+    response = ada.patch(task["id"], task)
+    assert (response.status_code, response.json()) == (200, task)
+
+
+@pytest.mark.parametrize("member", ["completed_at", "created_at", "updated_at", "revision"])
+@pytest.mark.parametrize("value", ["2001-01-01T00:00:00+00:00", 7, "x", None, [], {"id": 1}], ids=str)
+def test_the_value_of_a_read_only_member_is_ignored(ada: User, member: str, value: Any) -> None:
+    task = ada.create(**FULL)
+    assert ada.patch(task["id"], {member: value}).json() == task
+    changed = ada.patch(task["id"], {member: value, "title": "changed"}).json()
+    assert changed["revision"] == task["revision"] + 1
+    assert without(changed, "title", *STAMPS) == without(task, "title", *STAMPS)
+    assert changed["updated_at"] > task["updated_at"]
+
+
+def test_an_id_may_be_written_in_upper_case_in_the_path_and_in_the_body(ada: User) -> None:
+    task = ada.create(**FULL)
+    upper = task["id"].upper()
+    for in_path, in_body in ((upper, task["id"]), (task["id"], upper), (upper, upper)):
+        assert ada.patch(in_path, {"id": in_body}).json() == task
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "words"),
+    [
+        ("id", "019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41", "must be the same as in the path"),
+        ("id", "x", "must be a UUID"),
+        ("id", 1, "must be text"),
+        ("id", None, "must be text"),
+        ("id", ["x"], "must be text"),
+        ("user_id", "grace", "must be the same as in the path"),
+        ("user_id", 1, "must be text"),
+        ("user_id", None, "must be text"),
+    ],
+    ids=str,
+)
+def test_an_id_other_than_that_in_the_path_is_rejected(ada: User, member: str, value: Any, words: str) -> None:
+    task = ada.create(**FULL)
+    response = ada.patch(task["id"], {**task, "title": "changed", member: value})
+    assert response.status_code == 400
+    assert response.json()["errors"] == [{"in": "body", "pointer": f"/{member}", "detail": words}]
     assert ada.get(f"/tasks/{task['id']}").json() == task
+
+
+def test_another_id_is_reported_together_with_all_other_errors(ada: User) -> None:
+    task = ada.create(**FULL)
+    response = ada.patch(task["id"], {"title": "", "id": str(uuid4()), "user_id": "grace", "foo": 1})
+    assert response.status_code == 400
+    pointers = sorted(error["pointer"] for error in response.json()["errors"])
+    assert pointers == ["/foo", "/id", "/title", "/user_id"]
+
+
+def test_an_invalid_id_in_the_path_is_not_reported_for_the_body_too(ada: User) -> None:
+    (error,) = ada.patch("not-a-uuid", {"id": str(uuid4())}).json()["errors"]
+    assert (error["in"], error["name"]) == ("path", "task_id")
+
+
+@pytest.mark.parametrize("member", ["deleted_at", "Title", "Id", "created_At", "foo"])
+def test_an_unknown_member_is_rejected(ada: User, member: str) -> None:
+    task = ada.create(**FULL)
+    response = ada.patch(task["id"], {**task, "title": "changed", member: "x"})
+    assert response.status_code == 400
+    assert [error["pointer"] for error in response.json()["errors"]] == [f"/{member}"]
+    assert ada.get(f"/tasks/{task['id']}").json() == task
+
+
+@pytest.mark.parametrize("member", ["id", "user_id", "completed_at", "created_at", "updated_at", "revision"])
+def test_a_new_task_has_no_read_only_members(ada: User, member: str) -> None:
+    response = ada.request("POST", "/tasks", json={"title": "copy", member: ada.create(**FULL)[member]})
+    assert response.status_code == 400
+    assert [error["pointer"] for error in response.json()["errors"]] == [f"/{member}"]
 
 
 def test_null_is_rejected_for_each_member_that_is_not_nullable(ada: User) -> None:

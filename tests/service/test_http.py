@@ -1,11 +1,16 @@
 """HTTP/1.1 on the wire, where the service differs from uvicorn."""
 
 import socket
+import struct
+from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
-from tests.support.client import mint
+from tests.support.client import User, mint
+from tests.support.postgres import wait_for_locks
+from tests.support.server import start
 
 TITLE = b'{"title": "A task"}'
 
@@ -44,3 +49,27 @@ def test_pipelined_requests_get_whole_responses_in_order(server: str) -> None:
     assert [body.startswith(b'{"tasks":') for body in bodies] == [True, False, False, True]
     assert bodies[1] == bodies[2] == b""
     assert b"connection: close" in responses[3]
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_a_client_that_pipelines_and_disconnects_leaves_no_traceback_in_the_log(
+    database: str, server: str, tmp_path: Path, reset: bool
+) -> None:
+    assert server, "it has migrated the database"
+    fields = ("Content-Type: application/json", f"Content-Length: {len(TITLE)}")
+    with start(tmp_path, DATABASE_URL=database) as service, User(service.url, "ada") as ada:
+        ada.create("before")
+        with psycopg.connect(database) as connection, connect(service.url) as client:
+            connection.execute("SELECT FROM accounts WHERE user_id = 'ada' FOR UPDATE")
+            # The service reads on only after its first response, and the third request waits behind the second.
+            client.sendall(head("OPTIONS") + head("POST", *fields) + TITLE + head("GET"))
+            wait_for_locks(database, 1)
+            if reset:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+            assert ada.http.get("/health/live").status_code == 200
+        # This write waits for the one that nobody waits for.
+        ada.create("after")
+        assert "A task" in ada.titles()
+        assert service.stop() == 0
+        assert "Traceback" not in service.log.read_text()

@@ -4,9 +4,11 @@ No operation of the contract streams yet, so a copy of the project gets one.
 """
 
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -116,6 +118,19 @@ def test_a_stream_ends_when_its_client_disconnects(service: Service, tmp_path: P
         next(response.iter_lines())
     assert is_closed(tmp_path)
     assert httpx.get(f"{service.url}/health/live").status_code == 200
+
+
+def test_a_stream_ends_when_its_client_disconnects_after_it_has_pipelined_another_request(
+    service: Service, tmp_path: Path
+) -> None:
+    address = urlsplit(service.url)
+    with socket.create_connection((str(address.hostname), address.port), timeout=5) as client:
+        head = f"GET {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: {HEADERS['Authorization']}\r\n\r\n"
+        client.sendall(head.encode() * 2)
+        assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
+    assert is_closed(tmp_path)
+    assert service.stop() == 0
+    assert "Traceback" not in service.log.read_text()
 
 
 def test_a_stream_ends_cleanly_when_the_service_stops(service: Service, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ def bodies() -> None:
     TaskCreate(title="A task", priority="Urgent")  # type: ignore[arg-type]
     TaskUpdate(title=None)  # type: ignore[arg-type]
     TaskUpdate(due_date="2026-12-24")  # type: ignore[arg-type]
+    TaskUpdate(revision="1")  # type: ignore[arg-type]
 
 
 def nullable(task: Task, page: TaskList, principal: Principal) -> None:

@@ -125,6 +125,15 @@ operation("update_task", () => {
     assert.deepEqual([data.due_date, data.completed, data.tags], [null, true, ["family"]]);
   });
 
+  test("takes a task as it was read, with some fields changed", async () => {
+    const task = await newTask("Sweep the floor");
+    const { data } = await api.PATCH("/api/{user_id}/tasks/{task_id}", {
+      params: { path: pathOf(task) },
+      body: { ...task, completed: true },
+    });
+    assert.deepEqual([data?.id, data?.title, data?.completed], [task.id, task.title, true]);
+  });
+
   test("does not overwrite a newer revision, and returns it", async () => {
     const task = await newTask("Buy milk");
     assert.equal(await rename(task, "Buy oat milk"), "It is now: Buy oat milk");

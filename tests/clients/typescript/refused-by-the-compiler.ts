@@ -47,6 +47,8 @@ export const bodies = [
   () => api.PATCH("/api/{user_id}/tasks/{task_id}", { params: task, body: { due_date: undefined } }),
   // @ts-expect-error completed is true or false
   () => api.PATCH("/api/{user_id}/tasks/{task_id}", { params: task, body: { completed: "yes" } }),
+  // @ts-expect-error a task is sent back as it was read: its revision is a number
+  () => api.PATCH("/api/{user_id}/tasks/{task_id}", { params: task, body: { revision: "1" } }),
   // @ts-expect-error tags are text
   () => api.PATCH("/api/{user_id}/tasks/{task_id}", { params: task, body: { tags: [1] } }),
 ];

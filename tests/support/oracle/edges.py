@@ -50,5 +50,5 @@ def _bodies(schema: Json) -> Iterator[bytes]:
     yield from BROKEN_JSON
     yield from (json.dumps(odd).encode() for odd in ODD_JSON)
     yield from (json.dumps({key: usual[key] for key in usual if key != name}).encode() for name in usual)
-    for name, member in (schema["properties"] | {"id": {"type": "boolean"}}).items():
+    for name, member in (schema["properties"] | {"nope": {"type": "boolean"}}).items():
         yield from (json.dumps(usual | {name: value}).encode() for value in [*edges(member), *ODD_JSON])

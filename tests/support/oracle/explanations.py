@@ -40,6 +40,11 @@ def _content(request: Request) -> Mapping[str, Json]:
     return {}
 
 
+def _schema(request: Request) -> Json:
+    """Return the schema of the body that a request's operation takes."""
+    return next(iter(_content(request).values()))["schema"]
+
+
 def _valid(name: str, value: Any) -> bool:
     """Return whether stock Connexion's validator accepts a parameter's value."""
     return bool(Draft4Validator(SCHEMAS[name], format_checker=Draft4Validator.FORMAT_CHECKER).is_valid(value))
@@ -66,16 +71,16 @@ def is_uuid(_: Request, found: Difference) -> bool:
 
 
 def is_converted(request: Request, found: Difference) -> bool:
-    """Recognise a body whose dates we pass as objects, and whose defaults we fill in; stock Connexion does neither."""
+    """Recognise a body whose dates we convert, whose defaults we fill in, and whose read-only members we leave out."""
     if (found.kind, found.name) != ("argument", "body"):
         return False
     if not isinstance(found.ours, dict) or not isinstance(found.stock, dict):
         return False
-    schema = next(iter(_content(request).values()))["schema"]
-    members = schema["properties"]
+    members = _schema(request)["properties"]
     expected = {name: member["default"] for name, member in members.items() if "default" in member} | {
         name: date.fromisoformat(value) if value and members[name].get("format") == "date" else value
         for name, value in found.stock.items()
+        if "readOnly" not in members[name]
     }
     # Compare representations, since in Python 1 == True == 1.0.
     return repr(sorted(found.ours.items())) == repr(sorted(expected.items()))
@@ -203,6 +208,24 @@ def makes_stock_fail(request: Request, found: Difference) -> bool:
     except (ValueError, RecursionError):
         return True
     return False
+
+
+def is_read_only(request: Request, found: Difference) -> bool:
+    """Recognise a body that is only valid without its read-only members, whose values we ignore."""
+    if not _only_we_accept(found) or not _content(request):
+        return False
+    schema, body = _schema(request), json.loads(request.body)
+    validator = Draft4Validator(schema, format_checker=Draft4Validator.FORMAT_CHECKER)
+    ignored = {name for name, one in schema["properties"].items() if "readOnly" in one}
+    return not validator.is_valid(body) and validator.is_valid({name: body[name] for name in body.keys() - ignored})
+
+
+def is_not_in_path(request: Request, found: Difference) -> bool:
+    """Recognise an id in the body that is not the one in the path, which we reject."""
+    if found.kind != "error" or found.name not in ("/id", "/user_id"):
+        return False
+    segment = request.path.split("/")[4 if found.name == "/id" else 2]
+    return bool(json.loads(request.body)[found.name[1:]].lower() != segment.lower())
 
 
 def is_chunked(request: Request, found: Difference) -> bool:

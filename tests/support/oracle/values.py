@@ -18,7 +18,12 @@ DAYS += ["2026-01-01\n", " 2026-01-01", "2026-01-01T00:00:00Z", "\uff12026-01-01
 ID = "019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"
 IDS = [ID.upper(), ID.replace("-", ""), f"{{{ID}}}", ID[:-1], f"{ID}\n", ID.replace("-", ":"), "g" * 36, "1", "null"]
 IDS += [f"{ID[:-1]}\u0661", f"{ID[:-3]}_41", f"{ID[:7]}-{ID[7]}{ID[9:]}", "a b"]
-BY_FORMAT = {"date": (st.dates().map(str), DAYS), "uuid": (st.uuids().map(str), IDS)}
+TIMES = ["2026-01-31T09:30:00+00:00", "2026-01-31T09:30:00", "2026-01-31", "", "null"]
+BY_FORMAT = {
+    "date": (st.dates().map(str), DAYS),
+    "date-time": (st.datetimes().map("{:%Y-%m-%dT%H:%M:%SZ}".format), TIMES),
+    "uuid": (st.uuids().map(str), IDS),
+}
 
 
 def plain(schema: Json) -> Values:

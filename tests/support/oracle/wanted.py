@@ -22,9 +22,11 @@ from tests.support.oracle.explanations import (
     is_for_another_user,
     is_joined,
     is_json_only_to_python,
+    is_not_in_path,
     is_not_utf_8,
     is_python_integer,
     is_python_uuid,
+    is_read_only,
     is_repeated,
     is_split_at_commas,
     is_too_large,
@@ -63,6 +65,16 @@ WANTED = {
         "Handlers receive the types that storage uses, and the contract's defaults; stock Connexion passes the JSON.",
         is_converted,
         Request("POST", TASKS, headers=(JSON,), body=b'{"title": "t", "due_date": "2026-01-31"}'),
+    ),
+    "read-only members are ignored": Wanted(
+        "A client may send a task back as it read it; stock Connexion validates the values, and passes them on.",
+        is_read_only,
+        Request("PATCH", f"{TASKS}/{ID}", headers=(JSON,), body=b'{"revision": "x"}'),
+    ),
+    "a body is for the resource in the path": Wanted(
+        "A client that sends another id has mixed up two resources; stock Connexion does not compare them.",
+        is_not_in_path,
+        Request("PATCH", f"{TASKS}/{ID}", headers=(JSON,), body=b'{"user_id": "grace"}'),
     ),
     "commas are ordinary characters": Wanted(
         "The contract says `explode`: each occurrence of a parameter adds one value. A tag may contain a comma.",
