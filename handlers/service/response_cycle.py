@@ -1,6 +1,7 @@
 """Uvicorn's cycle of one request and its response, adapted to write a whole response at once, after the request."""
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -44,16 +45,19 @@ class ResponseCycle(RequestResponseCycle):
 
     async def _read_rest(self) -> None:
         """Read and drop the rest of the body, unless it is long, or the client waits for permission to send it."""
-        left = service_state(self.scope["state"]).rest_limit
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_REST_SECONDS):
-                while self.more_body and not self.waiting_for_100_continue and left >= 0:
-                    message: Any = await self.receive()
-                    if message["type"] == "http.disconnect":
-                        return
-                    left -= len(message["body"])
+        limit = service_state(self.scope["state"]).rest_limit
+        if not self.waiting_for_100_continue and _content_length(self.scope["headers"]) <= limit:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_REST_SECONDS):
+                    await self._drop(limit)
         if self.more_body:
             self.must_linger, self.keep_alive = True, False
+
+    async def _drop(self, limit: int) -> None:
+        size = 0
+        while self.more_body and not self.disconnected and size <= limit:
+            message: Any = await self.receive()
+            size += len(message.get("body", b""))
 
     async def _send_whole(self, head: Any, message: Any) -> None:
         headers = [*self.default_headers, *head["headers"]]
@@ -78,3 +82,8 @@ class ResponseCycle(RequestResponseCycle):
 
 def _is_whole(start: Any) -> bool:
     return start["status"] in _WITHOUT_CONTENT or any(name == b"content-length" for name, _ in start["headers"])
+
+
+def _content_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """Return the announced length of a body in bytes, or 0. The parser accepts any number of leading zeros."""
+    return next((int(value.lstrip(b"0") or b"0") for name, value in headers if name == b"content-length"), 0)
