@@ -17,10 +17,12 @@ _SERVICE, _REQUEST = "service", "request"
 class ServiceState:
     """The state that all requests of a process share. The lifespan yields it, and the HTTP protocol also reads it.
 
-    `stopping` is set when the process begins to stop; `headers` are those that every response carries.
+    `stopping` is set when the process begins to stop; `headers` are those that every response carries; `rest_limit` is
+    how many bytes of a rejected body are read before the response is sent.
     """
 
     headers: RawHeaders
+    rest_limit: int
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def as_lifespan_state(self) -> dict[str, Any]:

@@ -28,6 +28,9 @@ from storage.driver.database import Database
 if TYPE_CHECKING:
     from handlers.authentication.jwks import KeySet
 
+# A client that sends no more than this gets its response on a connection that stays open.
+_REST_LIMIT = 1024 * 1024
+
 
 def create_app(settings: Settings) -> ASGIApp:
     """Return the application. Raises ContractError if contract and handlers disagree.
@@ -37,7 +40,7 @@ def create_app(settings: Settings) -> ASGIApp:
     contract = Contract(CONTRACT_FILE.read_bytes())
     database = _database(settings)
     key_set = _key_set(settings.jwks_url) if settings.jwks_url else None
-    state = ServiceState(security_headers(production=settings.production))
+    state = ServiceState(security_headers(production=settings.production), max(settings.body_limit, _REST_LIMIT))
     documents = [*contract_routes(contract), *page_routes()]
     document_methods = {route.path: route.methods or set() for route in documents}
     running = lifespan(database, key_set, state, metrics=settings.metrics_port is not None)

@@ -5,7 +5,7 @@ override says what it prevents, and which test fails without it.
 """
 
 from secrets import token_hex
-from typing import Any
+from typing import Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -18,6 +18,7 @@ from handlers.telemetry.logs import log_request
 
 # Enough for a client in the same network, and short enough for a client that only opens a connection.
 _ARRIVAL_SECONDS = 0.2
+_LINGER_SECONDS = 2.0
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -26,6 +27,7 @@ class HttpProtocol(HttpToolsProtocol):
     _head_size = 0
     _refusal: str | None = None
     _running: RequestResponseCycle | None = None
+    _is_lingering = False
 
     def data_received(self, data: bytes) -> None:
         """Parse the data.
@@ -33,7 +35,7 @@ class HttpProtocol(HttpToolsProtocol):
         Limits the size of heads, and prevents bytes after an Upgrade from being read as another request:
         `tests/contract/test_hostile_corpus.py`, cases of `framing`.
         """
-        if self._refusal is not None:
+        if self._refusal is not None or self._is_lingering:
             return
         self._unset_keepalive_if_required()
         self._head_size += len(data)
@@ -96,7 +98,11 @@ class HttpProtocol(HttpToolsProtocol):
         """Continue with the next request, or reject the bytes that followed the last one.
 
         Prevents a rejection from overtaking the responses to earlier requests: `tests/contract/test_hostile_corpus.py`.
+        Prevents the rest of a rejected body from being read as a request: `tests/faults/test_rejected_bodies.py`.
         """
+        if cast(ResponseCycle, self._running).must_linger:
+            self._linger()
+            return
         super().on_response_complete()
         if self._refusal is not None and self.cycle.response_complete and not self.transport.is_closing():
             self.send_400_response(self._refusal)
@@ -127,6 +133,16 @@ class HttpProtocol(HttpToolsProtocol):
             self.loop.call_later(_ARRIVAL_SECONDS, super().shutdown)
         else:
             super().shutdown()
+
+    def _linger(self) -> None:
+        """Close the connection when the client has read the response (RFC 9112, section 9.6).
+
+        Closed at once, with unread bytes, it would be reset, and the client might lose the response.
+        """
+        self._is_lingering = True
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self.loop.call_later(_LINGER_SECONDS, self.transport.close)
 
     def _without_upgrade(self, rest: bytes) -> bytes:
         """Return the request without its Upgrade header, for a new parser.

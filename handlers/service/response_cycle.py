@@ -1,18 +1,31 @@
-"""Uvicorn's cycle of one request and its response, adapted to write a whole response at once."""
+"""Uvicorn's cycle of one request and its response, adapted to write a whole response at once, after the request."""
 
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from handlers.responses.state import service_state
+
 _WITHOUT_CONTENT = (204, 304)
+# How long a rejected request may take to arrive.
+_REST_SECONDS = 5.0
 
 
 class ResponseCycle(RequestResponseCycle):
     """Writes the head of a response together with its content, if the head says how long the content is.
 
     Uvicorn makes a system call for each of the two, and matches two regular expressions with each header.
+
+    If the service rejects a request before its body has arrived, the response waits for the rest. Some proxies stop
+    sending when they see a response, and reuse the connection: the next request, which may be another client's, would
+    be taken for the rest of the body. `must_linger` is true if the rest is not worth waiting for, so that the
+    connection has to end.
     """
 
+    must_linger = False
     _head: Any = None
 
     async def send(self, message: Any) -> None:
@@ -20,6 +33,8 @@ class ResponseCycle(RequestResponseCycle):
 
         The content must have the length that the head says.
         """
+        if self.more_body and message["type"] == "http.response.start":
+            await self._read_rest()
         if message["type"] == "http.response.start" and _is_whole(message):
             self._head = message
         elif self._head is not None:
@@ -28,10 +43,29 @@ class ResponseCycle(RequestResponseCycle):
         else:
             await super().send(message)
 
+    async def _read_rest(self) -> None:
+        """Read and drop the rest of the body, unless it is long, or the client waits for permission to send it."""
+        limit = service_state(self.scope["state"]).rest_limit
+        if not self.waiting_for_100_continue and _content_length(self.scope["headers"]) <= limit:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_REST_SECONDS):
+                    await self._drop(limit)
+        if self.more_body:
+            self.must_linger, self.keep_alive = True, False
+
+    async def _drop(self, limit: int) -> None:
+        size = 0
+        while self.more_body and not self.disconnected and size <= limit:
+            message: Any = await self.receive()
+            size += len(message.get("body", b""))
+
     async def _send_whole(self, head: Any, message: Any) -> None:
         headers = [*self.default_headers, *head["headers"]]
         lines = b"".join([b"%b: %b\r\n" % header for header in headers])
-        is_plain = self.keep_alive and not message.get("more_body") and b"connection: " not in lines
+        is_plain = (
+            (self.keep_alive or self.must_linger) and not message.get("more_body") and b"connection: " not in lines
+        )
+        ending = b"connection: close\r\n\r\n" if self.must_linger else b"\r\n"
         if self.flow.write_paused or self.disconnected or not is_plain:
             await super().send(head)
             await super().send(message)
@@ -39,7 +73,7 @@ class ResponseCycle(RequestResponseCycle):
         if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers):
             raise RuntimeError("a header has a line break")
         content = b"" if self.scope["method"] == "HEAD" else message.get("body", b"")
-        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[head["status"]], lines, content))
+        self.transport.write(b"%b%b%b%b" % (STATUS_LINE[head["status"]], lines, ending, content))
         self.waiting_for_100_continue = False
         self.response_started = self.response_complete = True
         self.message_event.set()
@@ -48,3 +82,8 @@ class ResponseCycle(RequestResponseCycle):
 
 def _is_whole(start: Any) -> bool:
     return start["status"] in _WITHOUT_CONTENT or any(name == b"content-length" for name, _ in start["headers"])
+
+
+def _content_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """Return the announced length of a body in bytes, or 0. The parser accepts any number of leading zeros."""
+    return next((int(value.lstrip(b"0") or b"0") for name, value in headers if name == b"content-length"), 0)

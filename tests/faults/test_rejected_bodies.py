@@ -1,0 +1,166 @@
+"""A request is rejected before its body has arrived: nobody takes the rest of it for a request, or a request for it."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.client import User, mint
+from tests.support.server import free_port
+
+KIB = 1024
+MIB = 1024 * KIB
+HAPROXY = shutil.which("haproxy", path="/usr/sbin:/usr/bin")
+CURL = shutil.which("curl")
+GET = f"GET /api/ada/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {mint('ada')}\r\n\r\n".encode()
+JSON = "Content-Type: application/json"
+OWN = f"Authorization: Bearer {mint('ada')}"
+
+# What is wrong with each request, by the status of the response.
+REJECTED = {
+    401: ("POST", "/api/ada/tasks", [JSON]),
+    403: ("POST", "/api/grace/tasks", [JSON, OWN]),
+    404: ("POST", "/nowhere", [JSON]),
+    405: ("PUT", "/api/ada/tasks", [JSON, OWN]),
+    413: ("POST", "/api/ada/tasks", [JSON, OWN]),
+    415: ("POST", "/api/ada/tasks", [JSON, OWN, "Content-Encoding: gzip"]),
+}
+
+
+def head(status: int, length: int, *more: str) -> bytes:
+    """Return the head of a request that is rejected with this status, and announces a body of this length in bytes."""
+    method, path, fields = REJECTED[status]
+    lines = [f"{method} {path} HTTP/1.1", "Host: x", *fields, f"Content-Length: {length}", *more]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def connect(server: str) -> socket.socket:
+    """Open a connection to the server."""
+    address = urlsplit(server)
+    return socket.create_connection((str(address.hostname), address.port or 80), timeout=20)
+
+
+def read_to_end(client: socket.socket) -> bytes:
+    """Return everything that comes until the server has no more to send."""
+    received = b""
+    while data := client.recv(65_536):
+        received += data
+    return received
+
+
+@pytest.mark.parametrize("status", REJECTED)
+def test_the_response_waits_for_a_short_body_and_the_connection_stays_open(server: str, status: int) -> None:
+    with connect(server) as client:
+        client.sendall(head(status, 500 * KIB))
+        client.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            client.recv(65_536)
+        client.settimeout(20)
+        client.sendall(b"x" * 500 * KIB + GET)
+        received = b""
+        while received.count(b"HTTP/1.1 ") < 2:
+            received += client.recv(65_536)
+    first, second = received.split(b"HTTP/1.1 ")[1:]
+    assert first.startswith(str(status).encode())
+    assert b"connection: close" not in first
+    assert second.startswith(b"200")
+
+
+@pytest.mark.parametrize("status", REJECTED)
+def test_a_client_that_sends_a_long_body_gets_the_response_before_the_connection_ends(server: str, status: int) -> None:
+    with connect(server) as client:
+        client.sendall(head(status, 10 * MIB))
+        for _ in range(5):
+            client.sendall(b"x" * MIB)
+        response = read_to_end(client)
+        # The server still reads, so that no reset takes the response from a client that is still writing.
+        client.sendall(b"x" * MIB)
+    assert response.startswith(b"HTTP/1.1 %d " % status)
+    assert b"connection: close" in response
+    assert response.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize("status", REJECTED)
+def test_a_client_that_waits_for_100_continue_is_rejected_at_once(server: str, status: int) -> None:
+    with connect(server) as client:
+        client.sendall(head(status, 100 * KIB, "Expect: 100-continue"))
+        client.settimeout(4)
+        response = read_to_end(client)
+        # The client need not send the body, so nothing that follows can be told apart from it.
+        assert response.startswith(b"HTTP/1.1 %d " % status)
+        assert b"connection: close" in response
+
+
+def test_a_client_that_stops_sending_gets_the_response_after_a_few_seconds(server: str) -> None:
+    with connect(server) as client:
+        client.sendall(head(401, 500 * KIB) + b"x")
+        response = read_to_end(client)
+    assert response.startswith(b"HTTP/1.1 401 ")
+    assert b"connection: close" in response
+
+
+CONFIGURATION = """
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 10s
+    timeout server 10s
+    http-reuse always
+frontend public
+    bind 127.0.0.1:{port} proto h2
+    bind 127.0.0.1:{plain}
+    default_backend api
+backend api
+    server api {server}
+"""
+
+
+@contextmanager
+def haproxy(directory: Path, server: str) -> Iterator[tuple[str, str]]:
+    """Run HAProxy in front of the server; yield its addresses for HTTP/2 and for HTTP/1.1."""
+    port, plain = free_port(), free_port()
+    file = directory / "haproxy.cfg"
+    file.write_text(CONFIGURATION.format(port=port, plain=plain, server=urlsplit(server).netloc))
+    process = subprocess.Popen([str(HAPROXY), "-q", "-db", "-f", str(file)])
+    try:
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", plain), timeout=1).close()
+                break
+            except ConnectionRefusedError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}", f"http://127.0.0.1:{plain}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.mark.skipif(HAPROXY is None or CURL is None, reason="haproxy or curl is not installed")
+def test_uploads_without_a_token_through_haproxy_hurt_no_bystander(server: str, tmp_path: Path, ada: User) -> None:
+    upload = tmp_path / "upload"
+    upload.write_bytes(b"x" * 10 * MIB)
+    task = ada.create("kept")
+    with haproxy(tmp_path, server) as (http2, plain), ThreadPoolExecutor(12) as threads:
+
+        def send(_: int) -> str:
+            words = [str(CURL), "-s", "--http2-prior-knowledge", "-o", "/dev/null", "-w", "%{http_code}"]
+            words += ["-H", JSON, "-H", "Expect:", "--data-binary", f"@{upload}", f"{http2}/api/ada/tasks"]
+            return subprocess.run(words, stdout=subprocess.PIPE, check=False, timeout=60, text=True).stdout
+
+        def read(_: int) -> list[int]:
+            with User(plain, ada.id) as user:
+                return [user.get(f"/tasks/{task['id']}").status_code for _ in range(40)]
+
+        uploads = [threads.submit(send, number) for number in range(60)]
+        bystanders = [threads.submit(read, number) for number in range(6)]
+        assert {status for one in bystanders for status in one.result()} == {200}
+        assert {one.result() for one in uploads} == {"401"}
