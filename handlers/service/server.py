@@ -35,6 +35,8 @@ def check_addresses(settings: Settings) -> None:
 def run(settings: Settings) -> None:
     """Migrate and serve until a signal ends it. Raises ContractError, Unavailable and UnsuitableDatabase."""
     logging.config.dictConfig(_logs(settings))
+    for warning in settings.warnings:
+        _logger.warning("%s", warning)
     with _exposed(settings):
         # With several workers this process does not serve: it has no metrics, and only checks that the application can
         # be made.

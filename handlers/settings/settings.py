@@ -24,6 +24,7 @@ class Settings:
     """What the operator configures. Times are in seconds and sizes in bytes.
 
     A `database_url` of None stands for the embedded PostgreSQL. `variables` are all variables that were read, as text.
+    `warnings` has a sentence for each setting that can be used, but that the operator should know more about.
     """
 
     environment: str
@@ -49,6 +50,7 @@ class Settings:
     log_level: str
     migrate_on_start: bool
     variables: Mapping[str, str] = field(repr=False)
+    warnings: tuple[str, ...]
 
     @property
     def production(self) -> bool:
@@ -101,6 +103,7 @@ class Settings:
             migrate_on_start=read.boolean("MIGRATE_ON_START", default=True),
             variables=variables,
             secret=read.secret("BETTER_AUTH_SECRET", directory / "secret", production=production),
+            warnings=tuple(read.warnings),
         )
 
 

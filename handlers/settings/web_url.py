@@ -5,6 +5,9 @@ from urllib.parse import urlsplit
 
 from handlers.settings.database_url import is_local
 
+# In lower case and ASCII, as browsers send it: names of other scripts begin with `xn--`.
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\]")
+
 
 def origin(text: str) -> str | None:
     """Return an origin as browsers send it (RFC 6454, section 6.2), without a default port; None for any other text."""
@@ -13,8 +16,8 @@ def origin(text: str) -> str | None:
         port = "" if parts.port is None else f":{parts.port}"
     except ValueError:
         return None
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    if parts.scheme not in ("http", "https") or not host or text != f"{parts.scheme}://{host}{port}":
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    if parts.scheme not in ("http", "https") or text != f"{parts.scheme}://{host}{port}" or not _HOST.fullmatch(host):
         return None
     return text.removesuffix({"http": ":80", "https": ":443"}[parts.scheme])
 

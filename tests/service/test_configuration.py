@@ -64,6 +64,10 @@ def test_the_defaults_match_the_readme() -> None:
         ("ALLOWED_ORIGINS", "https://a.example:443,http://b.example:80", "allowed_origins", ("https://a.example", "http://b.example")),
         ("ALLOWED_ORIGINS", "http://a.example:443", "allowed_origins", ("http://a.example:443",)),
         ("ALLOWED_ORIGINS", "*", "allowed_origins", ("*",)),
+        ("ALLOWED_ORIGINS", "https://*.A.example:443", "allowed_origins", ("https://*.a.example",)),
+        ("ALLOWED_ORIGINS", "https://my-*-team.example:8443/", "allowed_origins", ("https://my-*-team.example:8443",)),
+        ("ALLOWED_ORIGINS", "http://localhost:*,https://localhost:*", "allowed_origins", ("http://localhost:*", "https://localhost:*")),
+        ("ALLOWED_ORIGINS", "http://[::1]:3000,https://my_app.example.", "allowed_origins", ("http://[::1]:3000", "https://my_app.example.")),
         ("HOST", "::1", "host", "::1"),
         ("PORT", "8080", "port", 8080),
         ("PORT", " ", "port", 7860),
@@ -128,6 +132,27 @@ def test_a_variable_becomes_a_setting(variable: str, value: str, setting: str, e
         ("ALLOWED_ORIGINS", "https://a.example, https://ada:pw@b.example", "entry 2 is not an origin"),
         ("ALLOWED_ORIGINS", "https://a.example/path", "without a path"),
         ("ALLOWED_ORIGINS", "https://a.example,*", "cannot be combined with other entries"),
+        ("ALLOWED_ORIGINS", "https://b\u00fccher.example", "the host in ASCII (xn--...): entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "https://*.b\u00fccher.example", "the host in ASCII (xn--...): entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "https://a b.example", "entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "https://a.example#.b.example", "entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "*.a.example", "entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "*://a.example", "entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "http*://a.example", "entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "https://*.a.example/path", "entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "https://*@a.example", "entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "https://a.example/*", "entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "https://a.example?*", "entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "https://a.example#*", "entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "http://[fe80::*]", "another *"),
+        ("ALLOWED_ORIGINS", "https://a.example, https://*.*.b.example", "entry 2 has another *"),
+        ("ALLOWED_ORIGINS", "https://**.a.example", "entry 1 has another *"),
+        ("ALLOWED_ORIGINS", "https://a-*-*.a.example", "entry 1 has another *"),
+        ("ALLOWED_ORIGINS", "https://a.example:*", "in development as the port of localhost: entry 1 has another *"),
+        ("ALLOWED_ORIGINS", "http://a.localhost:*", "entry 1 has another *"),
+        ("ALLOWED_ORIGINS", "http://*:3000", "entry 1 allows too many hosts"),
+        ("ALLOWED_ORIGINS", "http://localhost*", "entry 1 allows too many hosts"),
+        ("ALLOWED_ORIGINS", "https://*.", "entry 1 allows too many hosts"),
         ("PORT", "65536", "1 to 65535"),
         ("PORT", "0", "1 to 65535"),
         ("PORT", "-1", "1 to 65535"),
@@ -180,6 +205,13 @@ def test_all_errors_are_reported_together_without_a_traceback(tmp_path: Path) ->
         ({"BETTER_AUTH_SECRET": ""}, "BETTER_AUTH_SECRET is required in production"),
         ({"BETTER_AUTH_SECRET": "x" * 31}, "at least 32 characters"),
         ({"ALLOWED_ORIGINS": "*"}, "must list every origin"),
+        ({"ALLOWED_ORIGINS": "https://a.example,*"}, "must list every origin"),
+        ({"ALLOWED_ORIGINS": "https://*.app"}, "in production one of at least two labels, as in https://*.example.com"),
+        ({"ALLOWED_ORIGINS": "https://*.app."}, "entry 1 allows too many hosts"),
+        ({"ALLOWED_ORIGINS": "https://*.app:8443"}, "entry 1 allows too many hosts"),
+        ({"ALLOWED_ORIGINS": "https://my-*.app"}, "entry 1 allows too many hosts"),
+        ({"ALLOWED_ORIGINS": "https://*vercel.app"}, "entry 1 allows too many hosts"),
+        ({"ALLOWED_ORIGINS": "http://localhost:*"}, "in development as the port of localhost: entry 1 has another *"),
         ({"JWKS_URL": "http://app.example.com/jwks"}, "JWKS_URL must begin with https:// in production"),
         ({"JWKS_URL": "http://10.0.0.5/jwks"}, "JWKS_URL must begin with https:// in production"),
         ({"DATABASE_URL": REMOTE}, "sslmode=require"),
@@ -247,6 +279,20 @@ def test_production_accepts_a_database_with_tls_or_on_the_same_machine(url: str)
 @pytest.mark.parametrize("url", ["https://app.example.com/jwks", "http://localhost:3000/jwks", "http://[::1]/jwks"])
 def test_production_accepts_keys_over_tls_or_from_the_same_machine(url: str) -> None:
     assert load({"ENVIRONMENT": "production", "JWKS_URL": url}).jwks_url == url
+
+
+@pytest.mark.parametrize("environment", ["development", "production"])
+def test_a_pattern_over_hosts_is_accepted_with_a_warning(environment: str) -> None:
+    origins = "https://a.example,https://*.vercel.app"
+    found = load({"ENVIRONMENT": environment, "ALLOWED_ORIGINS": origins})
+    assert found.allowed_origins == ("https://a.example", "https://*.vercel.app")
+    (warning,) = found.warnings
+    assert warning.startswith("ALLOWED_ORIGINS has https://*.vercel.app: if others can have a host name that matches")
+
+
+def test_other_settings_cause_no_warning() -> None:
+    for origins in ("https://a.example", "*", "http://localhost:*"):
+        assert load({"ALLOWED_ORIGINS": origins}).warnings == ()
 
 
 def test_everything_that_production_lacks_is_reported_together() -> None:
