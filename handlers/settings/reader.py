@@ -2,17 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
 
 import jwt
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
 from handlers.settings.allowed_origins import OriginError, allowed_origin, warning_about
-from handlers.settings.database_url import is_encrypted_or_local, is_unambiguous
+from handlers.settings.database_url import is_encrypted_or_local, parameters_of
 from handlers.settings.development_secret import SHORTEST_SECRET, DevelopmentSecretError, development_secret
+from handlers.settings.foreign_parameters import without_foreign_parameters
 from handlers.settings.web_url import is_https_or_local, origin_of
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
@@ -126,22 +124,18 @@ class Reader:
             if production:
                 self._faults.append(f"{name} is required in production: set it to the URL of a PostgreSQL database.")
             return None
-        # The messages of psycopg repeat parts of the URL, so they are never shown.
-        with suppress(psycopg.Error, UnicodeEncodeError):
-            parameters = conninfo_to_dict(url)
-            if is_unambiguous(url, parameters):
-                if production and not is_encrypted_or_local(parameters, environ):
-                    self._faults.append(
-                        f"{name} must require TLS in production, unless the database is on this machine: "
-                        "append ?sslmode=require, or set its sslmode to require."
-                    )
-                return url
-        self._faults.append(
-            f"{name} must look like postgresql://user:password@host/database, without quotes, without the word psql "
-            "and without a driver such as +psycopg. Percent-encode special characters in the password: @ is %40, "
-            "/ is %2F."
-        )
-        return None
+        url, faults, warnings = without_foreign_parameters(url)
+        self._faults += [f"{name} {words}" for words in faults]
+        self.warnings += [f"{name} {words}" for words in warnings]
+        parameters = parameters_of(url)
+        if parameters is None:
+            self._faults.append(f"{name} {_unreadable(url)}")
+        elif production and not faults and not is_encrypted_or_local(parameters, environ):
+            self._faults.append(
+                f"{name} must require TLS in production, unless the database is on this machine: "
+                "append ?sslmode=require, or set its sslmode to require."
+            )
+        return url
 
     def secret(self, name: str, development_file: Path, *, production: bool) -> str:
         """Return the secret that signs tokens. In development, an unset secret is generated and stored."""
@@ -168,6 +162,18 @@ class Reader:
         except DevelopmentSecretError as error:
             self._faults.append(str(error))
             return ""
+
+
+def _unreadable(url: str) -> str:
+    """Return what a URL that libpq cannot read must look like, as a sentence without its subject."""
+    base, _, query = url.partition("?")
+    # With an @ behind it, the question mark may be a part of the password.
+    if "@" not in query and parameters_of(base) is not None:
+        return "must have only parameters of libpq behind the ?, such as sslmode=require, separated by &."
+    return (
+        "must look like postgresql://user:password@host/database, without quotes, without the word psql and without a "
+        "driver such as +psycopg. Percent-encode special characters in the password: @ is %40, / is %2F."
+    )
 
 
 def _is_network(text: str) -> bool:

@@ -107,7 +107,13 @@ def test_a_variable_becomes_a_setting(variable: str, value: str, setting: str, e
         ("DATABASE_URL", f"psql '{NEON}'", "without the word psql"),
         ("DATABASE_URL", f"'{NEON}'", "without quotes"),
         ("DATABASE_URL", "postgresql://ada:50%@localhost/todo", "Percent-encode"),
-        ("DATABASE_URL", "postgresql://localhost/todo?no_such_option=1", "must look like"),
+        (
+            "DATABASE_URL",
+            "postgresql://localhost/todo?no_such_option=1",
+            "must have only parameters of libpq behind the ?",
+        ),
+        ("DATABASE_URL", f"{LOCAL}?sslmode", "must have only parameters of libpq behind the ?"),
+        ("DATABASE_URL", "postgresql://ada:12?a/2hunter2@localhost/todo", "Percent-encode"),
         ("DATABASE_URL", "localhost", "must look like"),
         ("DATABASE_URL", "postgresql://ada:hunter@2hunter2@localhost/todo", "Percent-encode"),
         ("DATABASE_URL", "postgresql://ada:hunter/2hunter2@localhost/todo", "Percent-encode"),
@@ -176,6 +182,65 @@ def test_an_error_names_the_variable_and_what_it_must_be(variable: str, value: s
     (fault,) = faults(**{variable: value})
     assert fault.startswith(variable)
     assert words in fault
+
+
+@pytest.mark.parametrize("environment", ["development", "production"])
+@pytest.mark.parametrize(
+    ("parameter", "instead"),
+    [
+        ("schema=public", "remove it for the schema public, or write options=-csearch_path%3DNAME for another one."),
+        ("currentSchema=todo", "or write options=-csearch_path%3DNAME for another one."),
+        ("pool_timeout=20", "set DATABASE_POOL_TIMEOUT instead."),
+        ("pool_size=5", "set DATABASE_POOL_MAX_SIZE instead."),
+        ("ssl=require", "write sslmode=require or sslmode=verify-full instead."),
+        ("ssl=false", "write sslmode=require or sslmode=verify-full instead."),
+        ("sslaccept=strict", "write sslmode=require or sslmode=verify-full instead."),
+        ("uselibpqcompat=true", "remove it."),
+        ("command_timeout=60", "set DATABASE_STATEMENT_TIMEOUT instead."),
+        ("statement_cache_size=0", "set DATABASE_PREPARED_STATEMENTS=false."),
+    ],
+)
+@pytest.mark.parametrize("url", [f"{REMOTE}?", f"{NEON}&", "postgresql://ada:pa?schema=1&x@db.example.com/todo?"])
+def test_a_parameter_of_another_driver_is_named_with_what_to_write_instead(
+    environment: str, parameter: str, instead: str, url: str
+) -> None:
+    (fault,) = faults(ENVIRONMENT=environment, DATABASE_URL=f"{url}{parameter}")
+    start = f"DATABASE_URL has the parameter {parameter.split('=')[0]}, which belongs to another driver: "
+    assert fault.startswith(start)
+    assert fault.endswith(instead)
+
+
+def test_each_parameter_of_another_driver_is_reported_with_all_other_errors() -> None:
+    found = faults(DATABASE_URL=f"'{LOCAL}?schema=public&ssl=require&pgbouncer=true'")
+    assert [fault.split(",")[0].split(":")[0] for fault in found] == [
+        "DATABASE_URL has the parameter schema",
+        "DATABASE_URL has the parameter ssl",
+        "DATABASE_URL must look like postgresql",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "read"),
+    [
+        (f"{REMOTE}?pgbouncer=true", REMOTE),
+        (f"{REMOTE}?connection_limit=1&pgbouncer=true", REMOTE),
+        (f"{NEON}&pgbouncer=true&connect_timeout=15", f"{NEON}&connect_timeout=15"),
+        (f"{REMOTE}?pgbouncer=true&ssl=true", f"{REMOTE}?ssl=true"),
+    ],
+)
+def test_parameters_that_providers_print_for_prisma_are_ignored_with_a_warning(url: str, read: str) -> None:
+    found = load({"DATABASE_URL": url})
+    assert found.database_url == read
+    names = [name for name in ("connection_limit", "pgbouncer") if name in url]
+    assert [warning.split(",")[0] for warning in found.warnings] == [
+        f"DATABASE_URL has the parameter {name}" for name in names
+    ]
+
+
+def test_a_password_may_look_like_a_parameter_of_another_driver() -> None:
+    url = "postgresql://ada:pa?schema=1&pgbouncer=x@localhost/todo"
+    found = load({"DATABASE_URL": url})
+    assert (found.database_url, found.warnings) == (url, ())
 
 
 def test_all_errors_are_reported_together_without_a_traceback(tmp_path: Path) -> None:
@@ -393,7 +458,10 @@ URLS = st.builds(
     st.sampled_from(["ada", "", "%", "a@b"]),
     st.just("hunter2hunter2") | st.builds("{}hunter2{}".format, TEXT, TEXT),
     st.sampled_from(["localhost", "db.example.com:x", "[::1", "", "h:99999"]),
-    st.sampled_from(["/todo", "/todo?sslmode=require", "?no_such=1", "/%zz", "'"]),
+    st.sampled_from(["/todo", "/todo?sslmode=require", "?no_such=1", "/%zz", "'"])
+    | st.sampled_from(
+        ["/todo?schema=hunter2&hunter2=1", "/todo?pgbouncer=true&hunter2", "?ssl=hunter2&password=a&hunter2"]
+    ),
 )
 
 
