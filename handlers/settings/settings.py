@@ -7,6 +7,7 @@ from pathlib import Path
 
 from handlers.settings.env_file import read_env_file
 from handlers.settings.reader import Reader
+from handlers.settings.web_url import plain_host
 
 ENV_FILE = Path(".env")
 
@@ -88,7 +89,7 @@ class Settings:
             jwt_audience=read.text("JWT_AUDIENCE", "") or None,
             jwks_url=read.jwks_url("JWKS_URL", production=production),
             allowed_origins=read.origins("ALLOWED_ORIGINS", production=production),
-            host=read.text("HOST", "0.0.0.0" if production else "127.0.0.1"),  # noqa: S104 - a container's purpose
+            host=plain_host(read.text("HOST", "0.0.0.0" if production else "127.0.0.1")),  # noqa: S104 - a container's purpose
             port=read.integer("PORT", 7860, 1, 65535),
             forwarded_allow_ips=read.proxies("FORWARDED_ALLOW_IPS"),
             metrics_port=read.integer("METRICS_PORT", 0, 0, 65535) or None,

@@ -1,6 +1,7 @@
 """Web URLs and their origins, as settings use them."""
 
 import re
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from handlers.settings.database_url import is_local
@@ -26,6 +27,14 @@ def origin_of(url: str) -> str | None:
     """Return the origin of an absolute URL that has no user name, password or fragment; None for any other text."""
     found = re.fullmatch(r"(https?://[\w.:\[\]-]+)(?:[/?][!-\"$-~]*)?", url, flags=re.ASCII | re.IGNORECASE)
     return origin(found[1].lower()) if found else None
+
+
+def plain_host(text: str) -> str:
+    """Return a host as sockets take it: an IPv6 address without the brackets that it has in URLs, in its short form."""
+    try:
+        return str(ip_address(re.sub(r"^\[(.*)\]$", r"\1", text)))
+    except ValueError:
+        return text
 
 
 def is_https_or_local(url: str) -> bool:
