@@ -40,6 +40,7 @@ def examine(environ: Mapping[str, str], token: str | None = None) -> Iterator[Fi
         yield from _skipped(*names, why="the configuration has errors")
         return
     yield Finding("configuration", "ok", f"Complete; it was read from {_sources()}.")
+    yield from (Finding("configuration", "advice", warning) for warning in settings.warnings)
     yield Finding("secret", *_secret(settings))
     if settings.jwks_url:
         yield Finding("jwks", *_jwks(settings.jwks_url))

@@ -3,8 +3,9 @@
 import logging.config
 import os
 import socket
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,29 +13,35 @@ from typing import Any
 import click
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 
 from handlers import __version__
 from handlers.authentication.minting import mint
 from handlers.service.app import create_app
+from handlers.service.listening import bound, check
 from handlers.service.token_rules import rules_of
 from handlers.settings.settings import Settings
 from handlers.telemetry.logs import log_config
 from storage.administration.migrations import migrate
 from storage.driver.database import describe_database
 
+_ADVICE = "Set HOST or PORT to another value."
 _logger = logging.getLogger(__name__)
 
 
 def check_addresses(settings: Settings) -> None:
     """Raise ClickException for an address that cannot be listened on, before anything is started."""
-    _check_address(settings.host, settings.port, "Set HOST or PORT to another value.")
+    check(settings.host, settings.port, _ADVICE)
     if settings.metrics_port is not None:
-        _check_address(settings.host, settings.metrics_port, "Set METRICS_PORT to another port.")
+        check(settings.host, settings.metrics_port, "Set METRICS_PORT to another port.")
 
 
 def run(settings: Settings) -> None:
     """Migrate and serve until a signal ends it. Raises ContractError, Unavailable and UnsuitableDatabase."""
     logging.config.dictConfig(_logs(settings))
+    for warning in settings.warnings:
+        _logger.warning("%s", warning)
     with _exposed(settings):
         # With several workers this process does not serve: it has no metrics, and only checks that the application can
         # be made.
@@ -51,11 +58,9 @@ def run(settings: Settings) -> None:
 
 def _serve(settings: Settings, app: ASGIApp | str) -> None:
     """Run uvicorn with an application, or with the name of a function that each worker calls to create its own."""
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         factory=isinstance(app, str),
-        host=settings.host,
-        port=settings.port,
         workers=settings.workers,
         loop="uvloop",
         http="handlers.service.protocol:HttpProtocol",
@@ -70,25 +75,37 @@ def _serve(settings: Settings, app: ASGIApp | str) -> None:
         # On a busy processor, a worker that replaces another takes longer to start than uvicorn's five seconds.
         timeout_worker_healthcheck=30,
     )
+    sockets = bound(settings.host, settings.port, _ADVICE)
+    if settings.workers > 1:
+        _report_address(settings)
+        Multiprocess(config, sockets).run()
+        return
+    server = _Server(config, settings)
+    with suppress(KeyboardInterrupt):
+        server.run(sockets)
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
+
+
+class _Server(uvicorn.Server):
+    """A server that reports its address once it listens. Uvicorn reports only sockets that it has bound itself."""
+
+    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+        super().__init__(config)
+        self._settings = settings
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen on the sockets. Raises SystemExit if the application cannot start."""
+        await super().startup(sockets)
+        _report_address(self._settings)
+
+
+def _report_address(settings: Settings) -> None:
+    _logger.info("Uvicorn running on %s (Press CTRL+C to quit)", _url(settings))
 
 
 def _logs(settings: Settings) -> dict[str, Any]:
     return log_config(settings.log_level, production=settings.production)
-
-
-def _check_address(host: str, port: int, advice: str) -> None:
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        socket.create_server(address, family=family).close()
-    except (OSError, UnicodeError) as error:
-        raise click.ClickException(f"Cannot listen on {host}, port {port}: {_reason(error)}. {advice}") from None
-
-
-def _reason(error: OSError | UnicodeError) -> str:
-    if isinstance(error, UnicodeError):
-        return "this is not a host name"
-    # For an address in use, Python's message repeats the address.
-    return str(error.strerror).partition(" (while attempting")[0]
 
 
 @contextmanager
@@ -106,9 +123,13 @@ def _exposed(settings: Settings) -> Iterator[None]:
             yield
 
 
-def _greet(settings: Settings) -> None:
+def _url(settings: Settings) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    url = f"http://{host}:{settings.port}"
+    return f"http://{host}:{settings.port}"
+
+
+def _greet(settings: Settings) -> None:
+    url = _url(settings)
     workers = "1 worker" if settings.workers == 1 else f"{settings.workers} workers"
     _logger.info("Todo API %s on %s, %s, %s", __version__, url, describe_database(settings.database_url or ""), workers)
     if not settings.production:

@@ -4,9 +4,23 @@ import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from itertools import zip_longest
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 
-def is_unambiguous(url: str, parameters: Mapping[str, object]) -> bool:
+def parameters_of(url: str) -> dict[str, Any] | None:
+    """Return the parameters that libpq reads from a URL; None if it rejects the URL, or could mistake parts of it."""
+    # The messages of psycopg repeat parts of the URL, so they are never shown.
+    try:
+        parameters = conninfo_to_dict(url)
+    except (psycopg.Error, UnicodeEncodeError):
+        return None
+    return parameters if _is_unambiguous(url, parameters) else None
+
+
+def _is_unambiguous(url: str, parameters: Mapping[str, object]) -> bool:
     """Return whether libpq cannot mistake a part of the password for a host or a port, which its messages would show.
 
     `parameters` are those that libpq reads from the URL.

@@ -2,23 +2,24 @@
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
 
 import jwt
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
-from handlers.settings.database_url import is_encrypted_or_local, is_unambiguous
+from handlers.settings.allowed_origins import OriginError, allowed_origin, warning_about
+from handlers.settings.database_url import is_encrypted_or_local, parameters_of
 from handlers.settings.development_secret import SHORTEST_SECRET, DevelopmentSecretError, development_secret
-from handlers.settings.web_url import is_https_or_local, origin, origin_of
+from handlers.settings.foreign_parameters import without_foreign_parameters
+from handlers.settings.web_url import is_https_or_local, origin_of
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
 class Reader:
     """Reads one variable at a time. It collects errors instead of raising them, so that all are reported together.
+
+    `warnings` are sentences about settings that can be used, but that the operator should know more about.
 
     After an error, a method returns some value of the right type, which must not be used. No error message repeats what
     a variable is set to: it may be a secret or a password that was put into the wrong variable.
@@ -28,6 +29,7 @@ class Reader:
         """`variables` have no blank values. Each error is appended to `faults` as a sentence for the operator."""
         self._variables = variables
         self._faults = faults
+        self.warnings: list[str] = []
 
     def text(self, name: str, default: str) -> str:
         """Return a variable without surrounding white space, or the default if it is not set."""
@@ -80,23 +82,23 @@ class Reader:
         return ",".join(given)
 
     def origins(self, name: str, *, production: bool) -> tuple[str, ...]:
-        """Return the origins in a comma-separated list as browsers send them, without duplicates; `*` allows all."""
+        """Return the origins in a comma-separated list as browsers send them, without duplicates.
+
+        `*` alone allows all; in an entry it stands for a part of a label of the host, or for the port of localhost.
+        """
         default = "" if production else "http://localhost:3000"
         given = [one.strip().rstrip("/").lower() for one in self.text(name, default).split(",")]
         named = [one for one in given if one]
-        if "*" in named and (production or len(named) > 1):
-            self._faults.append(
-                f"{name} must list every origin. The wildcard * is for development only, and cannot be combined with "
-                "other entries."
-            )
-        origins = ["*" if one == "*" else origin(one) for one in named]
-        self._faults += [
-            f"{name} must list origins such as https://app.example.com, with a scheme and without a path: "
-            f"entry {number} is not an origin."
-            for number, one in enumerate(origins, 1)
-            if one is None
-        ]
-        return tuple(dict.fromkeys(one for one in origins if one))
+        if named == ["*"] and not production:
+            return ("*",)
+        origins: dict[str, None] = {}
+        for number, entry in enumerate(named, 1):
+            try:
+                origins[allowed_origin(entry, production=production)] = None
+            except OriginError as error:
+                self._faults.append(f"{name} {str(error).format(number)}")
+        self.warnings += [f"{name} {words}" for words in map(warning_about, origins) if words]
+        return tuple(origins)
 
     def jwks_url(self, name: str, *, production: bool) -> str | None:
         """Return the URL of a JSON Web Key Set (RFC 7517, section 5); None if the variable is not set."""
@@ -122,22 +124,18 @@ class Reader:
             if production:
                 self._faults.append(f"{name} is required in production: set it to the URL of a PostgreSQL database.")
             return None
-        # The messages of psycopg repeat parts of the URL, so they are never shown.
-        with suppress(psycopg.Error, UnicodeEncodeError):
-            parameters = conninfo_to_dict(url)
-            if is_unambiguous(url, parameters):
-                if production and not is_encrypted_or_local(parameters, environ):
-                    self._faults.append(
-                        f"{name} must require TLS in production, unless the database is on this machine: "
-                        "append ?sslmode=require, or set its sslmode to require."
-                    )
-                return url
-        self._faults.append(
-            f"{name} must look like postgresql://user:password@host/database, without quotes, without the word psql "
-            "and without a driver such as +psycopg. Percent-encode special characters in the password: @ is %40, "
-            "/ is %2F."
-        )
-        return None
+        url, faults, warnings = without_foreign_parameters(url)
+        self._faults += [f"{name} {words}" for words in faults]
+        self.warnings += [f"{name} {words}" for words in warnings]
+        parameters = parameters_of(url)
+        if parameters is None:
+            self._faults.append(f"{name} {_unreadable(url)}")
+        elif production and not faults and not is_encrypted_or_local(parameters, environ):
+            self._faults.append(
+                f"{name} must require TLS in production, unless the database is on this machine: "
+                "append ?sslmode=require, or set its sslmode to require."
+            )
+        return url
 
     def secret(self, name: str, development_file: Path, *, production: bool) -> str:
         """Return the secret that signs tokens. In development, an unset secret is generated and stored."""
@@ -164,6 +162,18 @@ class Reader:
         except DevelopmentSecretError as error:
             self._faults.append(str(error))
             return ""
+
+
+def _unreadable(url: str) -> str:
+    """Return what a URL that libpq cannot read must look like, as a sentence without its subject."""
+    base, _, query = url.partition("?")
+    # With an @ behind it, the question mark may be a part of the password.
+    if "@" not in query and parameters_of(base) is not None:
+        return "must have only parameters of libpq behind the ?, such as sslmode=require, separated by &."
+    return (
+        "must look like postgresql://user:password@host/database, without quotes, without the word psql and without a "
+        "driver such as +psycopg. Percent-encode special characters in the password: @ is %40, / is %2F."
+    )
 
 
 def _is_network(text: str) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from handlers.settings.env_file import read_env_file
 from handlers.settings.reader import Reader
+from handlers.settings.web_url import plain_host
 
 ENV_FILE = Path(".env")
 
@@ -24,6 +25,7 @@ class Settings:
     """What the operator configures. Times are in seconds and sizes in bytes.
 
     A `database_url` of None stands for the embedded PostgreSQL. `variables` are all variables that were read, as text.
+    `warnings` has a sentence for each setting that can be used, but that the operator should know more about.
     """
 
     environment: str
@@ -49,6 +51,7 @@ class Settings:
     log_level: str
     migrate_on_start: bool
     variables: Mapping[str, str] = field(repr=False)
+    warnings: tuple[str, ...]
 
     @property
     def production(self) -> bool:
@@ -86,7 +89,7 @@ class Settings:
             jwt_audience=read.text("JWT_AUDIENCE", "") or None,
             jwks_url=read.jwks_url("JWKS_URL", production=production),
             allowed_origins=read.origins("ALLOWED_ORIGINS", production=production),
-            host=read.text("HOST", "0.0.0.0" if production else "127.0.0.1"),  # noqa: S104 - a container's purpose
+            host=plain_host(read.text("HOST", "0.0.0.0" if production else "127.0.0.1")),  # noqa: S104 - a container's purpose
             port=read.integer("PORT", 7860, 1, 65535),
             forwarded_allow_ips=read.proxies("FORWARDED_ALLOW_IPS"),
             metrics_port=read.integer("METRICS_PORT", 0, 0, 65535) or None,
@@ -101,6 +104,7 @@ class Settings:
             migrate_on_start=read.boolean("MIGRATE_ON_START", default=True),
             variables=variables,
             secret=read.secret("BETTER_AUTH_SECRET", directory / "secret", production=production),
+            warnings=tuple(read.warnings),
         )
 
 

@@ -64,7 +64,16 @@ def test_the_defaults_match_the_readme() -> None:
         ("ALLOWED_ORIGINS", "https://a.example:443,http://b.example:80", "allowed_origins", ("https://a.example", "http://b.example")),
         ("ALLOWED_ORIGINS", "http://a.example:443", "allowed_origins", ("http://a.example:443",)),
         ("ALLOWED_ORIGINS", "*", "allowed_origins", ("*",)),
+        ("ALLOWED_ORIGINS", "https://*.A.example:443", "allowed_origins", ("https://*.a.example",)),
+        ("ALLOWED_ORIGINS", "https://my-*-team.example:8443/", "allowed_origins", ("https://my-*-team.example:8443",)),
+        ("ALLOWED_ORIGINS", "http://localhost:*,https://localhost:*", "allowed_origins", ("http://localhost:*", "https://localhost:*")),
+        ("ALLOWED_ORIGINS", "http://[::1]:3000,https://my_app.example.", "allowed_origins", ("http://[::1]:3000", "https://my_app.example.")),
         ("HOST", "::1", "host", "::1"),
+        ("HOST", "[::1]", "host", "::1"),
+        ("HOST", "[::]", "host", "::"),
+        ("HOST", "0:0:0:0:0:0:0:0", "host", "::"),
+        ("HOST", "fe80::1%eth0", "host", "fe80::1%eth0"),
+        ("HOST", "[localhost]", "host", "[localhost]"),
         ("PORT", "8080", "port", 8080),
         ("PORT", " ", "port", 7860),
         ("ENVIRONMENT", "Production", "environment", "production"),
@@ -103,7 +112,13 @@ def test_a_variable_becomes_a_setting(variable: str, value: str, setting: str, e
         ("DATABASE_URL", f"psql '{NEON}'", "without the word psql"),
         ("DATABASE_URL", f"'{NEON}'", "without quotes"),
         ("DATABASE_URL", "postgresql://ada:50%@localhost/todo", "Percent-encode"),
-        ("DATABASE_URL", "postgresql://localhost/todo?no_such_option=1", "must look like"),
+        (
+            "DATABASE_URL",
+            "postgresql://localhost/todo?no_such_option=1",
+            "must have only parameters of libpq behind the ?",
+        ),
+        ("DATABASE_URL", f"{LOCAL}?sslmode", "must have only parameters of libpq behind the ?"),
+        ("DATABASE_URL", "postgresql://ada:12?a/2hunter2@localhost/todo", "Percent-encode"),
         ("DATABASE_URL", "localhost", "must look like"),
         ("DATABASE_URL", "postgresql://ada:hunter@2hunter2@localhost/todo", "Percent-encode"),
         ("DATABASE_URL", "postgresql://ada:hunter/2hunter2@localhost/todo", "Percent-encode"),
@@ -128,6 +143,27 @@ def test_a_variable_becomes_a_setting(variable: str, value: str, setting: str, e
         ("ALLOWED_ORIGINS", "https://a.example, https://ada:pw@b.example", "entry 2 is not an origin"),
         ("ALLOWED_ORIGINS", "https://a.example/path", "without a path"),
         ("ALLOWED_ORIGINS", "https://a.example,*", "cannot be combined with other entries"),
+        ("ALLOWED_ORIGINS", "https://b\u00fccher.example", "the host in ASCII (xn--...): entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "https://*.b\u00fccher.example", "the host in ASCII (xn--...): entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "https://a b.example", "entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "https://a.example#.b.example", "entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "*.a.example", "entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "*://a.example", "entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "http*://a.example", "entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "https://*.a.example/path", "entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "https://*@a.example", "entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "https://a.example/*", "entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "https://a.example?*", "entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "https://a.example#*", "entry 1 is not an origin"),
+        ("ALLOWED_ORIGINS", "http://[fe80::*]", "another *"),
+        ("ALLOWED_ORIGINS", "https://a.example, https://*.*.b.example", "entry 2 has another *"),
+        ("ALLOWED_ORIGINS", "https://**.a.example", "entry 1 has another *"),
+        ("ALLOWED_ORIGINS", "https://a-*-*.a.example", "entry 1 has another *"),
+        ("ALLOWED_ORIGINS", "https://a.example:*", "in development as the port of localhost: entry 1 has another *"),
+        ("ALLOWED_ORIGINS", "http://a.localhost:*", "entry 1 has another *"),
+        ("ALLOWED_ORIGINS", "http://*:3000", "entry 1 allows too many hosts"),
+        ("ALLOWED_ORIGINS", "http://localhost*", "entry 1 allows too many hosts"),
+        ("ALLOWED_ORIGINS", "https://*.", "entry 1 allows too many hosts"),
         ("PORT", "65536", "1 to 65535"),
         ("PORT", "0", "1 to 65535"),
         ("PORT", "-1", "1 to 65535"),
@@ -151,6 +187,65 @@ def test_an_error_names_the_variable_and_what_it_must_be(variable: str, value: s
     (fault,) = faults(**{variable: value})
     assert fault.startswith(variable)
     assert words in fault
+
+
+@pytest.mark.parametrize("environment", ["development", "production"])
+@pytest.mark.parametrize(
+    ("parameter", "instead"),
+    [
+        ("schema=public", "remove it for the schema public, or write options=-csearch_path%3DNAME for another one."),
+        ("currentSchema=todo", "or write options=-csearch_path%3DNAME for another one."),
+        ("pool_timeout=20", "set DATABASE_POOL_TIMEOUT instead."),
+        ("pool_size=5", "set DATABASE_POOL_MAX_SIZE instead."),
+        ("ssl=require", "write sslmode=require or sslmode=verify-full instead."),
+        ("ssl=false", "write sslmode=require or sslmode=verify-full instead."),
+        ("sslaccept=strict", "write sslmode=require or sslmode=verify-full instead."),
+        ("uselibpqcompat=true", "remove it."),
+        ("command_timeout=60", "set DATABASE_STATEMENT_TIMEOUT instead."),
+        ("statement_cache_size=0", "set DATABASE_PREPARED_STATEMENTS=false."),
+    ],
+)
+@pytest.mark.parametrize("url", [f"{REMOTE}?", f"{NEON}&", "postgresql://ada:pa?schema=1&x@db.example.com/todo?"])
+def test_a_parameter_of_another_driver_is_named_with_what_to_write_instead(
+    environment: str, parameter: str, instead: str, url: str
+) -> None:
+    (fault,) = faults(ENVIRONMENT=environment, DATABASE_URL=f"{url}{parameter}")
+    start = f"DATABASE_URL has the parameter {parameter.split('=')[0]}, which belongs to another driver: "
+    assert fault.startswith(start)
+    assert fault.endswith(instead)
+
+
+def test_each_parameter_of_another_driver_is_reported_with_all_other_errors() -> None:
+    found = faults(DATABASE_URL=f"'{LOCAL}?schema=public&ssl=require&pgbouncer=true'")
+    assert [fault.split(",")[0].split(":")[0] for fault in found] == [
+        "DATABASE_URL has the parameter schema",
+        "DATABASE_URL has the parameter ssl",
+        "DATABASE_URL must look like postgresql",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "read"),
+    [
+        (f"{REMOTE}?pgbouncer=true", REMOTE),
+        (f"{REMOTE}?connection_limit=1&pgbouncer=true", REMOTE),
+        (f"{NEON}&pgbouncer=true&connect_timeout=15", f"{NEON}&connect_timeout=15"),
+        (f"{REMOTE}?pgbouncer=true&ssl=true", f"{REMOTE}?ssl=true"),
+    ],
+)
+def test_parameters_that_providers_print_for_prisma_are_ignored_with_a_warning(url: str, read: str) -> None:
+    found = load({"DATABASE_URL": url})
+    assert found.database_url == read
+    names = [name for name in ("connection_limit", "pgbouncer") if name in url]
+    assert [warning.split(",")[0] for warning in found.warnings] == [
+        f"DATABASE_URL has the parameter {name}" for name in names
+    ]
+
+
+def test_a_password_may_look_like_a_parameter_of_another_driver() -> None:
+    url = "postgresql://ada:pa?schema=1&pgbouncer=x@localhost/todo"
+    found = load({"DATABASE_URL": url})
+    assert (found.database_url, found.warnings) == (url, ())
 
 
 def test_all_errors_are_reported_together_without_a_traceback(tmp_path: Path) -> None:
@@ -180,6 +275,13 @@ def test_all_errors_are_reported_together_without_a_traceback(tmp_path: Path) ->
         ({"BETTER_AUTH_SECRET": ""}, "BETTER_AUTH_SECRET is required in production"),
         ({"BETTER_AUTH_SECRET": "x" * 31}, "at least 32 characters"),
         ({"ALLOWED_ORIGINS": "*"}, "must list every origin"),
+        ({"ALLOWED_ORIGINS": "https://a.example,*"}, "must list every origin"),
+        ({"ALLOWED_ORIGINS": "https://*.app"}, "in production one of at least two labels, as in https://*.example.com"),
+        ({"ALLOWED_ORIGINS": "https://*.app."}, "entry 1 allows too many hosts"),
+        ({"ALLOWED_ORIGINS": "https://*.app:8443"}, "entry 1 allows too many hosts"),
+        ({"ALLOWED_ORIGINS": "https://my-*.app"}, "entry 1 allows too many hosts"),
+        ({"ALLOWED_ORIGINS": "https://*vercel.app"}, "entry 1 allows too many hosts"),
+        ({"ALLOWED_ORIGINS": "http://localhost:*"}, "in development as the port of localhost: entry 1 has another *"),
         ({"JWKS_URL": "http://app.example.com/jwks"}, "JWKS_URL must begin with https:// in production"),
         ({"JWKS_URL": "http://10.0.0.5/jwks"}, "JWKS_URL must begin with https:// in production"),
         ({"DATABASE_URL": REMOTE}, "sslmode=require"),
@@ -247,6 +349,20 @@ def test_production_accepts_a_database_with_tls_or_on_the_same_machine(url: str)
 @pytest.mark.parametrize("url", ["https://app.example.com/jwks", "http://localhost:3000/jwks", "http://[::1]/jwks"])
 def test_production_accepts_keys_over_tls_or_from_the_same_machine(url: str) -> None:
     assert load({"ENVIRONMENT": "production", "JWKS_URL": url}).jwks_url == url
+
+
+@pytest.mark.parametrize("environment", ["development", "production"])
+def test_a_pattern_over_hosts_is_accepted_with_a_warning(environment: str) -> None:
+    origins = "https://a.example,https://*.vercel.app"
+    found = load({"ENVIRONMENT": environment, "ALLOWED_ORIGINS": origins})
+    assert found.allowed_origins == ("https://a.example", "https://*.vercel.app")
+    (warning,) = found.warnings
+    assert warning.startswith("ALLOWED_ORIGINS has https://*.vercel.app: if others can have a host name that matches")
+
+
+def test_other_settings_cause_no_warning() -> None:
+    for origins in ("https://a.example", "*", "http://localhost:*"):
+        assert load({"ALLOWED_ORIGINS": origins}).warnings == ()
 
 
 def test_everything_that_production_lacks_is_reported_together() -> None:
@@ -347,7 +463,10 @@ URLS = st.builds(
     st.sampled_from(["ada", "", "%", "a@b"]),
     st.just("hunter2hunter2") | st.builds("{}hunter2{}".format, TEXT, TEXT),
     st.sampled_from(["localhost", "db.example.com:x", "[::1", "", "h:99999"]),
-    st.sampled_from(["/todo", "/todo?sslmode=require", "?no_such=1", "/%zz", "'"]),
+    st.sampled_from(["/todo", "/todo?sslmode=require", "?no_such=1", "/%zz", "'"])
+    | st.sampled_from(
+        ["/todo?schema=hunter2&hunter2=1", "/todo?pgbouncer=true&hunter2", "?ssl=hunter2&password=a&hunter2"]
+    ),
 )
 
 

@@ -123,6 +123,12 @@ def test_every_fault_of_the_configuration_is_reported_with_its_sources(tmp_path:
     assert [line.split()[:2] for line in lines[4:]] == [["skip", check] for check in CHECKS[1:]]
 
 
+def test_a_warning_about_the_configuration_is_advice(tmp_path: Path, migrated: str) -> None:
+    found = examine(tmp_path, migrated, ALLOWED_ORIGINS="https://*.vercel.app")
+    assert found["configuration"].startswith("advice ALLOWED_ORIGINS has https://*.vercel.app: ")
+    assert found.of("ok") == set(CHECKS[1:])
+
+
 def test_a_database_that_does_not_answer_has_its_other_checks_skipped(tmp_path: Path) -> None:
     found = examine(tmp_path, "postgresql://ada:hunter2hunter2@127.0.0.1:1/todo")
     assert "start it, or correct DATABASE_URL: " in the_fault(found, "database")
