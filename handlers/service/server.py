@@ -3,22 +3,23 @@
 import logging.config
 import os
 import socket
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import click
-import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.config import STARTUP_FAILURE
 
 from handlers import __version__
 from handlers.authentication.minting import mint
 from handlers.service.app import create_app
+from handlers.service.http_server import HttpServer, http_config, logs
 from handlers.service.token_rules import rules_of
+from handlers.service.workers import Workers
 from handlers.settings.settings import Settings
-from handlers.telemetry.logs import log_config
 from storage.administration.migrations import migrate
 from storage.driver.database import describe_database
 
@@ -34,7 +35,7 @@ def check_addresses(settings: Settings) -> None:
 
 def run(settings: Settings) -> None:
     """Migrate and serve until a signal ends it. Raises ContractError, Unavailable and UnsuitableDatabase."""
-    logging.config.dictConfig(_logs(settings))
+    logging.config.dictConfig(logs(settings))
     with _exposed(settings):
         # With several workers this process does not serve: it has no metrics, and only checks that the application can
         # be made.
@@ -46,34 +47,20 @@ def run(settings: Settings) -> None:
         # Workers are new processes, and so are their replacements: all must get the settings that were read here.
         read = {"DATABASE_URL": settings.database_url or "", "BETTER_AUTH_SECRET": settings.secret}
         os.environ |= {**settings.variables, **read}
-        _serve(settings, "handlers.service.worker:create_app_from_environment" if several else app)
+        _serve(settings, app)
 
 
-def _serve(settings: Settings, app: ASGIApp | str) -> None:
-    """Run uvicorn with an application, or with the name of a function that each worker calls to create its own."""
-    uvicorn.run(
-        app,
-        factory=isinstance(app, str),
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        loop="uvloop",
-        http="handlers.service.protocol:HttpProtocol",
-        ws="none",
-        lifespan="on",
-        log_config=_logs(settings),
-        access_log=False,
-        server_header=False,
-        forwarded_allow_ips=settings.forwarded_allow_ips,
-        # `docker stop` kills after ten seconds.
-        timeout_graceful_shutdown=5,
-        # On a busy processor, a worker that replaces another takes longer to start than uvicorn's five seconds.
-        timeout_worker_healthcheck=30,
-    )
-
-
-def _logs(settings: Settings) -> dict[str, Any]:
-    return log_config(settings.log_level, production=settings.production)
+def _serve(settings: Settings, app: ASGIApp) -> None:
+    """Serve in this process, or in several workers. Raises SystemExit if the startup fails."""
+    config = http_config(settings, app)
+    if settings.workers > 1:
+        Workers(settings.workers, config.bind_socket()).run()
+        return
+    server = HttpServer(config)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
 
 
 def _check_address(host: str, port: int, advice: str) -> None:

@@ -1,7 +1,10 @@
-"""The application of a worker process, imported when its settings are known."""
+"""A worker process: its application, created when its settings are known, and its server."""
 
 import os
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
+from socket import socket
 
 from starlette.types import ASGIApp
 
@@ -9,10 +12,25 @@ from handlers.service.garbage_collection import without_garbage_collection
 from handlers.settings.settings import Settings
 
 
+def serve(listener: socket, reports: Connection) -> None:
+    """Serve on a socket until SIGTERM or SIGINT, and write a byte to `reports` every second."""
+    os.set_blocking(reports.fileno(), False)
+    # Ctrl-C reaches the workers too, perhaps while they start.
+    with suppress(KeyboardInterrupt):
+        settings = _settings()
+        app = create_app_from_environment()
+        from handlers.service.http_server import HttpServer, http_config
+
+        HttpServer(http_config(settings, app), reports).run([listener])
+
+
 def create_app_from_environment() -> ASGIApp:
     """Return the application of a worker; its parent has put all settings into the environment."""
-    settings = Settings.load(os.environ, env_file=Path(os.devnull))
     with without_garbage_collection():
         from handlers.service.app import create_app
 
-    return create_app(settings)
+    return create_app(_settings())
+
+
+def _settings() -> Settings:
+    return Settings.load(os.environ, env_file=Path(os.devnull))
