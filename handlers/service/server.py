@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from tempfile import TemporaryDirectory
 
 import click
 from starlette.types import ASGIApp
@@ -17,6 +16,7 @@ from handlers import __version__
 from handlers.authentication.minting import mint
 from handlers.service.app import create_app
 from handlers.service.http_server import HttpServer, http_config, logs
+from handlers.service.metrics_directory import metrics_directory
 from handlers.service.token_rules import rules_of
 from handlers.service.workers import Workers
 from handlers.settings.settings import Settings
@@ -84,7 +84,7 @@ def _exposed(settings: Settings) -> Iterator[None]:
     if settings.metrics_port is None:
         yield
         return
-    with TemporaryDirectory(prefix="todo-api-metrics-") as directory:
+    with metrics_directory() as directory:
         # Workers inherit this variable. prometheus-client reads it once, when it is imported.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
         from handlers.telemetry.exposition import exposed

@@ -9,6 +9,7 @@ from socket import socket
 from starlette.types import ASGIApp
 
 from handlers.service.garbage_collection import without_garbage_collection
+from handlers.service.metrics_directory import use
 from handlers.settings.settings import Settings
 
 
@@ -18,6 +19,9 @@ def serve(listener: socket, reports: Connection) -> None:
     # Ctrl-C reaches the workers too, perhaps while they start.
     with suppress(KeyboardInterrupt):
         settings = _settings()
+        if settings.metrics_port is not None:
+            # Counters of a worker that outlives its parent for a moment must not lose their directory.
+            use(os.environ["PROMETHEUS_MULTIPROC_DIR"])
         app = create_app_from_environment()
         from handlers.service.http_server import HttpServer, http_config
 
