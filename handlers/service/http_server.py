@@ -8,6 +8,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from handlers.service.connections import Connections, most_connections
 from handlers.settings.settings import Settings
 from handlers.telemetry.logs import log_config
 
@@ -15,10 +16,11 @@ _TICKS_PER_SECOND = 10
 
 
 class HttpServer(uvicorn.Server):
-    """A server that, as a worker, reports to its parent every second that it serves."""
+    """A server with a limit on connections, which as a worker reports to its parent every second that it serves."""
 
-    def __init__(self, config: uvicorn.Config, reports: Connection | None = None) -> None:
-        super().__init__(config)
+    def __init__(self, settings: Settings, app: ASGIApp, reports: Connection | None = None) -> None:
+        super().__init__(http_config(settings, app))
+        self.server_state = Connections(most_connections(settings.pool_max_size))
         self._reports = reports
 
     async def on_tick(self, counter: int) -> bool:

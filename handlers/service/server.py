@@ -15,6 +15,7 @@ from uvicorn.config import STARTUP_FAILURE
 from handlers import __version__
 from handlers.authentication.minting import mint
 from handlers.service.app import create_app
+from handlers.service.connections import raise_limit
 from handlers.service.http_server import HttpServer, http_config, logs
 from handlers.service.metrics_directory import metrics_directory
 from handlers.service.token_rules import rules_of
@@ -35,6 +36,7 @@ def check_addresses(settings: Settings) -> None:
 
 def run(settings: Settings) -> None:
     """Migrate and serve until a signal ends it. Raises ContractError, Unavailable and UnsuitableDatabase."""
+    raise_limit()
     logging.config.dictConfig(logs(settings))
     with _exposed(settings):
         # With several workers this process does not serve: it has no metrics, and only checks that the application can
@@ -52,11 +54,10 @@ def run(settings: Settings) -> None:
 
 def _serve(settings: Settings, app: ASGIApp) -> None:
     """Serve in this process, or in several workers. Raises SystemExit if the startup fails."""
-    config = http_config(settings, app)
     if settings.workers > 1:
-        Workers(settings.workers, config.bind_socket()).run()
+        Workers(settings.workers, http_config(settings, app).bind_socket()).run()
         return
-    server = HttpServer(config)
+    server = HttpServer(settings, app)
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:

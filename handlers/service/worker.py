@@ -23,9 +23,9 @@ def serve(listener: socket, reports: Connection) -> None:
             # Counters of a worker that outlives its parent for a moment must not lose their directory.
             use(os.environ["PROMETHEUS_MULTIPROC_DIR"])
         app = create_app_from_environment()
-        from handlers.service.http_server import HttpServer, http_config
+        from handlers.service.http_server import HttpServer
 
-        HttpServer(http_config(settings, app), reports).run([listener])
+        HttpServer(settings, app, reports).run([listener])
 
 
 def create_app_from_environment() -> ASGIApp:
