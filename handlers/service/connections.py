@@ -62,8 +62,9 @@ class Connections(ServerState):
         self._idle.pop(connection, None)
 
     def released(self, connection: HttpToolsProtocol) -> None:
-        """Note that a connection has no request."""
-        self._idle[connection] = None
+        """Note that a connection has no request, unless it is gone."""
+        if connection in self.connections:
+            self._idle[connection] = None
 
     def closed(self, connection: HttpToolsProtocol) -> None:
         """Forget a connection."""
