@@ -22,8 +22,11 @@ from handlers.service import worker
 _TURN_SECONDS = 0.1
 # On a busy processor, a worker that replaces another takes many seconds to start.
 _MOST_SILENT_SECONDS = 30.0
-# The README promises an end within nine seconds, and `docker stop` kills after ten.
-_STOP_SECONDS = 8.0
+# A worker answers its last request after six. The README promises that all end within nine, in which this process must
+# also stop serving metrics, and `docker stop` kills after ten.
+_STOP_SECONDS = 7.5
+# Without a pause, workers that fail as they start would use all processors and fill the log.
+_PAUSE_SECONDS = 0.5
 _SPAWN = get_context("spawn")
 _logger = logging.getLogger(__name__)
 
@@ -61,7 +64,7 @@ class Workers:
         self._ending: dict[_Worker, float] = {}
         self._stopping = False
         self._status = 0
-        self._looked = time.monotonic()
+        self._looked = self._pause_until = time.monotonic()
 
     def run(self) -> None:
         """Serve until SIGINT or SIGTERM; SIGHUP replaces all workers. Raises SystemExit if a worker cannot start."""
@@ -87,7 +90,7 @@ class Workers:
         self._outdated = self._workers.copy()
 
     def _start_missing(self) -> None:
-        while len(self._workers) < self._count:
+        while len(self._workers) < self._count and time.monotonic() >= self._pause_until:
             self._workers.append(_Worker(self._listener))
 
     def _watch(self) -> None:
@@ -112,6 +115,8 @@ class Workers:
             return
         self._forget(one)
         _logger.error("Worker %s ended unexpectedly, with exit status %s.", one.process.pid, one.process.exitcode)
+        if not one.serves:
+            self._pause_until = time.monotonic() + _PAUSE_SECONDS
         if self._outdated and not one.serves:
             _logger.error("The new worker did not start: the others are kept.")
             self._outdated.clear()
