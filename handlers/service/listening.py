@@ -6,6 +6,11 @@ from typing import Any
 import click
 
 
+def url_of(host: str, port: int) -> str:
+    """Return the URL of an address, which puts brackets around an IPv6 address."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def bound(host: str, port: int, advice: str) -> list[socket.socket]:
     """Return a socket for each address of a host, bound but not yet listening; `::` stands for all of both families.
 

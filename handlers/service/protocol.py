@@ -4,6 +4,7 @@ For an empty request, uvicorn's other implementation, on h11, takes 84 µs, and 
 override says what it prevents, and which test fails without it.
 """
 
+import asyncio
 from secrets import token_hex
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from handlers.responses.problems import MEDIA_TYPE, invalid_input
 from handlers.responses.state import service_state
+from handlers.service.connections import Connections
 from handlers.service.request_head import TOO_LARGE, HeadError, check_head, is_too_large
 from handlers.service.response_cycle import ResponseCycle
 from handlers.telemetry.logs import log_request
@@ -24,10 +26,19 @@ _LINGER_SECONDS = 2.0
 class HttpProtocol(HttpToolsProtocol):
     """Limits and checks a request's head, ignores Upgrade, and rejects invalid HTTP with a problem document."""
 
+    server_state: Connections
     _head_size = 0
     _refusal: str | None = None
     _running: RequestResponseCycle | None = None
     _is_lingering = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin a connection, and drop one if there are too many.
+
+        Prevents clients from using up the file descriptors: `tests/faults/test_descriptors.py`.
+        """
+        super().connection_made(transport)
+        self.server_state.opened(self)
 
     def data_received(self, data: bytes) -> None:
         """Parse the data.
@@ -72,6 +83,7 @@ class HttpProtocol(HttpToolsProtocol):
             # Uvicorn has compared the value before its blanks were removed.
             self.expect_100_continue = any(n == b"expect" and v.lower() == b"100-continue" for n, v in self.headers)
             super().on_headers_complete()
+            self.server_state.occupied(self)
             self.cycle.__class__ = ResponseCycle
             self.headers = []
 
@@ -104,6 +116,8 @@ class HttpProtocol(HttpToolsProtocol):
             self._linger()
             return
         super().on_response_complete()
+        if self.cycle.response_complete:
+            self.server_state.released(self)
         if self._refusal is not None and self.cycle.response_complete and not self.transport.is_closing():
             self.send_400_response(self._refusal)
 
@@ -121,6 +135,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._running.disconnected = True
             self._running.message_event.set()
         super().connection_lost(exc)
+        self.server_state.closed(self)
 
     def shutdown(self) -> None:
         """Close the connection after the current request, or after a first request that may still be in transit.
@@ -140,6 +155,7 @@ class HttpProtocol(HttpToolsProtocol):
         Closed at once, with unread bytes, it would be reset, and the client might lose the response.
         """
         self._is_lingering = True
+        self.server_state.released(self)
         self.transport.write_eof()
         self.flow.resume_reading()
         self.loop.call_later(_LINGER_SECONDS, self.transport.close)

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -13,37 +13,10 @@ import pytest
 
 from tests.support.client import User
 from tests.support.postgres import new_database, wait_for_locks
-from tests.support.server import Service, has_ended, start
+from tests.support.server import has_ended, start
+from tests.support.workers import PATIENCE, wait_for_others, workers_of
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds workers through Linux's /proc")
-
-# Seconds: a busy machine may start workers slowly.
-PATIENCE = 60
-
-
-def workers_of(service: Service) -> set[int]:
-    """Return the process ids of the workers, without the process that multiprocessing starts for itself."""
-    parent = service.process.pid
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return {int(child) for child in children if b"spawn_main" in command_line(child)}
-
-
-def command_line(process: str) -> bytes:
-    """Return the command line of a process, or nothing if the process has ended."""
-    with suppress(FileNotFoundError, ProcessLookupError):
-        return Path(f"/proc/{process}/cmdline").read_bytes()
-    return b""
-
-
-def wait_for_others(service: Service, gone: set[int]) -> set[int]:
-    """Wait until as many workers as in `gone` run, all of them new, and return their process ids."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        workers = workers_of(service)
-        if len(workers) == len(gone) and not workers & gone:
-            return workers
-        time.sleep(0.05)
-    raise TimeoutError
 
 
 def test_a_worker_that_dies_is_replaced(tmp_path: Path, database: str) -> None:

@@ -1,0 +1,90 @@
+"""The open connections of a process, and their limit, which leaves file descriptors for everything else."""
+
+import asyncio
+import logging
+import resource
+import sys
+from collections import Counter
+from contextlib import suppress
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+# Descriptors for all but clients and the pool: sockets that listen, logs, metrics, libraries, certificates.
+_OTHERS = 100
+_REPORT_SECONDS = 60
+_logger = logging.getLogger(__name__)
+
+
+def raise_limit() -> None:
+    """Raise the limit on file descriptors as far as allowed, for this process and those that it starts."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # On macOS the hard limit may be "unlimited", which it does not accept as a soft one.
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def most_connections(pool_size: int) -> int:
+    """Return how many clients may be connected at once, next to a database pool of this size."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return sys.maxsize
+    return max(limit - pool_size - _OTHERS, limit // 2)
+
+
+class Connections(ServerState):
+    """The connections of a server. Above `most`, each new one makes it drop the one that has been idle for longest.
+
+    A connection is idle until the head of its first request is complete, and again after its last response. If no other
+    connection is idle, the new one is dropped itself. Without this limit, the event loop would reset all new
+    connections once the process has no descriptors left.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+        # A dictionary keeps the order.
+        self._idle: dict[HttpToolsProtocol, None] = {}
+        self._dropped = Counter[str]()
+        self._reporting: asyncio.TimerHandle | None = None
+
+    def opened(self, connection: HttpToolsProtocol) -> None:
+        """Note a new connection, and drop one if there are too many."""
+        self._idle[connection] = None
+        if len(self.connections) > self._most:
+            first = next(iter(self._idle))
+            del self._idle[first]
+            first.transport.abort()
+            self._count("refused" if first is connection else "closed")
+
+    def occupied(self, connection: HttpToolsProtocol) -> None:
+        """Note that a connection has a request."""
+        self._idle.pop(connection, None)
+
+    def released(self, connection: HttpToolsProtocol) -> None:
+        """Note that a connection has no request, unless it is gone."""
+        if connection in self.connections:
+            self._idle[connection] = None
+
+    def closed(self, connection: HttpToolsProtocol) -> None:
+        """Forget a connection."""
+        self._idle.pop(connection, None)
+
+    def _count(self, what: str) -> None:
+        self._dropped[what] += 1
+        if self._reporting is None:
+            self._report()
+
+    def _report(self) -> None:
+        """Log what was dropped, at once and then once a minute for as long as more is dropped."""
+        self._reporting = None
+        if self._dropped:
+            _logger.warning(
+                "Only %d connections fit the limit on file descriptors: closed %d idle ones, refused %d new ones. "
+                "Raise the limit (ulimit -n).",
+                self._most,
+                self._dropped["closed"],
+                self._dropped["refused"],
+            )
+            self._dropped.clear()
+            self._reporting = asyncio.get_running_loop().call_later(_REPORT_SECONDS, self._report)

@@ -1,0 +1,70 @@
+"""Uvicorn's server, as this service runs it."""
+
+import logging
+import os
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from socket import socket
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from handlers.service.connections import Connections, most_connections
+from handlers.service.listening import url_of
+from handlers.settings.settings import Settings
+from handlers.telemetry.logs import log_config
+
+_TICKS_PER_SECOND = 10
+_logger = logging.getLogger(__name__)
+
+
+class HttpServer(uvicorn.Server):
+    """A server with a limit on connections, which as a worker reports to its parent every second that it serves."""
+
+    def __init__(self, settings: Settings, app: ASGIApp, reports: Connection | None = None) -> None:
+        super().__init__(http_config(settings, app))
+        self.server_state = Connections(most_connections(settings.pool_max_size))
+        self._settings = settings
+        self._reports = reports
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Listen on the sockets. Raises SystemExit if the application cannot start."""
+        await super().startup(sockets)
+        if self._reports is None:
+            report_address(self._settings)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Report, and return whether to stop. Uvicorn calls this ten times a second, from the end of the startup on."""
+        if self._reports is not None and counter % _TICKS_PER_SECOND == 0:
+            # The parent may have ended, or may be suspended and not read.
+            with suppress(OSError):
+                os.write(self._reports.fileno(), b".")
+        return await super().on_tick(counter)
+
+
+def report_address(settings: Settings) -> None:
+    """Log the address of the service. Uvicorn logs only addresses that it has bound itself."""
+    _logger.info("Uvicorn running on %s (Press CTRL+C to quit)", url_of(settings.host, settings.port))
+
+
+def http_config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
+    """Return the configuration of a server."""
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="handlers.service.protocol:HttpProtocol",
+        ws="none",
+        lifespan="on",
+        log_config=logs(settings),
+        access_log=False,
+        server_header=False,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
+        # `docker stop` kills after ten seconds.
+        timeout_graceful_shutdown=5,
+    )
+
+
+def logs(settings: Settings) -> dict[str, Any]:
+    """Return the configuration of the logs."""
+    return log_config(settings.log_level, production=settings.production)

@@ -1,0 +1,85 @@
+"""Workers that die, hang or are stopped: the parent neither waits for one nor lets one keep it."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.support.client import User
+from tests.support.server import Service, has_ended, start
+from tests.support.workers import PATIENCE, workers_of
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds workers through Linux's /proc")
+
+
+def wait_for_a_new_one(service: Service, known: set[int]) -> set[int]:
+    """Wait until two workers run, at least one of them not `known`, and return the process ids of all."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if len(workers := workers_of(service)) == 2 and workers - known:
+            return workers
+        time.sleep(0.02)
+    raise TimeoutError
+
+
+@contextmanager
+def stopped(worker: int) -> Iterator[None]:
+    """Stop a worker for as long as the context lasts, and give the parent time to find that it does not respond."""
+    os.kill(worker, signal.SIGSTOP)
+    time.sleep(2)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGCONT)
+
+
+def test_a_worker_is_replaced_while_another_one_hangs(tmp_path: Path, database: str) -> None:
+    with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service:
+        hanging, dying = sorted(workers_of(service))
+        with stopped(hanging):
+            os.kill(dying, signal.SIGKILL)
+            # The parent has not waited for the hanging one, which it kills after 30 seconds.
+            assert hanging in wait_for_a_new_one(service, {hanging, dying})
+            with User(service.url, "replaced") as user:
+                user.create()
+
+
+def test_a_worker_that_dies_while_it_starts_is_replaced(tmp_path: Path, database: str) -> None:
+    with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service:
+        known = workers_of(service)
+        hanging = max(known)
+        with stopped(hanging):
+            for _ in range(3):
+                for worker in workers_of(service) - {hanging}:
+                    os.kill(worker, signal.SIGKILL)
+                    known.add(worker)
+                assert hanging in wait_for_a_new_one(service, known)
+
+
+def test_a_worker_that_hangs_is_replaced(tmp_path: Path, database: str) -> None:
+    with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service:
+        workers = workers_of(service)
+        with stopped(min(workers)):
+            assert min(workers) not in wait_for_a_new_one(service, workers)
+        assert " hangs, and is killed." in service.log.read_text()
+
+
+def test_the_service_stops_although_a_worker_is_stopped(tmp_path: Path, database: str) -> None:
+    with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service:
+        with stopped(min(workers_of(service))):
+            assert service.stop() == 0
+        assert has_ended(service.process.pid)
+
+
+def test_the_service_stops_while_it_replaces_its_workers(tmp_path: Path, database: str) -> None:
+    with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service:
+        with stopped(min(workers_of(service))):
+            service.process.send_signal(signal.SIGHUP)
+            time.sleep(1)
+            assert service.stop() == 0
+        assert has_ended(service.process.pid)
