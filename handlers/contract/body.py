@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope
 from handlers.contract.conversion import Convert, converter
 from handlers.contract.errors import ContractError
 from handlers.contract.messages import REQUIRED
+from handlers.contract.normalisation import normaliser
 from handlers.contract.schemas import Schema, draft4
 from handlers.contract.validator import Place, TooDeep, Validator
 from handlers.responses.problems import MOST_ERRORS, InputError, Problem
@@ -26,6 +27,7 @@ class _Content:
     def __init__(self, schema: Schema) -> None:
         translated = draft4(schema)
         self._validator = Validator(translated)
+        self._normalise = normaliser(translated) or _unchanged
         self._convert: Convert = converter(translated) or _unchanged
 
     def parse(self, content: bytes) -> tuple[Any, list[InputError]]:
@@ -33,7 +35,7 @@ class _Content:
         if not content:
             return None, [_error((), REQUIRED)]
         try:
-            body = orjson.loads(content)
+            body = self._normalise(orjson.loads(content))
         except orjson.JSONDecodeError as error:
             return None, [_error((), f"is not JSON in UTF-8: {error}"[:500])]
         if self._validator.is_valid(body):

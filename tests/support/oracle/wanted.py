@@ -22,6 +22,7 @@ from tests.support.oracle.explanations import (
     is_for_another_user,
     is_joined,
     is_json_only_to_python,
+    is_normalised,
     is_not_utf_8,
     is_python_integer,
     is_python_uuid,
@@ -30,6 +31,7 @@ from tests.support.oracle.explanations import (
     is_too_large,
     is_unvalidated,
     is_uuid,
+    is_validated_in_nfc,
     makes_stock_fail,
     rejected,
 )
@@ -63,6 +65,16 @@ WANTED = {
         "Handlers receive the types that storage uses, and the contract's defaults; stock Connexion passes the JSON.",
         is_converted,
         Request("POST", TASKS, headers=(JSON,), body=b'{"title": "t", "due_date": "2026-01-31"}'),
+    ),
+    "text is compared as people see it": Wanted(
+        "The contract says `x-normalization: NFC`, an extension that stock Connexion does not know.",
+        is_normalised,
+        Request("GET", TASKS, b"tags=e%CC%81"),
+    ),
+    "lengths count after normalisation": Wanted(
+        "The user sees one letter, whether it arrives as one code point or as two.",
+        is_validated_in_nfc,
+        Request("GET", TASKS, b"search=" + b"e%CC%81" * 200),
     ),
     "commas are ordinary characters": Wanted(
         "The contract says `explode`: each occurrence of a parameter adds one value. A tag may contain a comma.",
