@@ -1,6 +1,5 @@
 """Normalisation as the contract declares it: which text it reaches, what it leaves alone, and what it costs."""
 
-import time
 from typing import Any
 from unicodedata import normalize
 
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from handlers.contract.errors import ContractError
 from handlers.contract.normalisation import nfc, normaliser
 from handlers.contract.schemas import draft4
+from tests.support.marks import cost
 
 TEXT = {"type": "string", "x-normalization": "NFC"}
 PLAIN = {"type": "string"}
@@ -83,18 +83,6 @@ def test_text_of_any_length_gets_its_normalization_form_c(text: str) -> None:
     assert nfc(text) == normalize("NFC", text)
 
 
-def cost(number: int) -> float:
-    """Return the processor time in seconds for text with this many marks, the worst order first."""
-    text = "a" + "\u0301" * (number // 2) + "\u0323" * (number // 2)
-
-    def once() -> float:
-        began = time.process_time()
-        nfc(text)
-        return time.process_time() - began
-
-    return min(once() for _ in range(3))
-
-
 def test_four_times_as_many_marks_cost_about_four_times_as_much() -> None:
     # Sixteen times with an insertion sort: a body full of marks would stop the server for a second.
-    assert cost(32_000) < 9 * cost(8_000)
+    assert cost(nfc, 32_000) < 9 * cost(nfc, 8_000)
