@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope
 from handlers.contract.conversion import Convert, converter
 from handlers.contract.errors import ContractError, listed
 from handlers.contract.messages import REQUIRED
+from handlers.contract.normalisation import normaliser
 from handlers.contract.read_only import IN_PATH, members_in_path
 from handlers.contract.schemas import Schema, draft4
 from handlers.contract.validator import Place, TooDeep, Validator
@@ -29,6 +30,7 @@ class _Content:
         if unknown := members_in_path(translated) - in_path.keys():
             raise ContractError(f"the body has the readOnly member {listed(unknown)}, which the path does not have")
         self._validator = Validator(translated)
+        self._normalise = normaliser(translated) or _unchanged
         self._convert: Convert = converter(translated) or _unchanged
 
     def parse(self, content: bytes) -> tuple[Any, list[InputError]]:
@@ -36,7 +38,7 @@ class _Content:
         if not content:
             return None, [_error((), REQUIRED)]
         try:
-            body = orjson.loads(content)
+            body = self._normalise(orjson.loads(content))
         except orjson.JSONDecodeError as error:
             return None, [_error((), f"is not JSON in UTF-8: {error}"[:500])]
         if self._validator.is_valid(body):

@@ -11,6 +11,7 @@ from starlette.types import Scope
 from handlers.contract.conversion import Convert, converter, default_of
 from handlers.contract.errors import ContractError
 from handlers.contract.messages import UNRECOGNISED
+from handlers.contract.normalisation import normaliser
 from handlers.contract.schemas import Schema, draft4
 from handlers.contract.validator import Place, Validator
 from handlers.responses.problems import MOST_ERRORS, InputError
@@ -99,7 +100,9 @@ class Parameters:
         self._header = {p.name.lower().encode(): p for p in parameters if p.location == "header"}
         self._defaults = {parameter.argument: parameter.default for parameter in parameters}
         self._converted = [(p.argument, p.convert) for p in parameters if p.convert is not None]
-        self._validator = Validator(_object_schema(parameters))
+        schema = _object_schema(parameters)
+        self._normalise = normaliser(schema)
+        self._validator = Validator(schema)
 
     @property
     def arguments(self) -> set[str]:
@@ -117,6 +120,8 @@ class Parameters:
             self._read_header(scope["headers"], given)
         if scope["query_string"]:
             self._read_query(scope["query_string"], given, errors)
+        if self._normalise is not None:
+            given = self._normalise(given)
         if not self._validator.is_valid(given):
             errors += [self._error(place, words) for place, words in self._validator.errors(given, MOST_ERRORS + 1)]
         if errors:

@@ -40,6 +40,8 @@ def draft4(schema: Schema) -> dict[str, Any]:
                 translated[keyword] = value
             case "nullable":
                 pass
+            case "x-normalization" if value == "NFC" and schema.get("type") == "string":
+                translated[keyword] = value
             case "discriminator" if "oneOf" in schema:
                 translated[keyword] = value
             case _ if keyword in _ANNOTATIONS | _ASSERTIONS:

@@ -118,11 +118,13 @@ def _upgrade(url: str) -> None:
     )
     config = alembic_config()
     try:
-        with engine.begin() as connection:
-            # Not a session lock, which would remain on the server connection of a PgBouncer in transaction mode.
-            connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        # One transaction each: a migration that commits batches, on another connection, must see the tables.
+        for revision in revisions():
+            with engine.begin() as connection:
+                # Not a session lock, which would remain on the server connection of a PgBouncer in transaction mode.
+                connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+                config.attributes["connection"] = connection
+                command.upgrade(config, revision)
     except CommandError as error:
         raise UnsuitableDatabase(f"The database has a migration that this release does not have: {error}.") from error
     except DBAPIError as error:

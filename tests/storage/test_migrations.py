@@ -10,13 +10,12 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from alembic import command as alembic_command
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
 
 from storage.administration.migrations import alembic_config, head
 from tests.support.client import User
 from tests.support.postgres import new_database
+from tests.support.revisions import migrate_to
 from tests.support.server import run, serve
 
 
@@ -81,12 +80,7 @@ def test_concurrent_migrations_wait_for_each_other(tmp_path: Path, empty: str) -
 
 
 def test_migrating_keeps_the_data_of_an_earlier_version(tmp_path: Path, empty: str) -> None:
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(empty))
-    with engine.begin() as connection:
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        alembic_command.upgrade(config, "0001")
-    engine.dispose()
+    migrate_to("0001", empty)
     with psycopg.connect(empty) as connection:
         connection.execute("INSERT INTO accounts VALUES ('ada', 1)")
         connection.execute(

@@ -37,6 +37,9 @@ PROMISES = {
         SELECT FROM tasks WHERE priority NOT BETWEEN 1 AND 3 OR char_length(title) > 200 OR title !~ '[^\s]'
         OR char_length(description) > 10000 OR cardinality(tags) > 20
         OR cardinality(tags) <> (SELECT count(DISTINCT tag) FROM unnest(tags) AS tag)""",
+    "the text of a task is in Normalization Form C": """
+        SELECT FROM tasks WHERE title IS NOT NFC NORMALIZED OR description IS NOT NFC NORMALIZED
+        OR EXISTS (SELECT FROM unnest(tags) AS tag WHERE tag IS NOT NFC NORMALIZED)""",
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from functools import partial
 from typing import Any
+from unicodedata import normalize
 from urllib.parse import parse_qsl, unquote_to_bytes
 from uuid import UUID
 
@@ -47,7 +48,11 @@ def _schema(request: Request) -> Json:
 
 def _valid(name: str, value: Any) -> bool:
     """Return whether stock Connexion's validator accepts a parameter's value."""
-    return bool(Draft4Validator(SCHEMAS[name], format_checker=Draft4Validator.FORMAT_CHECKER).is_valid(value))
+    return _accepts(SCHEMAS[name], value)
+
+
+def _accepts(schema: Json, value: Any) -> bool:
+    return bool(Draft4Validator(schema, format_checker=Draft4Validator.FORMAT_CHECKER).is_valid(value))
 
 
 def _only_we_reject(found: Difference, kind: str) -> bool:
@@ -58,6 +63,26 @@ def _only_we_reject(found: Difference, kind: str) -> bool:
 def _only_we_accept(found: Difference) -> bool:
     """Return whether stock Connexion rejects a request that we accept."""
     return found.kind == "status" and (found.ours.status, found.stock.status) == (204, 400)
+
+
+def _nfc(value: Any) -> Any:
+    """Return a JSON value with all of its text in NFC."""
+    match value:
+        case str():
+            return normalize("NFC", value)
+        case list():
+            return [_nfc(item) for item in value]
+        case dict():
+            return {name: _nfc(member) for name, member in value.items()}
+    return value
+
+
+def _json(body: bytes) -> Any:
+    """Return a body, None if it is not JSON."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def is_date(_: Request, found: Difference) -> bool:
@@ -71,7 +96,7 @@ def is_uuid(_: Request, found: Difference) -> bool:
 
 
 def is_converted(request: Request, found: Difference) -> bool:
-    """Recognise a body whose dates we convert, whose defaults we fill in, and whose read-only members we leave out."""
+    """Recognise a body with dates as objects, text in NFC, defaults filled in, and read-only members left out."""
     if (found.kind, found.name) != ("argument", "body"):
         return False
     if not isinstance(found.ours, dict) or not isinstance(found.stock, dict):
@@ -79,11 +104,29 @@ def is_converted(request: Request, found: Difference) -> bool:
     members = _schema(request)["properties"]
     expected = {name: member["default"] for name, member in members.items() if "default" in member} | {
         name: date.fromisoformat(value) if value and members[name].get("format") == "date" else value
-        for name, value in found.stock.items()
+        for name, value in _nfc(found.stock).items()
         if "readOnly" not in members[name]
     }
     # Compare representations, since in Python 1 == True == 1.0.
     return repr(sorted(found.ours.items())) == repr(sorted(expected.items()))
+
+
+def is_normalised(_: Request, found: Difference) -> bool:
+    """Recognise a parameter that we pass in NFC; for bodies, see `is_converted`."""
+    if found.kind != "argument" or found.name == "body":
+        return False
+    return bool(found.ours == _nfc(found.stock) != found.stock)
+
+
+def is_validated_in_nfc(request: Request, found: Difference) -> bool:
+    """Recognise input of which either the text as sent or its NFC is valid, but not both."""
+    if found.kind != "error" and not _only_we_accept(found):
+        return False
+    given: list[tuple[Json, Any]] = [(SCHEMAS[name], _query_values(request, name)) for name in LISTS]
+    given += [(SCHEMAS[name], text) for name in SCHEMAS.keys() - LISTS for text in _query_values(request, name)]
+    if request.body:
+        given += [(content["schema"], _json(request.body)) for content in _content(request).values()]
+    return any(_accepts(schema, value) != _accepts(schema, _nfc(value)) for schema, value in given)
 
 
 def is_split_at_commas(request: Request, found: Difference) -> bool:
@@ -96,7 +139,7 @@ def is_split_at_commas(request: Request, found: Difference) -> bool:
         if _only_we_accept(found) and not _valid(name, stock):
             return True
         if found.name == name and found.kind == "argument":
-            return bool((found.ours, found.stock) == (ours, stock))
+            return bool((found.ours, found.stock) == (_nfc(ours), stock))
         if found.name == name and found.kind == "error":
             return not _valid(name, ours) and bool(found.stock[name] == stock)
     return False
@@ -167,7 +210,7 @@ def has_raw_bytes(request: Request, found: Difference) -> bool:
         texts = _query_values(request, "tags", "latin-1")
         scalars = [(name, text) for name in ("search", "cursor") for text in _query_values(request, name, "latin-1")]
         return not _valid("tags", texts) or not all(_valid(name, text) for name, text in scalars)
-    ours, stock = _query_values(request, found.name), _query_values(request, found.name, "latin-1")
+    ours, stock = _nfc(_query_values(request, found.name)), _query_values(request, found.name, "latin-1")
     return found.kind == "argument" and (found.ours, found.stock) in [(ours, stock), *zip(ours, stock, strict=True)]
 
 

@@ -10,6 +10,9 @@ Values = st.SearchStrategy[Any]
 
 TEXTS = ["", "null", "None", "a,b", ",", "a\n", "\n", "a\nb", " a", "a ", " ", "a b", "%", "a%2Cb", "+", "&", "/", "[]"]
 TEXTS += ["{}", "a\0b", "\x1c", "\x85", "\xa0", "a\x85", "\u200b", "\u2028", "\u3000a", "\ufeff", "Äpfel", "🎉"]
+TEXTS += ["e\u0301", "\u2000", "\u212b"]
+# In NFC, the last two have one code point and three.
+LETTERS = ["x", "é", "🎉", "e\u0301", "\U0001d160"]
 NUMBERS = ["+1", " 1", "1 ", "1\n", "01", "-0", "-1", "1_0", "1.0", "1e1", "0x1", "\u0661", "\uff11", "²", "", "1,2"]
 NUMBERS += ["true", "null", "9" * 19, "9" * 4001, "9" * 4301]
 BOOLEANS = ["True", "TRUE", "fALSE", "yes", "1", "0", "", " true", "true\n", "null"]
@@ -63,13 +66,13 @@ def edges(schema: Json) -> list[Any]:
         case {"format": name}:
             return BY_FORMAT[name][1]
     longest = schema["maxLength"]
-    return [letter * length for length in (longest - 1, longest, longest + 1) for letter in "xé🎉"] + TEXTS
+    return [letter * length for length in (longest - 1, longest, longest + 1) for letter in LETTERS] + TEXTS
 
 
 def _list_edges(items: Json, most: int) -> list[Any]:
     few = items.get("enum", ["a", "b"])
     many = [items.get("enum", [f"tag {number}"])[0] for number in range(most + 1)]
-    lists = [[], few, few * 2, many, many[:-1]]
+    lists = [[], few, few * 2, many, many[:-1], ["é", "e\u0301"]]
     return lists + [[few[0], edge] for edge in edges(items)]
 
 

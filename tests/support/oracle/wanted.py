@@ -22,6 +22,7 @@ from tests.support.oracle.explanations import (
     is_for_another_user,
     is_joined,
     is_json_only_to_python,
+    is_normalised,
     is_not_in_path,
     is_not_utf_8,
     is_python_integer,
@@ -32,6 +33,7 @@ from tests.support.oracle.explanations import (
     is_too_large,
     is_unvalidated,
     is_uuid,
+    is_validated_in_nfc,
     makes_stock_fail,
     rejected,
 )
@@ -75,6 +77,16 @@ WANTED = {
         "A client that sends another id has mixed up two resources; stock Connexion does not compare them.",
         is_not_in_path,
         Request("PATCH", f"{TASKS}/{ID}", headers=(JSON,), body=b'{"user_id": "grace"}'),
+    ),
+    "text is compared as people see it": Wanted(
+        "The contract says `x-normalization: NFC`, an extension that stock Connexion does not know.",
+        is_normalised,
+        Request("GET", TASKS, b"tags=e%CC%81"),
+    ),
+    "lengths count after normalisation": Wanted(
+        "The user sees one letter, whether it arrives as one code point or as two.",
+        is_validated_in_nfc,
+        Request("GET", TASKS, b"search=" + b"e%CC%81" * 200),
     ),
     "commas are ordinary characters": Wanted(
         "The contract says `explode`: each occurrence of a parameter adds one value. A tag may contain a comma.",
