@@ -60,7 +60,7 @@ def test_an_outage_of_less_than_a_second_fails_no_read(served: Served) -> None:
     with ThreadPoolExecutor() as threads:
         served.end_database()
         waiting = [threads.submit(served.get) for _ in range(5)]
-        time.sleep(0.5)
+        time.sleep(0.2)
         served.proxy.away = False
         assert [one.result().status_code for one in waiting] == [200] * 5
 
