@@ -45,11 +45,13 @@ class ResponseCycle(RequestResponseCycle):
 
     async def _read_rest(self) -> None:
         """Read and drop the rest of the body, unless it is long, or the client waits for permission to send it."""
-        limit = service_state(self.scope["state"]).rest_limit
-        if not self.waiting_for_100_continue and _content_length(self.scope["headers"]) <= limit:
-            with suppress(TimeoutError):
+        service = service_state(self.scope["state"])
+        is_short = _content_length(self.scope["headers"]) <= service.rest_limit
+        if is_short and not (self.waiting_for_100_continue or service.stopping.is_set()):
+            # Some time after it begins to stop, uvicorn cancels the requests that are still running.
+            with suppress(TimeoutError, asyncio.CancelledError):
                 async with asyncio.timeout(_REST_SECONDS):
-                    await self._drop(limit)
+                    await self._drop(service.rest_limit)
         if self.more_body:
             self.must_linger, self.keep_alive = True, False
 

@@ -151,6 +151,23 @@ def test_a_request_that_is_still_running_at_shutdown_gets_a_503(tmp_path: Path, 
     assert "Traceback" not in service.log.read_text()
 
 
+def test_a_request_that_was_rejected_before_its_body_came_is_answered_at_shutdown(
+    tmp_path: Path, database: str
+) -> None:
+    with start(tmp_path, DATABASE_URL=database) as service:
+        address = urlsplit(service.url)
+        with socket.create_connection((str(address.hostname), address.port or 80), timeout=20) as connection:
+            sent = b"POST /api/slow/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nx"
+            connection.sendall(sent)
+            time.sleep(0.2)
+            service.process.send_signal(signal.SIGTERM)
+            answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+        assert service.process.wait(20) == 0
+    check_raw(sent, answer)
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert "Traceback" not in service.log.read_text()
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_workers_serve_together_and_stop_together(tmp_path: Path, database: str, how: signal.Signals) -> None:
     with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service:
