@@ -27,7 +27,8 @@ class _Content:
 
     def __init__(self, schema: Schema, in_path: Mapping[str, str]) -> None:
         translated = draft4(schema)
-        if unknown := members_in_path(translated) - in_path.keys():
+        self.in_path = members_in_path(translated)
+        if unknown := self.in_path - in_path.keys():
             raise ContractError(f"the body has the readOnly member {listed(unknown)}, which the path does not have")
         self._validator = Validator(translated)
         self._normalise = normaliser(translated) or _unchanged
@@ -73,8 +74,10 @@ class RequestBody:
         media_type = self._media_type(scope["headers"])
         content = await _read(receive, self._limit)
         if media_type is not None:
-            IN_PATH.set({member: scope["path_params"][name] for member, name in self._in_path.items()})
-            return self._contents[media_type].parse(content)
+            declared = self._contents[media_type]
+            if declared.in_path:
+                IN_PATH.set({member: scope["path_params"][self._in_path[member]] for member in declared.in_path})
+            return declared.parse(content)
         if content:
             raise self._unsupported()
         return None, [_error((), REQUIRED)]
