@@ -18,6 +18,8 @@ from typing import Any, TextIO
 import orjson
 from uvicorn.logging import ColourizedFormatter
 
+from handlers.telemetry.outages import OnceAMinute
+
 _LONGEST_ADDRESS = 64
 _LONGEST_PATH = 200
 # Linux writes up to 4,096 bytes (PIPE_BUF) to a pipe in one piece, so that workers never write into each other's lines.
@@ -34,8 +36,12 @@ def log_config(level: str, *, production: bool) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"default": {"()": JsonFormatter if production else TextFormatter}},
         "handlers": {"stdout": {"()": JsonHandler if production else StdoutHandler, "formatter": "default"}},
-        # At INFO, Alembic logs all its plugins, and httpx every request it sends.
-        "loggers": {name: {"level": "WARNING"} for name in ("alembic.runtime.plugins", "httpx")},
+        "filters": {"outages": {"()": OnceAMinute}},
+        "loggers": {
+            # At INFO, Alembic logs all its plugins, and httpx every request it sends.
+            **{name: {"level": "WARNING"} for name in ("alembic.runtime.plugins", "httpx")},
+            "psycopg.pool": {"filters": ["outages"]},
+        },
         "root": {"level": level.upper(), "handlers": ["stdout"]},
     }
 

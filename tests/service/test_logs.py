@@ -159,6 +159,18 @@ def test_records_of_uvicorn_and_psycopg_have_the_same_format(tmp_path: Path) -> 
     assert loggers >= {"uvicorn", "psycopg", "alembic", "handlers"}
 
 
+def test_an_outage_is_logged_with_its_reason_but_not_at_each_attempt_to_connect(tmp_path: Path) -> None:
+    with private_postgres() as url, start(tmp_path, DATABASE_URL=url, **PRODUCTION) as service:
+        os.kill(postmaster(url), signal.SIGINT)
+        deadline = time.monotonic() + 3
+        while time.monotonic() < deadline:
+            httpx.get(f"{service.url}/health", timeout=10)
+        service.stop()
+        logged = [one["message"] for one in records(service) if one["logger"] == "psycopg.pool"]
+    assert [one.startswith("error connecting in 'todo-api': connection failed: ") for one in logged].count(True) == 1
+    assert len(logged) <= 3
+
+
 def test_no_record_contains_a_token_or_text_written_by_a_user(database: str, tmp_path: Path) -> None:
     private = "privatissimum"
     settings = {"DATABASE_URL": database, "LOG_LEVEL": "debug", **PRODUCTION}
