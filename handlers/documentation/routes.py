@@ -31,6 +31,7 @@ _POLICY = "; ".join(
 )
 _POLICIES = {
     "docs": _POLICY,
+    "coming-from-another-backend": _POLICY,
     # ReDoc creates empty style elements, which this hash of the empty string allows, and adds rules to them by script.
     # Its icons are a font in a data URL.
     "redoc": f"{_POLICY} 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; font-src data:",
@@ -46,7 +47,7 @@ def contract_routes(contract: Contract) -> list[Route]:
 
 
 def page_routes() -> list[Route]:
-    """Return the routes of `/docs`, `/redoc`, the files that these pages load, and `/`, which redirects to `/docs`.
+    """Return the routes of the pages, of the files that they load, and of `/`, which redirects to `/docs`.
 
     Raises ModuleNotFoundError if the package `offapi`, which contains Swagger UI and ReDoc, is not installed.
     """
