@@ -115,6 +115,7 @@ def test_every_url_in_a_page_is_served_here(nobody: httpx.Client, page: str) -> 
 def test_the_files_are_swagger_ui_redoc_and_their_setup(files: list[str]) -> None:
     assert sorted(path.split("/")[-1] for path in files) == [
         "article.css",
+        "demo.js",
         "docs.css",
         "docs.js",
         "redoc.css",
