@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from handlers.contract.document import Contract
+from handlers.documentation.demo import Endpoint, Mint, demo_route, for_loopback
 from handlers.responses.entity_tags import is_listed
 
 _PAGES = Path(__file__).with_name("pages")
@@ -31,6 +32,7 @@ _POLICY = "; ".join(
 )
 _POLICIES = {
     "docs": _POLICY,
+    "coming-from-another-backend": _POLICY,
     # ReDoc creates empty style elements, which this hash of the empty string allows, and adds rules to them by script.
     # Its icons are a font in a data URL.
     "redoc": f"{_POLICY} 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; font-src data:",
@@ -40,31 +42,34 @@ _POLICIES = {
 def contract_routes(contract: Contract) -> list[Route]:
     """Return the routes of `/openapi.yaml`, byte for byte, and of `/openapi.json`, with its references unresolved."""
     return [
-        _route("/openapi.yaml", contract.yaml, "application/yaml", _REVALIDATED),
-        _route("/openapi.json", contract.json, "application/json", _REVALIDATED),
+        _route("/openapi.yaml", _document(contract.yaml, "application/yaml", _REVALIDATED)),
+        _route("/openapi.json", _document(contract.json, "application/json", _REVALIDATED)),
     ]
 
 
-def page_routes() -> list[Route]:
-    """Return the routes of `/docs`, `/redoc`, the files that these pages load, and `/`, which redirects to `/docs`.
+def page_routes(mint: Mint | None) -> list[Route]:
+    """Return the routes of the pages, of the files that they load, and of `/`, which redirects to `/docs`.
 
+    With `mint`, `/docs` has the button that authorizes as the user `demo`; without it, nothing of the button is served.
     Raises ModuleNotFoundError if the package `offapi`, which contains Swagger UI and ReDoc, is not installed.
     """
-    files = {file.name: file.read_bytes() for file in _files()}
+    files = {file.name: file.read_bytes() for file in _files() if mint or file.stem != "demo"}
     # ReDoc has no option to omit its vendor's logo, which loads from another host. redoc.css shows the name instead.
     files["redoc.js"] = files["redoc.js"].replace(b"https://cdn.redoc.ly/redoc/", b"data:,")
     digests = {name: _digest(content) for name, content in files.items()}
     urls = {name: f"assets/{digest}/{name}" for name, digest in digests.items()}
+    pages = {name: _page(name, urls) for name in _POLICIES}
+    if mint:
+        button = (_PAGES / "demo.html").read_text(encoding="utf-8")
+        pages["docs"] = for_loopback(_page("docs", urls, button), pages["docs"])
     return [
-        Route("/", _to_docs, methods=["GET"]),
+        _route("/", _to_docs),
+        *(_route(f"/{name}", page) for name, page in pages.items()),
         *(
-            _route(f"/{name}", _page(name, urls), "text/html", {"Content-Security-Policy": policy, **_REVALIDATED})
-            for name, policy in _POLICIES.items()
-        ),
-        *(
-            _route(f"/{urls[name]}", content, _MEDIA_TYPES[Path(name).suffix], _IMMUTABLE, digests[name])
+            _route(f"/{urls[name]}", _document(content, _MEDIA_TYPES[Path(name).suffix], _IMMUTABLE, digests[name]))
             for name, content in files.items()
         ),
+        *([demo_route(mint)] if mint else []),
     ]
 
 
@@ -80,20 +85,21 @@ def _files() -> list[Path]:
     ]
 
 
-def _page(name: str, urls: dict[str, str]) -> bytes:
-    """Return one of our pages, with the name of each file that it loads replaced by its URL."""
-    page = (_PAGES / f"{name}.html").read_text(encoding="utf-8")
+def _page(name: str, urls: dict[str, str], button: str = "") -> Endpoint:
+    """Return the endpoint of one of our pages, with the name of each file that it loads replaced by its URL."""
+    page = (_PAGES / f"{name}.html").read_text(encoding="utf-8").replace("<!-- demo -->\n", button)
     for file, url in urls.items():
         page = page.replace(f'"{file}"', f'"{url}"')
-    return page.encode()
+    headers = {"Content-Security-Policy": _POLICIES[name], **_REVALIDATED}
+    return _document(page.encode(), "text/html", headers)
 
 
 async def _to_docs(_: Request) -> Response:
     return RedirectResponse("docs")
 
 
-def _route(path: str, content: bytes, media_type: str, headers: dict[str, str], digest: str | None = None) -> Route:
-    """Return the route of a document, which sends a 304 to a client that has it already (RFC 9110, section 15.4.5)."""
+def _document(content: bytes, media_type: str, headers: dict[str, str], digest: str | None = None) -> Endpoint:
+    """Return the endpoint of a document, which sends a 304 to a client that has it (RFC 9110, section 15.4.5)."""
     digest = digest or _digest(content)
     headers = {"ETag": f'"{digest}"', **headers}
 
@@ -102,7 +108,11 @@ def _route(path: str, content: bytes, media_type: str, headers: dict[str, str], 
             return Response(status_code=304, headers=headers)
         return Response(content, media_type=media_type, headers=headers)
 
-    return Route(path, answer, methods=["GET"])
+    return answer
+
+
+def _route(path: str, endpoint: Endpoint) -> Route:
+    return Route(path, endpoint, methods=["GET"])
 
 
 def _digest(content: bytes) -> str:

@@ -1,5 +1,6 @@
 """The ASGI application: the compiled contract, and the wrapper around it."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Router
@@ -7,6 +8,7 @@ from starlette.types import ASGIApp
 
 from handlers import __version__
 from handlers.authentication.bearer import BearerSecurity
+from handlers.authentication.minting import mint
 from handlers.contract.document import CONTRACT_FILE, Contract
 from handlers.contract.operation import Authenticate
 from handlers.contract.routing import Routing
@@ -21,6 +23,7 @@ from handlers.resources.cursors import Cursors
 from handlers.responses.state import ServiceState
 from handlers.service.lifespan import lifespan
 from handlers.service.token_rules import rules_of
+from handlers.settings.database_url import is_local
 from handlers.settings.settings import Settings
 from storage.administration.migrations import head
 from storage.driver.database import Database
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 # A client that sends no more than this gets its response on a connection that stays open.
 _REST_LIMIT = 1024 * 1024
+_DEMO_SECONDS = 86400
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -41,7 +45,7 @@ def create_app(settings: Settings) -> ASGIApp:
     database = _database(settings)
     key_set = _key_set(settings.jwks_url) if settings.jwks_url else None
     state = ServiceState(security_headers(production=settings.production), max(settings.body_limit, _REST_LIMIT))
-    documents = [*contract_routes(contract), *page_routes()]
+    documents = [*contract_routes(contract), *page_routes(_mint_demo(settings))]
     document_methods = {route.path: route.methods or set() for route in documents}
     running = lifespan(database, key_set, state, metrics=settings.metrics_port is not None)
     routing = Routing(
@@ -84,6 +88,13 @@ def _resources(settings: Settings, database: Database) -> dict[str, Any]:
 def _authenticate(settings: Settings, contract: Contract, key_set: "KeySet | None") -> Authenticate:
     find_key = None if key_set is None else key_set.find
     return BearerSecurity(rules_of(settings), contract.validator("UserId").is_valid, find_key).principal_of
+
+
+def _mint_demo(settings: Settings) -> Callable[[], str] | None:
+    """Return a function that returns a token for the user `demo`, or None if more than this machine may get one."""
+    if settings.production or not is_local(settings.host):
+        return None
+    return lambda: mint(rules_of(settings), "demo", _DEMO_SECONDS)
 
 
 def _key_set(url: str) -> "KeySet":

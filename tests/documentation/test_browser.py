@@ -10,7 +10,7 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
-from playwright.sync_api import Browser, Error, Page
+from playwright.sync_api import Browser, Error, Locator, Page, expect
 
 from tests.support.browser import CHROMIUM, chromium, faults_of, website
 from tests.support.client import Json, User, mint
@@ -163,8 +163,13 @@ def try_out(page: Page, operation: str, **parameters: str) -> Answer:
     block.get_by_role("button").first.click()
     for name, value in parameters.items():
         block.get_by_placeholder(name).fill(value)
-    block.get_by_role("button", name="Execute").click()
-    shown = block.locator(".live-responses-table")
+    return execute(block)
+
+
+def execute(operation: Locator) -> Answer:
+    """Execute an operation that is open, and return the response that is shown."""
+    operation.get_by_role("button", name="Execute").click()
+    shown = operation.locator(".live-responses-table")
     status = shown.locator("tbody .response-col_status").inner_text()
     return Answer(int(status), {}, shown.locator("code").inner_text())
 
@@ -187,6 +192,38 @@ def test_swagger_ui_shows_every_operation_and_runs_it_with_a_token(
     page.keyboard.press("End")
     page.wait_for_load_state("networkidle")
     assert faults == []
+
+
+def test_the_first_execute_is_one_click_away_as_the_user_demo(page: Page, server: str) -> None:
+    faults = faults_of(page, server)
+    page.goto(f"{server}/docs")
+    page.get_by_role("button", name="Authorize as demo").click()
+    operation = page.locator("#operations-tasks-create_task")
+    expect(operation.get_by_role("button", name="Execute")).to_be_in_viewport()
+    created = execute(operation)
+    assert (created.status, json.loads(created.text)["user_id"]) == (201, "demo")
+    listed = try_out(page, "list_tasks")
+    assert (listed.status, json.loads(listed.text)["tasks"][0]) == (200, json.loads(created.text))
+    assert faults == []
+
+
+def test_the_user_demo_replaces_the_user_id_of_operations_that_are_open(page: Page, server: str) -> None:
+    page.goto(f"{server}/docs")
+    operation = page.locator("#operations-tasks-list_tasks")
+    operation.get_by_role("button").first.click()
+    user_id = operation.get_by_placeholder("user_id")
+    user_id.fill("somebody")
+    expect(user_id).to_have_value("somebody")
+    page.get_by_role("button", name="Authorize as demo").click()
+    expect(user_id).to_have_value("demo")
+    assert execute(operation).status == 200
+
+
+def test_the_button_says_so_if_there_is_no_token(page: Page, server: str) -> None:
+    page.goto(f"{server}/docs")
+    page.route("**/demo-token", lambda route: route.continue_(url=f"{server}/nowhere"))
+    page.get_by_role("button", name="Authorize as demo").click()
+    page.get_by_role("button", name="The server returned no token").wait_for()
 
 
 def test_redoc_shows_every_operation_without_an_error(page: Page, server: str, operations: list[Operation]) -> None:

@@ -1,4 +1,4 @@
-"""The documentation pages: Swagger UI at `/docs` and ReDoc at `/redoc`, with nothing loaded from another host."""
+"""The documentation pages, such as Swagger UI at `/docs` and ReDoc at `/redoc`. They load nothing from another host."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-PAGES = ["/docs", "/redoc"]
+PAGES = ["/docs", "/redoc", "/coming-from-another-backend"]
 # The hash of an empty style element, to which a script adds rules.
 EMPTY = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
 POLICY = {
@@ -24,7 +24,7 @@ POLICY = {
     "form-action": "'none'",
     "frame-ancestors": "'self' https://huggingface.co https://*.hf.space",
 }
-POLICIES = {"/docs": POLICY, "/redoc": POLICY | {"style-src": f"'self' {EMPTY}", "font-src": "data:"}}
+POLICIES = dict.fromkeys(PAGES, POLICY) | {"/redoc": POLICY | {"style-src": f"'self' {EMPTY}", "font-src": "data:"}}
 MEDIA_TYPES = {"css": "text/css", "js": "text/javascript"}
 
 
@@ -61,10 +61,10 @@ def elements(nobody: httpx.Client, page: str) -> list[Element]:
 
 
 def references(nobody: httpx.Client, page: str) -> list[str]:
-    """Return the URLs in a page as they are written there, except for that of the empty icon."""
+    """Return the URLs in a page as they are written there, except for the empty icon's and those within the page."""
     attributes = [element.attributes for element in elements(nobody, page)]
     named = [item.get(name) for item in attributes for name in ("href", "src", "spec-url")]
-    return [url for url in named if url and url != "data:,"]
+    return [url for url in named if url and url != "data:," and not url.startswith("#")]
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +114,8 @@ def test_every_url_in_a_page_is_served_here(nobody: httpx.Client, page: str) -> 
 
 def test_the_files_are_swagger_ui_redoc_and_their_setup(files: list[str]) -> None:
     assert sorted(path.split("/")[-1] for path in files) == [
+        "article.css",
+        "demo.js",
         "docs.css",
         "docs.js",
         "redoc.css",
@@ -193,3 +195,11 @@ def test_the_docs_say_how_to_sign_in(nobody: httpx.Client) -> None:
 @pytest.mark.parametrize("page", ["/", *PAGES])
 def test_a_page_needs_no_token_and_ignores_an_invalid_one(nobody: httpx.Client, page: str) -> None:
     assert nobody.get(page, headers={"Authorization": "Bearer nonsense"}).status_code in (200, 307)
+
+
+def test_readers_of_the_docs_and_of_the_contract_find_what_a_client_of_another_backend_must_change(
+    nobody: httpx.Client,
+) -> None:
+    page = "coming-from-another-backend"
+    assert page in references(nobody, "/docs")
+    assert nobody.get("/openapi.json").json()["externalDocs"]["url"] == page

@@ -7,7 +7,7 @@ function withoutOptionalExample(_, value) {
   return value;
 }
 
-SwaggerUIBundle({
+const ui = SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
