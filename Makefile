@@ -49,7 +49,8 @@ lock:
 	$(COMPILE) --group local -c requirements.txt -o requirements-local.txt
 	$(COMPILE) pyproject.toml --group dev -c requirements.txt -c requirements-local.txt -o requirements-dev.txt
 
-# Checks that every package has a wheel for the image's version of Python, which may differ from the local one.
+# Checks that every package has a wheel for the image's version of Python, which may differ from the local one. It is the
+# newest version for which they all have one.
 wheels: .venv/installed
 	$(PIP) --quiet --dry-run --no-deps --target nowhere \
 		--python-version $$(sed -n '1s/FROM python:\([0-9.]*\).*/\1/p' Dockerfile) \
