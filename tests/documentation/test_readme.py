@@ -90,8 +90,7 @@ def publish_the_repository(reader: Reader) -> None:
     """Make a repository that the reader can clone, of the tracked files in their present state, and an empty Space."""
     hosts = reader.copy.parent
     published = hosts / "github" / "YOUR_NAME" / "todo-api"
-    listed = git(reader, ROOT, "ls-files", "-z").split("\0")
-    for name in filter(None, listed):
+    for name in filter(None, git(reader, ROOT, "ls-files", "-z").split("\0")):
         if (ROOT / name).exists():
             (published / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, published / name)
@@ -104,8 +103,7 @@ def publish_the_repository(reader: Reader) -> None:
 def git(reader: Reader, directory: Path, *arguments: str) -> str:
     """Run git as the reader does, and return its output."""
     command = ["git", *arguments]
-    done = subprocess.run(command, cwd=directory, env=reader.environment, stdout=subprocess.PIPE, text=True, check=True)
-    return done.stdout
+    return subprocess.run(command, cwd=directory, env=reader.environment, stdout=-1, text=True, check=True).stdout
 
 
 @contextmanager
