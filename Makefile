@@ -3,6 +3,8 @@
 # Python 3.11 or later
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
+COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 # How long `make fuzz` runs. It prints its SEED, and `make fuzz SEED=...` repeats the run.
 SECONDS ?= 600
 SEED = $(strip $(shell od -An -N4 -tu4 /dev/urandom))
@@ -13,17 +15,17 @@ NODE_BIN := tests/node_modules/.bin
 run: .venv/installed
 	@$(BIN)/todo-api serve
 
-test: .venv/installed $(NODE)
+test: .venv/installed-dev $(NODE)
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
-fuzz: .venv/installed
+fuzz: .venv/installed-dev
 	FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$(SEED) $(BIN)/pytest tests/contract/test_fuzzing.py
 
 # Needs an idle machine with two cores and takes about 15 minutes. tests/load/README.md describes what each part measures.
-bench: .venv/installed $(NODE)
+bench: .venv/installed-dev $(NODE)
 	$(BIN)/python -m tests.load
 
-check: .venv/installed $(NODE)
+check: .venv/installed-dev $(NODE)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -37,27 +39,33 @@ else
 	@test -z "$$CI" || { echo "CI must not skip any check: install Node.js."; exit 1; }
 endif
 
-format: .venv/installed
+format: .venv/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Needs uv. Writes the lock files from pyproject.toml for every Python version from 3.11 to 3.13.
+# Needs uv. Writes the lock files from pyproject.toml for every Python version from 3.11.
 lock:
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) pyproject.toml -o requirements.txt
+	$(COMPILE) --group local -c requirements.txt -o requirements-local.txt
+	$(COMPILE) pyproject.toml --group dev -c requirements.txt -c requirements-local.txt -o requirements-dev.txt
 
 # Checks that every package has a wheel for the image's version of Python, which may differ from the local one.
 wheels: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --dry-run --no-deps --target nowhere \
+	$(PIP) --quiet --dry-run --no-deps --target nowhere \
 		--python-version $$(sed -n '1s/FROM python:\([0-9.]*\).*/\1/p' Dockerfile) \
 		--require-hashes --only-binary :all: -r requirements.txt
 
-.venv/installed: requirements-dev.txt pyproject.toml
+# Only what `make run` needs. It takes a while, so pip reports its progress.
+.venv/installed: requirements.txt requirements-local.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("This is Python %s, but 3.11 or later is required: make PYTHON=python3.x ..." % sys.version.split()[0])'
-	@echo "Installing the dependencies into .venv. This takes about a minute, and only once."
+	@echo "Installing the dependencies into .venv. This takes about 20 seconds, and only once."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) --require-hashes -r requirements.txt -r requirements-local.txt
+	$(PIP) --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	$(PIP) --require-hashes -r requirements-dev.txt
 	@touch $@
 
 tests/node_modules/.package-lock.json: tests/package-lock.json

@@ -12,8 +12,8 @@ def mint(rules: Rules, user_id: str, seconds: int) -> str:
     now = int(time.time())
     claims = {
         "sub": user_id,
-        "email": "demo@example.com",
-        "name": "Demo",
+        "email": f"{user_id}@example.com",
+        "name": user_id,
         "iat": now,
         "exp": now + seconds,
         "iss": rules.issuer or "nextjs-frontend",

@@ -38,8 +38,8 @@ def log_config(level: str, *, production: bool) -> dict[str, Any]:
         "handlers": {"stdout": {"()": JsonHandler if production else StdoutHandler, "formatter": "default"}},
         "filters": {"outages": {"()": OnceAMinute}},
         "loggers": {
-            # At INFO, Alembic logs all its plugins, and httpx every request it sends.
-            **{name: {"level": "WARNING"} for name in ("alembic.runtime.plugins", "httpx")},
+            # At INFO, Alembic logs its plugins and each of its steps, and httpx every request it sends.
+            **{name: {"level": "WARNING"} for name in ("alembic", "httpx")},
             "psycopg.pool": {"filters": ["outages"]},
         },
         "root": {"level": level.upper(), "handlers": ["stdout"]},

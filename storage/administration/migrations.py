@@ -1,5 +1,6 @@
 """Migrations, and checks whether the service can use a database."""
 
+import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _DIRECTORY = Path(__file__).parents[2] / "alembic"
 _LOCK = 7_261_042_001
+_logger = logging.getLogger(__name__)
 
 
 def migrate(url: str) -> None:
@@ -27,9 +29,9 @@ def migrate(url: str) -> None:
             for fault_of in (version_fault, encoding_fault, locale_fault):
                 if fault := fault_of(connection):
                     raise UnsuitableDatabase(fault)
-            if is_applied(revision_of(connection), head()):
-                return
-        _upgrade(url)
+            before = revision_of(connection)
+        if not is_applied(before, head()):
+            _upgrade(url, is_new=before is None)
     except psycopg.OperationalError as error:
         raise Unavailable(str(error)) from error
     except psycopg.Error as error:
@@ -105,8 +107,7 @@ def revision_of(connection: psycopg.Connection[Any]) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _upgrade(url: str) -> None:
-    from alembic import command
+def _upgrade(url: str, *, is_new: bool) -> None:
     from alembic.util import CommandError
 
     engine = create_engine(
@@ -124,8 +125,22 @@ def _upgrade(url: str) -> None:
                 # Not a session lock, which would remain on the server connection of a PgBouncer in transaction mode.
                 connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
                 config.attributes["connection"] = connection
-                command.upgrade(config, revision)
+                _apply(revision, config, level=logging.DEBUG if is_new else logging.INFO)
     except CommandError as error:
         raise UnsuitableDatabase(f"The database has a migration that this release does not have: {error}.") from error
     except DBAPIError as error:
         raise error.orig or error from error
+    if is_new:
+        _logger.info("Created the tables in a new database")
+
+
+def _apply(revision: str, config: "Config", *, level: int) -> None:
+    """Apply a migration, unless another process has applied it meanwhile."""
+    from alembic import command
+    from alembic.script import ScriptDirectory
+
+    if is_applied(revision_of(config.attributes["connection"].connection.driver_connection), revision):
+        return
+    script = ScriptDirectory.from_config(config).get_revision(revision)
+    _logger.log(level, "Running migration %s: %s", revision, script.doc)
+    command.upgrade(config, revision)

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 import yaml
@@ -67,6 +69,31 @@ def test_every_body_has_an_example_that_matches_its_schema(operation: Json) -> N
         check = Draft4RequestValidator if whose == "request" else Draft4ResponseValidator
         for example in examples:
             check(content["schema"]).validate(example)
+
+
+def objects_with(member: str, part: Json) -> Iterator[Json]:
+    """Yield every object below a part of the document that has this member, with a value and not with a schema."""
+    if isinstance(part, dict):
+        if isinstance(part.get(member), str):
+            yield part
+        for value in part.values():
+            yield from objects_with(member, value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from objects_with(member, value)
+
+
+def test_the_times_in_the_examples_agree_with_each_other() -> None:
+    time = datetime.fromisoformat
+    (token,) = objects_with("issued_at", WRITTEN)
+    tasks = list(objects_with("created_at", WRITTEN))
+    assert len(tasks) > 3
+    for task in tasks:
+        # The first 48 bits of a version 7 UUID are a time in milliseconds (RFC 9562, section 5.7).
+        made = datetime.fromtimestamp((UUID(task["id"]).int >> 80) / 1000, UTC)
+        assert timedelta(0) <= time(task["created_at"]) - made < timedelta(milliseconds=1)
+        assert time(token["issued_at"]) < time(task["created_at"]) < time(token["expires_at"])
+        assert task["updated_at"] == (task["completed_at"] or task["created_at"])
 
 
 @EACH_OPERATION

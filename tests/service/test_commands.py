@@ -50,6 +50,11 @@ def test_a_token_is_what_the_frontend_would_mint(tmp_path: Path, server: str) ->
     assert answer.status_code == 200
 
 
+def test_a_token_speaks_for_its_user_and_for_nobody_else(tmp_path: Path) -> None:
+    said = claims(run("token", "ada", directory=tmp_path, settings={}).stdout.strip())
+    assert (said["name"], said["email"]) == ("ada", "ada@example.com")
+
+
 @pytest.mark.parametrize(("expires", "seconds"), [("30m", 1800), ("45s", 45), ("2d", 172_800)])
 def test_a_token_is_valid_as_long_as_the_option_says(tmp_path: Path, expires: str, seconds: int) -> None:
     asked = int(time.time())

@@ -1,6 +1,7 @@
 """The container image: the steps of the Dockerfile, and their result, run as an unprivileged user."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -19,12 +20,17 @@ from tests.support.postgres import UNPRIVILEGED, new_database, reachable_directo
 from tests.support.readme import README
 from tests.support.server import ROOT, SECRET, free_port
 
+PYTHON = "3.14"
 LOCKED = "--require-hashes --only-binary :all: -r requirements.txt"
 
 
 def reachable_python() -> str:
-    """Return a Python that the unprivileged user may run: root's own may be in root's home directory."""
-    for candidate in (os.path.realpath(sys.executable), "/usr/bin/python3", "/usr/local/bin/python3"):
+    """Return a Python that the unprivileged user may run, of the image's version if there is one on this machine.
+
+    Root's own may be in root's home directory.
+    """
+    images = shutil.which(f"python{PYTHON}") or ""
+    for candidate in (images, os.path.realpath(sys.executable), "/usr/bin/python3", "/usr/local/bin/python3"):
         with suppress(OSError, subprocess.CalledProcessError):
             recent = "import sys; sys.exit(sys.version_info < (3, 11))"
             subprocess.run([candidate, "-c", recent], check=True, cwd="/", **UNPRIVILEGED)
@@ -153,7 +159,7 @@ def test_only_root_can_write_to_the_files_of_the_image(image: Image) -> None:
 def test_the_dockerfile_exposes_port_7860_and_installs_the_locked_packages() -> None:
     lines = instructions()
     assert ("EXPOSE", "7860") in lines
-    assert {arguments.split()[0] for name, arguments in lines if name == "FROM"} == {"python:3.13-slim"}
+    assert {arguments.split()[0] for name, arguments in lines if name == "FROM"} == {f"python:{PYTHON}-slim"}
     assert ("RUN", "useradd --create-home --uid 1000 user") in lines
     (install,) = [arguments for name, arguments in lines if name == "RUN" and " install " in arguments]
     assert install.endswith(f" {LOCKED}")

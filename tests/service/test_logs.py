@@ -156,7 +156,7 @@ def test_records_of_uvicorn_and_psycopg_have_the_same_format(tmp_path: Path) -> 
         httpx.get(f"{service.url}/health", timeout=10)
         service.stop()
         loggers = {one["logger"].partition(".")[0] for one in records(service)}
-    assert loggers >= {"uvicorn", "psycopg", "alembic", "handlers"}
+    assert loggers >= {"uvicorn", "psycopg", "storage", "handlers"}
 
 
 def test_an_outage_is_logged_with_its_reason_but_not_at_each_attempt_to_connect(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Migrations: applied once even if many processes start together, all or nothing, and one line for each failure."""
 
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from storage.administration.migrations import alembic_config, head
 from tests.support.client import User
 from tests.support.postgres import new_database
 from tests.support.revisions import migrate_to
-from tests.support.server import run, serve
+from tests.support.server import run, serve, start
 
 
 @pytest.fixture
@@ -56,6 +57,25 @@ def test_ten_concurrent_migrations_migrate_the_database_once(tmp_path: Path, emp
     with psycopg.connect(empty) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(head(),)]
         assert connection.execute("SELECT count(*) FROM tasks").fetchone() == (0,)
+
+
+def logged(directory: Path, url: str) -> list[str]:
+    """Run `serve`; return what it logs before its greeting, without the times."""
+    with start(directory, DATABASE_URL=url) as service:
+        before, greeting, _ = service.log.read_text().partition("Todo API ")
+    assert greeting
+    return re.findall(r"INFO: +(\w.+)", before)
+
+
+def test_the_migrations_of_a_new_database_are_one_line_in_the_log(tmp_path: Path, empty: str) -> None:
+    assert logged(tmp_path, empty) == ["Created the tables in a new database"]
+    assert logged(tmp_path, empty) == []
+
+
+def test_each_migration_of_a_database_that_has_tables_is_one_line_in_the_log(tmp_path: Path, empty: str) -> None:
+    migrate_to("0002", empty)
+    lines = logged(tmp_path, empty)
+    assert [line.partition(": ")[0] for line in lines] == ["Running migration 0003", "Running migration 0004"]
 
 
 def waiting(connection: psycopg.Connection[Any]) -> int:
