@@ -1,4 +1,4 @@
-.PHONY: run test fuzz bench check format lock wheels
+.PHONY: run test faults fuzz bench check format lock wheels
 
 # Python 3.11 or later
 PYTHON ?= python3
@@ -17,6 +17,10 @@ run: .venv/installed
 
 test: .venv/installed-dev $(NODE)
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+
+# What takes minutes.
+faults: .venv/installed-dev
+	$(BIN)/pytest -m slow tests/faults
 
 fuzz: .venv/installed-dev
 	FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$(SEED) $(BIN)/pytest tests/contract/test_fuzzing.py

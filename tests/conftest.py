@@ -19,8 +19,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(ContractCoverage(config))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run files with few tests first: their tests are slow, and workers would sit idle if such a test started last."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out slow tests unless `-m` selects tests, and run files with few tests first.
+
+    Their tests take longer than most, and workers would sit idle if such a test started last.
+    """
+    if not config.getoption("markexpr"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
     tests = Counter(item.path for item in items)
     items.sort(key=lambda item: tests[item.path])
 

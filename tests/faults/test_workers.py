@@ -61,6 +61,7 @@ def test_a_worker_that_dies_while_it_starts_is_replaced(tmp_path: Path, database
                 assert hanging in wait_for_a_new_one(service, known)
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_is_replaced(tmp_path: Path, database: str) -> None:
     with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service:
         workers = workers_of(service)
