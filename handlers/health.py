@@ -4,6 +4,7 @@ from typing import Any
 
 from handlers.responses.problems import RETRY_AFTER
 from handlers.responses.response import JSON, Response
+from handlers.responses.state import ServiceState
 from storage.administration.migrations import is_applied
 from storage.driver.database import Database
 
@@ -24,13 +25,14 @@ async def get_liveness(version: str) -> Response:
     return _response({"status": "alive", "version": version}, good=True)
 
 
-async def get_readiness(database: Database, version: str, newest_revision: str) -> Response:
-    """Return 200 or 503, in either case within about three seconds."""
+async def get_readiness(database: Database, version: str, newest_revision: str, service: ServiceState) -> Response:
+    """Return 200 or 503, in either case within about three seconds; 503 also if the service is about to stop."""
     ping = await database.ping(within=_READINESS_TIMEOUT_SECONDS)
     applied = is_applied(ping.revision, newest_revision)
     migrations = ("applied" if applied else "pending") if ping.up else "unknown"
     content = {"version": version, "database": "up" if ping.up else "down", "migrations": migrations}
-    return _response({"status": "ready" if applied else "not_ready", **content}, good=applied)
+    ready = applied and service.ready
+    return _response({"status": "ready" if ready else "not_ready", **content}, good=ready)
 
 
 def _response(content: dict[str, Any], *, good: bool) -> Response:

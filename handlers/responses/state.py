@@ -17,13 +17,19 @@ _SERVICE, _REQUEST = "service", "request"
 class ServiceState:
     """The state that all requests of a process share. The lifespan yields it, and the HTTP protocol also reads it.
 
-    `stopping` is set when the process begins to stop; `headers` are those that every response carries; `rest_limit` is
-    how many bytes of a rejected body are read before the response is sent.
+    `ready` is false once the process is about to stop, and `stopping` is set when it begins to. `headers` are those
+    that every response carries. `rest_limit` is how many bytes of a rejected body are read before the response is sent.
     """
 
     headers: RawHeaders
     rest_limit: int
+    ready: bool = True
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def closes_connections(self) -> bool:
+        """Whether each connection has to end with its next response."""
+        return not self.ready or self.stopping.is_set()
 
     def as_lifespan_state(self) -> dict[str, Any]:
         """Return the state that a lifespan yields: the server copies it into the scope of each request."""

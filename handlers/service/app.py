@@ -53,7 +53,7 @@ def create_app(settings: Settings) -> ASGIApp:
         specification=contract.specification,
         documents=document_methods,
         authenticate=_authenticate(settings, contract, key_set),
-        resources=_resources(settings, database),
+        resources=_resources(settings, database, state),
         body_limit=settings.body_limit,
     )
     cors = Cors(routing, origins=settings.allowed_origins, **contract.vocabulary()._asdict())
@@ -75,13 +75,14 @@ def _database(settings: Settings) -> Database:
     )
 
 
-def _resources(settings: Settings, database: Database) -> dict[str, Any]:
+def _resources(settings: Settings, database: Database, state: ServiceState) -> dict[str, Any]:
     """Return the resources that handlers can take by name."""
     return {
         "database": database,
         "cursors": Cursors(settings.secret),
         "version": __version__,
         "newest_revision": head(),
+        "service": state,
     }
 
 

@@ -1,17 +1,23 @@
 """Uvicorn's server, as this service runs it."""
 
+import asyncio
 import logging
 import os
+import signal
+import time
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from socket import socket
+from types import FrameType
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from handlers.responses.state import service_state
 from handlers.service.connections import Connections, most_connections
 from handlers.service.listening import url_of
+from handlers.service.stopping import ARRIVAL_SECONDS, END, refuse_connections, report_delay
 from handlers.settings.settings import Settings
 from handlers.telemetry.logs import log_config
 
@@ -20,19 +26,42 @@ _logger = logging.getLogger(__name__)
 
 
 class HttpServer(uvicorn.Server):
-    """A server with a limit on connections, which as a worker reports to its parent every second that it serves."""
+    """A server with a limit on connections, and a delay between the signal that ends it and the end.
+
+    As a worker it reports to its parent every second that it serves.
+    """
 
     def __init__(self, settings: Settings, app: ASGIApp, reports: Connection | None = None) -> None:
         super().__init__(http_config(settings, app))
         self.server_state = Connections(most_connections(settings.pool_max_size))
         self._settings = settings
         self._reports = reports
+        # When the delay ends (monotonic); None before it begins.
+        self._stop_at: float | None = None
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         """Listen on the sockets. Raises SystemExit if the application cannot start."""
         await super().startup(sockets)
         if self._reports is None:
             report_address(self._settings)
+        else:
+            signal.signal(END, self._end)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin the delay, or end it at a second signal.
+
+        A worker may get each signal twice, from a terminal or a supervisor and from its parent, which ends the delay.
+        """
+        if self.started and self._stop_at is None:
+            service_state(self.lifespan.state).ready = False
+            self._stop_at = time.monotonic() + self._settings.shutdown_delay
+            if self._reports is None:
+                report_delay(self._settings.shutdown_delay)
+        elif self._reports is None or self.should_exit or not self.started:
+            super().handle_exit(sig, frame)
+
+    def _end(self, *_: object) -> None:
+        self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
         """Report, and return whether to stop. Uvicorn calls this ten times a second, from the end of the startup on."""
@@ -40,7 +69,18 @@ class HttpServer(uvicorn.Server):
             # The parent may have ended, or may be suspended and not read.
             with suppress(OSError):
                 os.write(self._reports.fileno(), b".")
+        if self._stop_at is not None and time.monotonic() >= self._stop_at:
+            self._end()
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Serve what clients have already sent, each connection's last request, and then stop."""
+        service_state(self.lifespan.state).stopping.set()
+        # Other workers may still listen on the same sockets.
+        if self._reports is None:
+            refuse_connections(sockets or [])
+        await asyncio.sleep(ARRIVAL_SECONDS)
+        await super().shutdown(sockets)
 
 
 def report_address(settings: Settings) -> None:

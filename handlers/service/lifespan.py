@@ -4,7 +4,6 @@ import asyncio
 import gc
 import multiprocessing
 import os
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from handlers.jobs import JOBS
 from handlers.jobs.runner import start_jobs
 from handlers.responses.state import ServiceState
+from handlers.service.stopping import END
 from storage import task_pages, tasks
 from storage.driver.database import Database
 
@@ -87,4 +87,4 @@ def _end_with_parent() -> None:
     """Stop this worker when its parent ends, for whatever reason: an orphan would keep the port."""
     parent = multiprocessing.parent_process()
     if parent is not None:
-        asyncio.get_running_loop().add_reader(parent.sentinel, os.kill, os.getpid(), signal.SIGTERM)
+        asyncio.get_running_loop().add_reader(parent.sentinel, os.kill, os.getpid(), END)

@@ -16,10 +16,9 @@ from handlers.responses.state import service_state
 from handlers.service.connections import Connections
 from handlers.service.request_head import TOO_LARGE, HeadError, check_head, is_too_large
 from handlers.service.response_cycle import ResponseCycle
+from handlers.service.stopping import ARRIVAL_SECONDS, has_unread
 from handlers.telemetry.logs import log_request
 
-# Enough for a client in the same network, and short enough for a client that only opens a connection.
-_ARRIVAL_SECONDS = 0.2
 _LINGER_SECONDS = 2.0
 
 
@@ -85,6 +84,7 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_headers_complete()
             self.server_state.occupied(self)
             self.cycle.__class__ = ResponseCycle
+            cast(ResponseCycle, self.cycle).waiting = self.pipeline
             self.headers = []
 
     def on_body(self, body: bytes) -> None:
@@ -138,14 +138,13 @@ class HttpProtocol(HttpToolsProtocol):
         self.server_state.closed(self)
 
     def shutdown(self) -> None:
-        """Close the connection after the current request, or after a first request that may still be in transit.
+        """Close the connection after the current request, or after one that may have arrived or be about to.
 
-        Keeps a client from getting a reset if its first request arrives while the process stops:
-        `tests/service/test_processes.py`. Ends streams as well: `tests/service/test_streams.py`.
+        Keeps a client from getting a reset if its request arrives while the process stops:
+        `tests/faults/test_shutdown.py`.
         """
-        service_state(self.app_state).stopping.set()
-        if self.cycle is None:
-            self.loop.call_later(_ARRIVAL_SECONDS, super().shutdown)
+        if self.cycle is None or has_unread(self.transport):
+            self.loop.call_later(ARRIVAL_SECONDS, super().shutdown)
         else:
             super().shutdown()
 

@@ -1,7 +1,7 @@
 """Uvicorn's cycle of one request and its response, adapted to write a whole response at once, after the request."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from contextlib import suppress
 from typing import Any
 
@@ -23,9 +23,13 @@ class ResponseCycle(RequestResponseCycle):
     sending when they see a response, and reuse the connection: the next request, which may be another client's, would
     be taken for the rest of the body. `must_linger` is true if the rest is not worth waiting for, so that the
     connection has to end.
+
+    `waiting` are the requests that have arrived on the same connection. While the service stops, the last response on
+    each connection ends it.
     """
 
     must_linger = False
+    waiting: Sized = ()
     _head: Any = None
 
     async def send(self, message: Any) -> None:
@@ -35,6 +39,8 @@ class ResponseCycle(RequestResponseCycle):
         """
         if self.more_body and message["type"] == "http.response.start":
             await self._read_rest()
+        if service_state(self.scope["state"]).closes_connections and not self.waiting:
+            self.keep_alive = False
         if message["type"] == "http.response.start" and _is_whole(message):
             self._head = message
         elif self._head is not None:

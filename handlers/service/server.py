@@ -60,7 +60,7 @@ def _serve(settings: Settings, app: ASGIApp) -> None:
     sockets = bound(settings.host, settings.port, _ADVICE)
     if settings.workers > 1:
         report_address(settings)
-        Workers(settings.workers, sockets).run()
+        Workers(settings.workers, sockets, settings.shutdown_delay).run()
         return
     server = HttpServer(settings, app)
     with suppress(KeyboardInterrupt):

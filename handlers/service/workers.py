@@ -18,12 +18,13 @@ from socket import socket
 from uvicorn.config import STARTUP_FAILURE
 
 from handlers.service import worker
+from handlers.service.stopping import END, refuse_connections, report_delay
 
 _TURN_SECONDS = 0.1
 # On a busy processor, a worker that replaces another takes many seconds to start.
 _MOST_SILENT_SECONDS = 30.0
-# A worker answers its last request after six. The README promises that all end within nine, in which this process must
-# also stop serving metrics, and `docker stop` kills after ten.
+# After the delay. A worker answers its last request after six. The README promises that all end within nine, in which
+# this process must also stop serving metrics, and `docker stop` kills after ten.
 _STOP_SECONDS = 7.5
 # Without a pause, workers that fail as they start would use all processors and fill the log.
 _PAUSE_SECONDS = 0.5
@@ -50,19 +51,27 @@ class _Worker:
             if os.read(self._reports.fileno(), 4096):
                 self.serves, self.silent_seconds = True, 0.0
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, unless the process has ended."""
+        if self.process.is_alive():
+            os.kill(self.process.pid or 0, number)
+
 
 class Workers:
     """The workers of a service, which share the sockets that they listen on."""
 
-    def __init__(self, count: int, listeners: list[socket]) -> None:
+    def __init__(self, count: int, listeners: list[socket], delay: float) -> None:
+        """`delay` is how many seconds all workers go on after they have been asked to end."""
         self._count = count
         self._listeners = listeners
+        self._delay = delay
         self._workers: list[_Worker] = []
         # Of those, the ones that SIGHUP has marked for replacement.
         self._outdated: list[_Worker] = []
         # Those that were asked to end, with the time (monotonic) at which they are killed.
         self._ending: dict[_Worker, float] = {}
-        self._stopping = False
+        # How often this process was asked to stop.
+        self._stops = 0
         self._status = 0
         self._looked = self._pause_until = time.monotonic()
 
@@ -71,21 +80,32 @@ class Workers:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
         signal.signal(signal.SIGHUP, self._renew)
-        while not self._stopping:
+        while not self._stops:
             self._start_missing()
             self._watch()
             self._replace_outdated()
+        self._wait_for_delay()
+        refuse_connections(self._listeners)
         for listener in self._listeners:
             listener.close()
-        for one in self._workers.copy():
-            self._end(one)
+        for one in self._ending:
+            self._end(one, END)
         while self._ending:
             self._watch()
         if self._status:
             sys.exit(self._status)
 
     def _stop(self, *_: object) -> None:
-        self._stopping = True
+        self._stops += 1
+
+    def _wait_for_delay(self) -> None:
+        """Ask all workers to end after the delay, and wait until then or until a second signal."""
+        report_delay(self._delay)
+        until = time.monotonic() + self._delay
+        for one in self._workers.copy():
+            self._end(one, signal.SIGTERM, self._delay)
+        while self._ending and self._stops < 2 and time.monotonic() < until:
+            self._watch()
 
     def _renew(self, *_: object) -> None:
         self._outdated = self._workers.copy()
@@ -123,21 +143,21 @@ class Workers:
             self._outdated.clear()
         elif one.process.exitcode == STARTUP_FAILURE:
             self._status = STARTUP_FAILURE
-            self._stopping = True
+            self._stops += 1
 
     def _replace_outdated(self) -> None:
         """Start one additional worker, or, once all workers serve, end the outdated worker that it replaces."""
         if not self._outdated or self._ending or not all(one.serves for one in self._workers):
             return
         if len(self._workers) > self._count:
-            self._end(self._outdated[0])
+            self._end(self._outdated[0], END)
         else:
             self._workers.append(_Worker(self._listeners))
 
-    def _end(self, one: _Worker) -> None:
+    def _end(self, one: _Worker, number: signal.Signals, delay: float = 0) -> None:
         self._forget(one)
-        self._ending[one] = time.monotonic() + _STOP_SECONDS
-        one.process.terminate()
+        self._ending[one] = time.monotonic() + delay + _STOP_SECONDS
+        one.send(number)
 
     def _forget(self, one: _Worker) -> None:
         for workers in (self._workers, self._outdated):

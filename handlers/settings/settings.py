@@ -42,6 +42,7 @@ class Settings:
     forwarded_allow_ips: str
     metrics_port: int | None
     workers: int
+    shutdown_delay: float
     pool_min_size: int
     pool_max_size: int
     pool_timeout: float
@@ -94,6 +95,7 @@ class Settings:
             forwarded_allow_ips=read.proxies("FORWARDED_ALLOW_IPS"),
             metrics_port=read.integer("METRICS_PORT", 0, 0, 65535) or None,
             workers=read.integer("WEB_CONCURRENCY", 1, 1, 256),
+            shutdown_delay=float(read.integer("SHUTDOWN_DELAY", 0, 0, 600)),
             pool_min_size=pool_min_size,
             pool_max_size=read.integer("DATABASE_POOL_MAX_SIZE", max(10, pool_min_size), max(1, pool_min_size), 1000),
             pool_timeout=float(read.integer("DATABASE_POOL_TIMEOUT", 5, 1, 600)),

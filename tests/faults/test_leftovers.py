@@ -2,13 +2,12 @@
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.support.server import Service, free_port, has_ended, start
-from tests.support.workers import PATIENCE, workers_of
+from tests.support.server import free_port, has_ended, start
+from tests.support.workers import wait_until_all_serve, workers_of
 
 
 def metrics(directory: Path) -> dict[str, str]:
@@ -18,14 +17,6 @@ def metrics(directory: Path) -> dict[str, str]:
 
 def directories(directory: Path) -> set[Path]:
     return set(directory.glob("todo-api-metrics-*"))
-
-
-def wait_until_all_serve(service: Service, workers: int) -> None:
-    """Wait until all workers have started."""
-    deadline = time.monotonic() + PATIENCE
-    while service.log.read_text().count("Application startup complete.") < workers:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -3,21 +3,18 @@
 import shutil
 import socket
 import subprocess
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.support.client import User, mint
+from tests.support.haproxy import haproxy, needs_haproxy
 from tests.support.server import free_port
 
 KIB = 1024
 MIB = 1024 * KIB
-HAPROXY = shutil.which("haproxy", path="/usr/sbin:/usr/bin")
 CURL = shutil.which("curl")
 GET = f"GET /api/ada/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {mint('ada')}\r\n\r\n".encode()
 JSON = "Content-Type: application/json"
@@ -106,12 +103,7 @@ def test_a_client_that_stops_sending_gets_the_response_after_a_few_seconds(serve
     assert b"connection: close" in response
 
 
-CONFIGURATION = """
-defaults
-    mode http
-    timeout connect 5s
-    timeout client 10s
-    timeout server 10s
+FRONT = """
     http-reuse always
 frontend public
     bind 127.0.0.1:{port} proto h2
@@ -122,42 +114,31 @@ backend api
 """
 
 
-@contextmanager
-def haproxy(directory: Path, server: str) -> Iterator[tuple[str, str]]:
-    """Run HAProxy in front of the server; yield its addresses for HTTP/2 and for HTTP/1.1."""
-    port, plain = free_port(), free_port()
-    file = directory / "haproxy.cfg"
-    file.write_text(CONFIGURATION.format(port=port, plain=plain, server=urlsplit(server).netloc))
-    process = subprocess.Popen([str(HAPROXY), "-q", "-db", "-f", str(file)])
-    try:
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", plain), timeout=1).close()
-                break
-            except ConnectionRefusedError:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}", f"http://127.0.0.1:{plain}"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-@pytest.mark.skipif(HAPROXY is None or CURL is None, reason="haproxy or curl is not installed")
+@needs_haproxy
+@pytest.mark.skipif(CURL is None, reason="curl is not installed")
 def test_uploads_without_a_token_through_haproxy_hurt_no_bystander(server: str, tmp_path: Path, ada: User) -> None:
     upload = tmp_path / "upload"
     upload.write_bytes(b"x" * 10 * MIB)
     task = ada.create("kept")
-    with haproxy(tmp_path, server) as (http2, plain), ThreadPoolExecutor(12) as threads:
+    port, plain = free_port(), free_port()
+    front = FRONT.format(port=port, plain=plain, server=urlsplit(server).netloc)
+    with haproxy(tmp_path, front, plain), ThreadPoolExecutor(12) as threads:
 
         def send(_: int) -> str:
             words = [str(CURL), "-s", "--http2-prior-knowledge", "-o", "/dev/null", "-w", "%{http_code}"]
-            words += ["-H", JSON, "-H", "Expect:", "--data-binary", f"@{upload}", f"{http2}/api/ada/tasks"]
+            words += [
+                "-H",
+                JSON,
+                "-H",
+                "Expect:",
+                "--data-binary",
+                f"@{upload}",
+                f"http://127.0.0.1:{port}/api/ada/tasks",
+            ]
             return subprocess.run(words, stdout=subprocess.PIPE, check=False, timeout=60, text=True).stdout
 
         def read(_: int) -> list[int]:
-            with User(plain, ada.id) as user:
+            with User(f"http://127.0.0.1:{plain}", ada.id) as user:
                 return [user.get(f"/tasks/{task['id']}").status_code for _ in range(40)]
 
         uploads = [threads.submit(send, number) for number in range(60)]

@@ -78,6 +78,7 @@ def test_the_defaults_match_the_readme() -> None:
         ("PORT", " ", "port", 7860),
         ("ENVIRONMENT", "Production", "environment", "production"),
         ("WEB_CONCURRENCY", "4", "workers", 4),
+        ("SHUTDOWN_DELAY", "15", "shutdown_delay", 15.0),
         ("DATABASE_POOL_MIN_SIZE", "0", "pool_min_size", 0),
         ("DATABASE_POOL_MIN_SIZE", "20", "pool_max_size", 20),
         ("DATABASE_POOL_MAX_SIZE", "3", "pool_max_size", 3),
@@ -173,6 +174,7 @@ def test_a_variable_becomes_a_setting(variable: str, value: str, setting: str, e
         ("ENVIRONMENT", "prod", "development, production"),
         ("WEB_CONCURRENCY", "0", "1 to 256"),
         ("WEB_CONCURRENCY", "2.5", "1 to 256"),
+        ("SHUTDOWN_DELAY", "-1", "0 to 600"),
         ("DATABASE_POOL_MIN_SIZE", "-1", "0 to 1000"),
         ("DATABASE_POOL_MAX_SIZE", "0", "1 to 1000"),
         ("DATABASE_POOL_TIMEOUT", "soon", "1 to 600"),
@@ -454,6 +456,7 @@ VARIABLES = [
     "LOG_LEVEL",
     "MIGRATE_ON_START",
     "PORT",
+    "SHUTDOWN_DELAY",
     "WEB_CONCURRENCY",
 ]
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=60)

@@ -14,7 +14,7 @@ import pytest
 from tests.support.client import User
 from tests.support.postgres import new_database, wait_for_locks
 from tests.support.server import has_ended, start
-from tests.support.workers import PATIENCE, wait_for_others, workers_of
+from tests.support.workers import PATIENCE, wait_for_others, wait_until_all_serve, workers_of
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds workers through Linux's /proc")
 
@@ -62,8 +62,9 @@ def test_a_new_worker_has_the_settings_of_the_one_that_it_replaces(tmp_path: Pat
         assert response.json()["detail"] == "The body is larger than 2048 bytes."
 
 
-def test_workers_end_when_their_parent_is_killed(tmp_path: Path, database: str) -> None:
-    with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service:
+def test_workers_end_without_a_delay_when_their_parent_is_killed(tmp_path: Path, database: str) -> None:
+    with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2", SHUTDOWN_DELAY="600") as service:
+        wait_until_all_serve(service, 2)
         service.process.kill()
         service.process.wait(10)
         assert has_ended(service.process.pid)
@@ -72,12 +73,16 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path, database: str) 
 
 
 def test_a_hangup_replaces_the_workers_one_by_one_while_they_serve(tmp_path: Path, database: str) -> None:
-    with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service:
+    with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2", SHUTDOWN_DELAY="600") as service:
         workers = workers_of(service)
         service.process.send_signal(signal.SIGHUP)
         deadline = time.monotonic() + PATIENCE
         # One connection for each request: a kept connection would end with its worker.
         with httpx.Client(headers={"Connection": "close"}) as client:
             while workers_of(service) & workers and time.monotonic() < deadline:
-                assert client.get(f"{service.url}/health/live").status_code == 200
+                # The service as a whole stays ready, so no worker may say that it is not.
+                assert client.get(f"{service.url}/health/ready").status_code == 200
         assert len(wait_for_others(service, workers)) == 2
+        # A stop would take as long as the delay.
+        service.process.kill()
+        assert has_ended(service.process.pid)

@@ -33,3 +33,11 @@ def wait_for_others(service: Service, gone: set[int]) -> set[int]:
             return workers
         time.sleep(0.05)
     raise TimeoutError
+
+
+def wait_until_all_serve(service: Service, workers: int) -> None:
+    """Wait until all workers have started."""
+    deadline = time.monotonic() + PATIENCE
+    while service.log.read_text().count("Application startup complete.") < workers:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
