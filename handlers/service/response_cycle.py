@@ -37,11 +37,12 @@ class ResponseCycle(RequestResponseCycle):
 
         The content must have the length that the head says.
         """
-        if self.more_body and message["type"] == "http.response.start":
+        is_start = message["type"] == "http.response.start"
+        if is_start and self.more_body:
             await self._read_rest()
-        if service_state(self.scope["state"]).closes_connections and not self.waiting:
+        if is_start and not self.waiting and service_state(self.scope["state"]).closes_connections:
             self.keep_alive = False
-        if message["type"] == "http.response.start" and _is_whole(message):
+        if is_start and _is_whole(message):
             self._head = message
         elif self._head is not None:
             head, self._head = self._head, None
