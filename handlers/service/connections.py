@@ -35,9 +35,9 @@ def most_connections(pool_size: int) -> int:
 class Connections(ServerState):
     """The connections of a server. Above `most`, each new one makes it drop the one that has been idle for longest.
 
-    A connection is idle until the head of its first request is complete, and again after its last response. If no other
-    connection is idle, the new one is dropped itself. Without this limit, the event loop would reset all new
-    connections once the process has no descriptors left.
+    A connection is idle while it has no complete request, so that nobody can occupy one by sending slowly, or nothing.
+    If no other connection is idle, the new one is dropped itself. Without this limit, the event loop would reset all
+    new connections once the process has no descriptors left.
     """
 
     def __init__(self, most: int) -> None:
@@ -58,7 +58,7 @@ class Connections(ServerState):
             self._count("refused" if first is connection else "closed")
 
     def occupied(self, connection: HttpToolsProtocol) -> None:
-        """Note that a connection has a request."""
+        """Note that a connection has a complete request."""
         self._idle.pop(connection, None)
 
     def released(self, connection: HttpToolsProtocol) -> None:
@@ -80,7 +80,7 @@ class Connections(ServerState):
         self._reporting = None
         if self._dropped:
             _logger.warning(
-                "Only %d connections fit the limit on file descriptors: closed %d idle ones, refused %d new ones. "
+                "Only %d connections fit the limit on file descriptors. Idle ones closed: %d, new ones refused: %d. "
                 "Raise the limit (ulimit -n).",
                 self._most,
                 self._dropped["closed"],

@@ -8,7 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import gettempdir, mkdtemp
 
-_PREFIX = "todo-api-metrics-"
+# Releases before 0.2.2 do not lock their directories, whose names begin with `todo-api-metrics-` alone.
+_PREFIX = "todo-api-metrics-locked-"
 
 
 @contextmanager

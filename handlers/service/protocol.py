@@ -82,7 +82,6 @@ class HttpProtocol(HttpToolsProtocol):
             # Uvicorn has compared the value before its blanks were removed.
             self.expect_100_continue = any(n == b"expect" and v.lower() == b"100-continue" for n, v in self.headers)
             super().on_headers_complete()
-            self.server_state.occupied(self)
             self.cycle.__class__ = ResponseCycle
             cast(ResponseCycle, self.cycle).waiting = self.pipeline
             self.headers = []
@@ -105,6 +104,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_size = 0
         if not self.parser.should_upgrade():
             super().on_message_complete()
+            if not self.cycle.response_complete:
+                self.server_state.occupied(self)
 
     def on_response_complete(self) -> None:
         """Continue with the next request, or reject the bytes that followed the last one.
@@ -116,7 +117,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._linger()
             return
         super().on_response_complete()
-        if self.cycle.response_complete:
+        if self.cycle.response_complete or self.cycle.more_body:
             self.server_state.released(self)
         if self._refusal is not None and self.cycle.response_complete and not self.transport.is_closing():
             self.send_400_response(self._refusal)

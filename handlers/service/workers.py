@@ -135,6 +135,9 @@ class Workers:
         if self._ending.pop(one, None) is not None:
             return
         self._forget(one)
+        if self._stops:
+            # The whole process group may have got the signal, and the worker may not have been serving yet.
+            return
         _logger.error("Worker %s ended unexpectedly, with exit status %s.", one.process.pid, one.process.exitcode)
         if not one.serves:
             self._pause_until = time.monotonic() + _PAUSE_SECONDS

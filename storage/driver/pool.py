@@ -3,6 +3,7 @@
 import asyncio
 import select
 import time
+from contextlib import suppress
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -92,15 +93,18 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
 
         Raises psycopg.OperationalError.
         """
+        seconds = _SHORT_WAIT_SECONDS if self.is_away else self.timeout
+        deadline = asyncio.get_running_loop().time() + seconds
         try:
-            async with asyncio.timeout(_SHORT_WAIT_SECONDS if self.is_away else self.timeout) as limit:
+            async with asyncio.timeout_at(deadline) as limit:
                 self._limits.add(limit)
                 # The pool's own check pauses for longer after each dead connection, and all of them may be dead.
                 while _has_something_to_read(connection := await self.getconn()):
                     await connection.close()
                     await self.putconn(connection)
         except (PoolTimeout, TimeoutError):
-            error = psycopg.OperationalError("the database is away") if self.is_away else none_was_free(self.timeout)
+            was_away = seconds < self.timeout or limit.when() != deadline
+            error = psycopg.OperationalError("the database is away") if was_away else none_was_free(self.timeout)
             raise error from None
         finally:
             self._limits.discard(limit)
@@ -122,11 +126,13 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
         """Note that an attempt to connect has failed, and begin to retry."""
         if self._failing_since is None:
             self._failing_since = time.monotonic()
-        if self.is_away:
-            for limit in self._limits:
-                limit.reschedule(asyncio.get_running_loop().time() + _SHORT_WAIT_SECONDS)
         if self._retrying is None or self._retrying.done():
             self._retrying = asyncio.create_task(self._retry())
+        if self.is_away:
+            for limit in self._limits:
+                # One that has just expired cannot be rescheduled.
+                with suppress(RuntimeError):
+                    limit.reschedule(asyncio.get_running_loop().time() + _SHORT_WAIT_SECONDS)
 
     async def _retry(self) -> None:
         """Have the pool try to connect: with `reconnect_timeout=0` it tries once for each request."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import psycopg
 import pytest
 
 from tests.support.client import User, mint
@@ -19,7 +20,7 @@ HEAD = (
     f"POST /api/ada/tasks HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {mint('ada')}\r\n"
     f"Content-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
 ).encode()
-LOGGED = " connections fit the limit on file descriptors: "
+LOGGED = " connections fit the limit on file descriptors. "
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +35,8 @@ def limited(directory: Path, database: str, soft: int, hard: int) -> Iterator[Se
     """Run a service with these limits on file descriptors."""
     limit = f"import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
     (directory / "sitecustomize.py").write_text(limit)
-    with start(directory, DATABASE_URL=database) as service:
+    patience = {"DATABASE_POOL_TIMEOUT": "60", "DATABASE_STATEMENT_TIMEOUT": "60"}
+    with start(directory, DATABASE_URL=database, **patience) as service:
         yield service
 
 
@@ -57,12 +59,18 @@ def is_served(connection: socket.socket, sent: bytes) -> bool:
     return connection.recv(65_536).startswith(b"HTTP/1.1 201 ")
 
 
-def waits_for_a_body(connection: socket.socket) -> bool:
-    """Send a head, and return whether the server asks for the body, or closes the connection instead."""
-    with suppress(ConnectionError):
-        connection.sendall(HEAD[:-2] + b"Expect: 100-continue\r\n\r\n")
-        return connection.recv(65_536).startswith(b"HTTP/1.1 100 ")
-    return False
+def waits(connection: socket.socket) -> bool:
+    """Send a request, and return whether the server takes its time for it, or closes the connection instead."""
+    connection.settimeout(0.2)
+    try:
+        connection.sendall(HEAD + BODY)
+        return connection.recv(65_536) != b""
+    except TimeoutError:
+        return True
+    except ConnectionError:
+        return False
+    finally:
+        connection.settimeout(30)
 
 
 def is_alive(service: Service) -> bool:
@@ -97,14 +105,30 @@ def test_the_connection_that_has_been_idle_longest_makes_room(tmp_path: Path, da
 
 def test_where_no_connection_is_idle_new_ones_are_refused(tmp_path: Path, database: str) -> None:
     with limited(tmp_path, database, 128, 128) as service, ExitStack() as connections:
-        busy = [connect(service, connections)]
-        while waits_for_a_body(busy[-1]):
-            busy.append(connect(service, connections))
-        assert len(busy) > 20
-        assert not is_alive(service)
-        assert all(is_served(connection, BODY) for connection in busy[:-1])
+        with User(service.url, "ada") as ada, psycopg.connect(database) as holder:
+            ada.create()
+            holder.execute("SELECT FROM accounts WHERE user_id = 'ada' FOR UPDATE")
+            busy = [connect(service, connections)]
+            while waits(busy[-1]):
+                busy.append(connect(service, connections))
+            assert len(busy) > 20
+            assert not is_alive(service)
+        assert all(connection.recv(65_536).startswith(b"HTTP/1.1 201 ") for connection in busy[:-1])
         assert is_alive(service)
-        assert "closed 0 idle ones, refused 1 new ones" in service.log.read_text()
+        assert "new ones refused: 1." in service.log.read_text()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", HEAD[:20], HEAD, HEAD.replace(b"Bearer", b"Basic")],
+    ids=["nothing", "half a head", "no body", "rejected"],
+)
+def test_nobody_occupies_a_connection_by_an_incomplete_request(tmp_path: Path, database: str, sent: bytes) -> None:
+    with limited(tmp_path, database, 128, 128) as service, ExitStack() as connections:
+        for _ in range(150):
+            with suppress(ConnectionError):
+                connect(service, connections).sendall(sent)
+        assert all(is_alive(service) for _ in range(20))
 
 
 def test_the_soft_limit_is_raised_to_the_hard_one(tmp_path: Path, database: str) -> None:
