@@ -7,6 +7,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from handlers.responses.problems import Problem
 from handlers.responses.state import service_state
 
 _WITHOUT_CONTENT = (204, 304)
@@ -23,9 +24,13 @@ class ResponseCycle(RequestResponseCycle):
     sending when they see a response, and reuse the connection: the next request, which may be another client's, would
     be taken for the rest of the body. `must_linger` is true if the rest is not worth waiting for, so that the
     connection has to end.
+
+    `received` is the size of the body so far, in bytes. `is_late` is true if the rest comes too slowly.
     """
 
     must_linger = False
+    received = 0
+    is_late = False
     _head: Any = None
 
     async def send(self, message: Any) -> None:
@@ -43,10 +48,23 @@ class ResponseCycle(RequestResponseCycle):
         else:
             await super().send(message)
 
+    async def receive(self) -> Any:
+        """Return an ASGI message. Raises Problem if the rest of the body comes too slowly."""
+        message = await super().receive()
+        if self.is_late and self.more_body:
+            raise Problem(408, "The body of the request did not arrive in time.")
+        return message
+
+    def time_out(self) -> None:
+        """Give up on the rest of the body."""
+        self.is_late = True
+        self.message_event.set()
+
     async def _read_rest(self) -> None:
-        """Read and drop the rest of the body, unless it is long, or the client waits for permission to send it."""
+        """Read and drop the rest of the body, unless it is long or late, or the client may not want to send it."""
         limit = service_state(self.scope["state"]).rest_limit
-        if not self.waiting_for_100_continue and _content_length(self.scope["headers"]) <= limit:
+        may_come = not (self.is_late or self.waiting_for_100_continue)
+        if may_come and _content_length(self.scope["headers"]) <= limit:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_REST_SECONDS):
                     await self._drop(limit)
@@ -56,7 +74,7 @@ class ResponseCycle(RequestResponseCycle):
     async def _drop(self, limit: int) -> None:
         size = 0
         while self.more_body and not self.disconnected and size <= limit:
-            message: Any = await self.receive()
+            message: Any = await super().receive()
             size += len(message.get("body", b""))
 
     async def _send_whole(self, head: Any, message: Any) -> None:
