@@ -21,6 +21,7 @@ _SLUGS = {
     403: "forbidden",
     404: "not-found",
     405: "method-not-allowed",
+    408: "request-timeout",
     412: "precondition-failed",
     413: "content-too-large",
     415: "unsupported-media-type",

@@ -9,7 +9,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from socket import socket
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -18,15 +18,19 @@ from handlers.responses.state import service_state
 from handlers.service.connections import Connections, most_connections
 from handlers.service.listening import url_of
 from handlers.service.stopping import ARRIVAL_SECONDS, END, refuse_connections, report_delay
+from handlers.service.time_limits import TimeLimits
 from handlers.settings.settings import Settings
 from handlers.telemetry.logs import log_config
+
+if TYPE_CHECKING:
+    from handlers.service.protocol import HttpProtocol
 
 _TICKS_PER_SECOND = 10
 _logger = logging.getLogger(__name__)
 
 
 class HttpServer(uvicorn.Server):
-    """A server with a limit on connections, and a delay between the signal that ends it and the end.
+    """A server with limits on connections and their time, and a delay between the signal that ends it and the end.
 
     As a worker it reports to its parent every second that it serves.
     """
@@ -34,6 +38,9 @@ class HttpServer(uvicorn.Server):
     def __init__(self, settings: Settings, app: ASGIApp, reports: Connection | None = None) -> None:
         super().__init__(http_config(settings, app))
         self.server_state = Connections(most_connections(settings.pool_max_size))
+        self._limits = TimeLimits(
+            head=settings.head_timeout, body=settings.body_timeout, keep_alive=settings.keep_alive_timeout
+        )
         self._settings = settings
         self._reports = reports
         # When the delay ends (monotonic); None before it begins.
@@ -64,14 +71,22 @@ class HttpServer(uvicorn.Server):
         self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
-        """Report, and return whether to stop. Uvicorn calls this ten times a second, from the end of the startup on."""
-        if self._reports is not None and counter % _TICKS_PER_SECOND == 0:
-            # The parent may have ended, or may be suspended and not read.
-            with suppress(OSError):
-                os.write(self._reports.fileno(), b".")
+        """Do what is due every second, and return whether to stop.
+
+        Uvicorn calls this ten times a second, from the end of the startup on.
+        """
+        if counter % _TICKS_PER_SECOND == 0:
+            self._limits.look(cast("set[HttpProtocol]", self.server_state.connections))
+            self._report()
         if self._stop_at is not None and time.monotonic() >= self._stop_at:
             self._end()
         return await super().on_tick(counter)
+
+    def _report(self) -> None:
+        if self._reports is not None:
+            # The parent may have ended, or may be suspended and not read.
+            with suppress(OSError):
+                os.write(self._reports.fileno(), b".")
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Serve what clients have already sent, each connection's last request, and then stop."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import gettempdir, mkdtemp
 
-# Releases before 0.2.2 do not lock their directories, whose names begin with `todo-api-metrics-` alone.
+# Releases before 0.3.0 do not lock their directories, whose names begin with `todo-api-metrics-` alone.
 _PREFIX = "todo-api-metrics-locked-"
 
 

@@ -5,19 +5,20 @@ override says what it prevents, and which test fails without it.
 """
 
 import asyncio
-from secrets import token_hex
 from typing import Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from handlers.responses.problems import MEDIA_TYPE, invalid_input
+from handlers.responses.problems import Problem, invalid_input
 from handlers.responses.state import service_state
 from handlers.service.connections import Connections
-from handlers.service.request_head import TOO_LARGE, HeadError, check_head, is_too_large
+from handlers.service.flow import Flow
+from handlers.service.rejection import rejection
+from handlers.service.request_head import TOO_LARGE, HeadError, check_head, head_without_upgrade, is_too_large
 from handlers.service.response_cycle import ResponseCycle
 from handlers.service.stopping import ARRIVAL_SECONDS, has_unread
-from handlers.telemetry.logs import log_request
+from handlers.service.time_limits import Awaited, Part
 
 _LINGER_SECONDS = 2.0
 
@@ -25,9 +26,10 @@ _LINGER_SECONDS = 2.0
 class HttpProtocol(HttpToolsProtocol):
     """Limits and checks a request's head, ignores Upgrade, and rejects invalid HTTP with a problem document."""
 
+    flow: Flow
     server_state: Connections
     _head_size = 0
-    _refusal: str | None = None
+    _refusal: Problem | None = None
     _running: RequestResponseCycle | None = None
     _is_lingering = False
 
@@ -37,27 +39,37 @@ class HttpProtocol(HttpToolsProtocol):
         Prevents clients from using up the file descriptors: `tests/faults/test_descriptors.py`.
         """
         super().connection_made(transport)
+        self.flow = Flow(transport)
         self.server_state.opened(self)
 
     def data_received(self, data: bytes) -> None:
+        """Parse the data, or hold it while requests wait for their turn."""
+        if self._refusal is None and not self._is_lingering:
+            self.flow.held += data
+            self._parse_held()
+
+    def _parse_held(self) -> None:
+        while self.flow.held and not self.pipeline:
+            self._parse_some(self.flow.take())
+        if self.flow.held:
+            self.flow.pause_reading()
+
+    def _parse_some(self, data: bytes) -> None:
         """Parse the data.
 
         Limits the size of heads, and prevents bytes after an Upgrade from being read as another request:
         `tests/contract/test_hostile_corpus.py`, cases of `framing`.
         """
-        if self._refusal is not None or self._is_lingering:
-            return
-        self._unset_keepalive_if_required()
         self._head_size += len(data)
         try:
             while data:
                 data = self._parse(data)
         except httptools.HttpParserError as error:
             cause = error.__context__
-            self._refuse(str(cause) if isinstance(cause, HeadError) else "is not valid HTTP")
+            self._refuse_head(str(cause) if isinstance(cause, HeadError) else "is not valid HTTP")
         else:
             if is_too_large(self._head_size):
-                self._refuse(TOO_LARGE)
+                self._refuse_head(TOO_LARGE)
 
     def _parse(self, data: bytes) -> bytes:
         """Parse bytes, and return those to be parsed next: none, except after an Upgrade."""
@@ -66,6 +78,16 @@ class HttpProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             return self._without_upgrade(data[upgrade.args[0] :])
         return b""
+
+    def _without_upgrade(self, rest: bytes) -> bytes:
+        """Return the request without its Upgrade header, for a new parser."""
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        if method == b"CONNECT":
+            self._refuse_head("must not use CONNECT, which is for proxies")
+            return b""
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return head_without_upgrade(method, self.url, version, self.headers) + rest
 
     def on_headers_complete(self) -> None:
         """Start the request, or have it parsed again if it asks to upgrade. Raises HeadError.
@@ -93,6 +115,7 @@ class HttpProtocol(HttpToolsProtocol):
         `tests/contract/test_hostile_corpus.py`, cases of `bodies`.
         """
         self._head_size = 0
+        cast(ResponseCycle, self.cycle).received += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -113,14 +136,44 @@ class HttpProtocol(HttpToolsProtocol):
         Prevents a rejection from overtaking the responses to earlier requests: `tests/contract/test_hostile_corpus.py`.
         Prevents the rest of a rejected body from being read as a request: `tests/faults/test_rejected_bodies.py`.
         """
+        self.server_state.total_requests += 1
         if cast(ResponseCycle, self._running).must_linger:
             self._linger()
-            return
-        super().on_response_complete()
+        elif not self.transport.is_closing():
+            self._continue()
+
+    def _continue(self) -> None:
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        self._parse_held()
+        self.flow.resume_reading()
         if self.cycle.response_complete or self.cycle.more_body:
             self.server_state.released(self)
-        if self._refusal is not None and self.cycle.response_complete and not self.transport.is_closing():
-            self.send_400_response(self._refusal)
+        if self._refusal is not None:
+            self._reject_in_turn(self._refusal)
+
+    def awaited(self) -> Awaited | None:
+        """Return what the client has to send; None while the service has to act first."""
+        if self.flow.read_paused or self._is_lingering or self._refusal is not None or self.transport.is_closing():
+            return None
+        # The scope begins with a head, and has a method when the head is complete.
+        if self.scope is None or "method" not in self.scope:
+            return Awaited(Part.HEAD, self.scope)
+        cycle = cast(ResponseCycle, self.cycle)
+        if cycle.response_complete:
+            return Awaited(Part.NEXT, cycle)
+        if cycle.more_body and not cycle.response_started and not cycle.is_late:
+            return Awaited(Part.BODY, cycle, cycle.received)
+        return None
+
+    def time_out(self, part: Part) -> None:
+        """End what is late: with a 408 if a request had begun (RFC 9110, section 15.5.9)."""
+        if part is Part.BODY:
+            cast(ResponseCycle, self.cycle).time_out()
+        elif part is Part.NEXT or self.scope is None:
+            self.transport.close()
+        else:
+            self._refuse(Problem(408, "The head of the request did not arrive in time."))
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
@@ -132,9 +185,7 @@ class HttpProtocol(HttpToolsProtocol):
         Uvicorn does so for the request that arrived last. Prevents a traceback for each client that disconnects after
         it has pipelined requests: `tests/service/test_http.py` and `tests/service/test_streams.py`.
         """
-        if self._running is not None:
-            self._running.disconnected = True
-            self._running.message_event.set()
+        self._abandon()
         super().connection_lost(exc)
         self.server_state.closed(self)
 
@@ -155,58 +206,32 @@ class HttpProtocol(HttpToolsProtocol):
         Closed at once, with unread bytes, it would be reset, and the client might lose the response.
         """
         self._is_lingering = True
+        self.flow.held = b""
         self.server_state.released(self)
         self.transport.write_eof()
         self.flow.resume_reading()
         self.loop.call_later(_LINGER_SECONDS, self.transport.close)
 
-    def _without_upgrade(self, rest: bytes) -> bytes:
-        """Return the request without its Upgrade header, for a new parser.
+    def _refuse_head(self, words: str) -> None:
+        """Reject what cannot be parsed; `words` are the end of a sentence about the head."""
+        self._refuse(invalid_input([{"in": "header", "detail": words}]))
 
-        A server may ignore Upgrade (RFC 9110, section 7.8).
-        """
-        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
-        if method == b"CONNECT":
-            self._refuse("must not use CONNECT, which is for proxies")
-            return b""
-        lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
-        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        return b"\r\n".join([*lines, b"", rest])
+    def _refuse(self, problem: Problem) -> None:
+        """Reject the rest of what arrives, after the responses to what came before it (RFC 9112, section 9.3.2)."""
+        self.flow.held = b""
+        self._refusal = problem
+        self._reject_in_turn(problem)
 
-    def _refuse(self, msg: str) -> None:
-        """Reject what cannot be parsed, after the responses to what came before it (RFC 9112, section 9.3.2)."""
-        if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
-            self.send_400_response(msg)
-        else:
-            self._refusal = msg
+    def _reject_in_turn(self, problem: Problem) -> None:
+        is_next = self.cycle is None or self.cycle.response_complete
+        is_current = not is_next and not self.pipeline and self.cycle.more_body and not self.cycle.response_started
+        if is_next or is_current:
+            self._abandon()
+            self.transport.write(rejection(problem, service_state(self.app_state).headers, self.client))
+            self._linger()
 
-    def send_400_response(self, msg: str) -> None:
-        """Send a 400 and close the connection: the application never sees the request.
-
-        `msg` is the end of a sentence about the head. Prevents uvicorn's plain-text response, which has no request id
-        and no security headers: `tests/contract/test_hostile_corpus.py` and
-        `tests/middleware/test_security_headers.py`.
-        """
-        request_id = token_hex(16)
-        content = invalid_input([{"in": "header", "detail": msg}]).document(request_id)
-        head = [
-            b"HTTP/1.1 400 Bad Request",
-            b"content-type: " + MEDIA_TYPE.encode(),
-            b"content-length: " + str(len(content)).encode(),
-            b"x-request-id: " + request_id.encode(),
-            *(b"%s: %s" % header for header in service_state(self.app_state).headers),
-            b"connection: close",
-        ]
-        self.transport.write(b"\r\n".join(head) + b"\r\n\r\n" + content)
-        self.transport.close()
-        log_request(
-            method=None,
-            route=None,
-            status=400,
-            seconds=0.0,
-            request_id=request_id,
-            user_id=None,
-            client=self.client,
-        )
+    def _abandon(self) -> None:
+        """Let the running request know that nobody waits for its response."""
+        if self._running is not None:
+            self._running.disconnected = True
+            self._running.message_event.set()

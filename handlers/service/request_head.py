@@ -41,3 +41,10 @@ def check_head(version: str, target: bytes, headers: Iterable[tuple[bytes, bytes
         raise HeadError("must have one Host header, with a valid host name")
     if codings and (codings != [b"chunked"] or version == "1.0"):
         raise HeadError("must not have a Transfer-Encoding other than chunked, nor any in HTTP/1.0")
+
+
+def head_without_upgrade(method: bytes, target: bytes, version: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return a head without its Upgrade header, which a server may ignore (RFC 9110, section 7.8)."""
+    lines = [b"%s %s HTTP/%s" % (method, target, version.encode())]
+    lines += [b"%s: %s" % header for header in headers if header[0] != b"upgrade"]
+    return b"\r\n".join([*lines, b"", b""])

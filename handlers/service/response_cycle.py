@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Iterable, Sized
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from handlers.responses.problems import Problem
 from handlers.responses.state import service_state
+from handlers.service.flow import Flow
 
 _WITHOUT_CONTENT = (204, 304)
 # How long a rejected request may take to arrive.
@@ -25,11 +27,14 @@ class ResponseCycle(RequestResponseCycle):
     connection has to end.
 
     `waiting` are the requests that have arrived on the same connection. While the service stops, the last response on
-    each connection ends it.
+    each connection ends it. `received` is the size of the body so far, in bytes. `is_late` is true if the rest comes
+    too slowly.
     """
 
     must_linger = False
     waiting: Sized = ()
+    received = 0
+    is_late = False
     _head: Any = None
 
     async def send(self, message: Any) -> None:
@@ -40,7 +45,11 @@ class ResponseCycle(RequestResponseCycle):
         is_start = message["type"] == "http.response.start"
         if is_start and self.more_body:
             await self._read_rest()
-        if is_start and not self.waiting and service_state(self.scope["state"]).closes_connections:
+        if (
+            is_start
+            and not (self.waiting or cast(Flow, self.flow).held)
+            and service_state(self.scope["state"]).closes_connections
+        ):
             self.keep_alive = False
         if is_start and _is_whole(message):
             self._head = message
@@ -50,11 +59,23 @@ class ResponseCycle(RequestResponseCycle):
         else:
             await super().send(message)
 
+    async def receive(self) -> Any:
+        """Return an ASGI message. Raises Problem if the rest of the body comes too slowly."""
+        message = await super().receive()
+        if self.is_late and self.more_body:
+            raise Problem(408, "The body of the request did not arrive in time.")
+        return message
+
+    def time_out(self) -> None:
+        """Give up on the rest of the body."""
+        self.is_late = True
+        self.message_event.set()
+
     async def _read_rest(self) -> None:
-        """Read and drop the rest of the body, unless it is long, or the client waits for permission to send it."""
+        """Read and drop the rest of the body, unless it is long or late, or the client may not want to send it."""
         service = service_state(self.scope["state"])
         is_short = _content_length(self.scope["headers"]) <= service.rest_limit
-        if is_short and not (self.waiting_for_100_continue or service.stopping.is_set()):
+        if is_short and not (self.is_late or self.waiting_for_100_continue or service.stopping.is_set()):
             # Some time after it begins to stop, uvicorn cancels the requests that are still running.
             with suppress(TimeoutError, asyncio.CancelledError):
                 async with asyncio.timeout(_REST_SECONDS):
@@ -65,7 +86,7 @@ class ResponseCycle(RequestResponseCycle):
     async def _drop(self, limit: int) -> None:
         size = 0
         while self.more_body and not self.disconnected and size <= limit:
-            message: Any = await self.receive()
+            message: Any = await super().receive()
             size += len(message.get("body", b""))
 
     async def _send_whole(self, head: Any, message: Any) -> None:

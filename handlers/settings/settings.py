@@ -49,6 +49,9 @@ class Settings:
     statement_timeout: float
     prepared_statements: bool
     body_limit: int
+    head_timeout: float
+    body_timeout: float
+    keep_alive_timeout: float
     log_level: str
     migrate_on_start: bool
     variables: Mapping[str, str] = field(repr=False)
@@ -102,6 +105,9 @@ class Settings:
             statement_timeout=float(read.integer("DATABASE_STATEMENT_TIMEOUT", 10, 1, 600)),
             prepared_statements=read.boolean("DATABASE_PREPARED_STATEMENTS", default=True),
             body_limit=read.integer("BODY_LIMIT", 65536, 1024, 1 << 30),
+            head_timeout=float(read.integer("HEAD_TIMEOUT", 10, 1, 3600)),
+            body_timeout=float(read.integer("BODY_TIMEOUT", 30, 1, 3600)),
+            keep_alive_timeout=float(read.integer("KEEP_ALIVE_TIMEOUT", 75, 1, 3600)),
             log_level=read.choice("LOG_LEVEL", ("debug", "info", "warning", "error"), "info"),
             migrate_on_start=read.boolean("MIGRATE_ON_START", default=True),
             variables=variables,

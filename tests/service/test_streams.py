@@ -29,7 +29,7 @@ OPERATION = """
       parameters:
         - name: until
           in: query
-          schema: {type: string, enum: [closed, three, failure, full, busy, cancelled], default: closed}
+          schema: {type: string, enum: [closed, three, failure, full, busy, cancelled, silent], default: closed}
       responses:
         '200':
           description: The ticks.
@@ -57,6 +57,8 @@ async def _ticks(until):
             await asyncio.sleep(0.05)
             if until == "failure":
                 raise ValueError("no more ticks")
+            if until == "silent":
+                await asyncio.sleep(4)
             while until == "busy":
                 yield b"x" * 100_000
             if until == "cancelled":
@@ -74,12 +76,18 @@ HEADERS = {"Authorization": f"Bearer {mint('ada')}"}
 
 
 @pytest.fixture
-def service(tmp_path: Path, database: str, server: str) -> Iterator[Service]:
-    """Yield a service that has an operation which streams."""
+def settings(tmp_path: Path, database: str, server: str) -> dict[str, str]:
+    """Return the settings of a service that has an operation which streams."""
     assert server, "it has migrated the database"
     copy_project(tmp_path)
     add_operation(tmp_path, OPERATION, "ticks", HANDLER)
-    with start(tmp_path, DATABASE_URL=database, PYTHONPATH=str(tmp_path)) as service:
+    return {"DATABASE_URL": database, "PYTHONPATH": str(tmp_path)}
+
+
+@pytest.fixture
+def service(tmp_path: Path, settings: dict[str, str]) -> Iterator[Service]:
+    """Yield a service that has an operation which streams."""
+    with start(tmp_path, **settings) as service:
         yield service
 
 
@@ -165,6 +173,16 @@ def test_a_client_that_does_not_read_stops_the_iterator_until_it_disconnects(ser
         # Sockets have buffers of a few megabytes.
         assert (tmp_path / "sent").read_text() == sent
     assert is_closed(tmp_path)
+
+
+def test_a_stream_may_be_silent_for_longer_than_any_time_limit(tmp_path: Path, settings: dict[str, str]) -> None:
+    limits = dict.fromkeys(["HEAD_TIMEOUT", "BODY_TIMEOUT", "KEEP_ALIVE_TIMEOUT"], "1")
+    with (
+        start(tmp_path, **settings, **limits) as service,
+        httpx.stream("GET", service.url + PATH, params={"until": "silent"}, headers=HEADERS, timeout=20) as response,
+    ):
+        lines = response.iter_lines()
+        assert [next(lines), next(lines), next(lines)] == ["data: 0", "", "data: 1"]
 
 
 def test_head_gets_the_headers_and_starts_no_stream(service: Service) -> None:
