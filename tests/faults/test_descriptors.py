@@ -105,8 +105,9 @@ def test_the_connection_that_has_been_idle_longest_makes_room(tmp_path: Path, da
 
 def test_where_no_connection_is_idle_new_ones_are_refused(tmp_path: Path, database: str) -> None:
     with limited(tmp_path, database, 128, 128) as service, ExitStack() as connections:
-        with User(service.url, "ada") as ada, psycopg.connect(database) as holder:
+        with User(service.url, "ada") as ada:
             ada.create()
+        with psycopg.connect(database) as holder:
             holder.execute("SELECT FROM accounts WHERE user_id = 'ada' FOR UPDATE")
             busy = [connect(service, connections)]
             while waits(busy[-1]):
