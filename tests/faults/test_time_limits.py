@@ -18,7 +18,7 @@ from tests.support.postgres import wait_for_locks
 from tests.support.server import Service, start
 
 # In seconds. A connection between requests is kept for longer than a head or a body may take.
-HEAD, BODY, KEPT = 1, 2, 6
+HEAD, BODY, KEPT = 1, 3, 8
 TITLE = b'{"title": "slow"}'
 LATE = DeclaredResponse(
     {
@@ -136,7 +136,7 @@ def test_a_body_that_stops_gets_a_408_although_it_came_fast_at_first(client: soc
 
 def test_a_body_may_take_long_if_it_comes_fast_enough(client: socket.socket) -> None:
     size = 2048
-    body = TITLE.ljust(16 * BODY * size)
+    body = TITLE.ljust(10 * BODY * size)
     client.sendall(post(len(body)))
     for number in range(0, len(body), size):
         client.sendall(body[number : number + size])
