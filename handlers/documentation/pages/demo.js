@@ -21,12 +21,14 @@ async function authorize() {
   ui.preauthorizeApiKey("bearerAuth", (await response.json()).token);
   enterUserId();
   ui.layoutActions.show(["operations", "tasks", "create_task"], true);
-  (await rendered("#operations-tasks-create_task .execute")).scrollIntoView({ block: "center" });
+  keepInView("#operations-tasks-create_task .execute");
 }
 
-async function rendered(selector) {
-  while (!document.querySelector(selector)) await new Promise(requestAnimationFrame);
-  return document.querySelector(selector);
+// Swagger UI renders the operation, and what is above it, piece by piece.
+function keepInView(selector) {
+  const observer = new ResizeObserver(() => document.querySelector(selector)?.scrollIntoView({ block: "center" }));
+  observer.observe(document.body);
+  setTimeout(() => observer.disconnect(), 3000);
 }
 
 function enable() {

@@ -32,7 +32,7 @@ Json = Any
 USER = "ada"
 AUTHORIZATION = (b"authorization", f"Bearer {mint(USER)}".encode())
 # Arguments that the service passes to handlers in addition to what the contract declares.
-OFFERED = {"database", "cursors", "version", "newest_revision", "principal"}
+OFFERED = {"database", "cursors", "version", "newest_revision", "service", "principal"}
 HEADERS = {
     parameter["name"].lower().replace("-", "_"): parameter["name"]
     for parameter in CONTRACT["components"]["parameters"].values()
