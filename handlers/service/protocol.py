@@ -139,7 +139,9 @@ class HttpProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if cast(ResponseCycle, self._running).must_linger:
             self._linger()
-        elif not self.transport.is_closing():
+        elif self.transport.is_closing():
+            self.server_state.released(self)
+        else:
             self._continue()
 
     def _continue(self) -> None:
@@ -196,8 +198,13 @@ class HttpProtocol(HttpToolsProtocol):
         `tests/faults/test_shutdown.py`.
         """
         if self.cycle is None or has_unread(self.transport):
-            self.loop.call_later(ARRIVAL_SECONDS, super().shutdown)
+            self.loop.call_later(ARRIVAL_SECONDS, self._end_after_request)
         else:
+            self._end_after_request()
+
+    def _end_after_request(self) -> None:
+        # Where bytes are held, more requests follow: the last response ends the connection anyway.
+        if not self.flow.held:
             super().shutdown()
 
     def _linger(self) -> None:

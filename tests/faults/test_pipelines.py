@@ -1,5 +1,6 @@
 """Clients that send many requests ahead, or do not read the responses: others are served, and memory is bounded."""
 
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -9,9 +10,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import psycopg
 import pytest
 
-from tests.support.client import mint
+from tests.support.client import User, mint
+from tests.support.postgres import wait_for_locks
 from tests.support.server import Service, start
 
 MIB = 2**20
@@ -93,6 +96,22 @@ def test_an_invalid_body_is_rejected_after_the_responses_to_earlier_requests(ser
         client.sendall(task(1) + task(2) + chunked)
         received = b"".join(iter(lambda: client.recv(65_536), b""))
     assert [one[:3] for one in received.split(b"HTTP/1.1 ")[1:]] == [b"201", b"201", b"400"]
+
+
+def test_all_requests_sent_ahead_get_their_responses_although_the_service_stops(database: str, tmp_path: Path) -> None:
+    with start(tmp_path, DATABASE_URL=database) as service, connect(service) as client:
+        with User(service.url, "ada") as ada:
+            ada.create()
+        with psycopg.connect(database) as connection:
+            connection.execute("SELECT FROM accounts WHERE user_id = 'ada' FOR UPDATE")
+            client.sendall(b"".join(map(task, range(40))))
+            wait_for_locks(database, 1)
+            service.process.send_signal(signal.SIGTERM)
+            while "Shutting down" not in service.log.read_text():
+                time.sleep(0.05)
+            time.sleep(0.5)
+        received = b"".join(iter(lambda: client.recv(65_536), b""))
+        assert received.count(b"HTTP/1.1 201 ") == 40
 
 
 def read_slowly(client: socket.socket, seconds: float) -> int:
