@@ -1,4 +1,4 @@
-"""A service that can serve requests says that it is ready, however slow its database is and whoever else uses it."""
+"""A service that can serve requests says that it is ready, even if its database is slow or used up by others."""
 
 import time
 from contextlib import ExitStack

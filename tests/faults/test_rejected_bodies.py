@@ -90,7 +90,7 @@ def test_a_client_that_waits_for_100_continue_is_rejected_at_once(server: str, s
         client.sendall(head(status, 100 * KIB, "Expect: 100-continue"))
         client.settimeout(4)
         response = read_to_end(client)
-        # The client need not send the body, so nothing that follows can be told apart from it.
+        # The client may send the body or leave it out, and the server cannot tell which, so the connection ends.
         assert response.startswith(b"HTTP/1.1 %d " % status)
         assert b"connection: close" in response
 
