@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.client import User
 from tests.support.raw_answers import check_raw
-from tests.support.server import SECRET, has_ended, run, start
+from tests.support.server import SECRET, Service, has_ended, run, start
 
 ADDRESS_WITHOUT_DATABASE = "postgresql://ada:hunter2hunter2@127.0.0.1:1/todo"
 
@@ -137,18 +137,24 @@ def test_production_prints_no_token(tmp_path: Path, database: str) -> None:
         assert "eyJ" not in greeting
 
 
+def stop_while_it_is_sent(service: Service, sent: bytes) -> bytes:
+    """Stop a service that has got only a part of a request; return the answer, which is checked by the contract."""
+    address = urlsplit(service.url)
+    with socket.create_connection((str(address.hostname), address.port or 80), timeout=20) as connection:
+        connection.sendall(sent)
+        time.sleep(0.2)
+        service.process.send_signal(signal.SIGTERM)
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert service.process.wait(20) == 0
+    check_raw(sent, answer)
+    return answer
+
+
 def test_a_request_that_is_still_running_at_shutdown_gets_a_503(tmp_path: Path, database: str) -> None:
     with start(tmp_path, DATABASE_URL=database) as service, User(service.url, "slow") as user:
-        address = urlsplit(service.url)
-        with socket.create_connection((str(address.hostname), address.port or 80), timeout=20) as connection:
-            head = f"POST /api/slow/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: {user.http.headers['Authorization']}"
-            sent = f'{head}\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{{"t'.encode()
-            connection.sendall(sent)
-            time.sleep(0.2)
-            service.process.send_signal(signal.SIGTERM)
-            answer = b"".join(iter(lambda: connection.recv(65_536), b""))
-        assert service.process.wait(20) == 0
-    check_raw(sent, answer)
+        head = f"POST /api/slow/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: {user.http.headers['Authorization']}"
+        sent = f'{head}\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{{"t'.encode()
+        answer = stop_while_it_is_sent(service, sent)
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"application/problem+json" in answer
     assert b"x-request-id: " in answer
@@ -160,15 +166,9 @@ def test_a_request_that_was_rejected_before_its_body_came_is_answered_at_shutdow
     tmp_path: Path, database: str
 ) -> None:
     with start(tmp_path, DATABASE_URL=database) as service:
-        address = urlsplit(service.url)
-        with socket.create_connection((str(address.hostname), address.port or 80), timeout=20) as connection:
-            sent = b"POST /api/slow/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nx"
-            connection.sendall(sent)
-            time.sleep(0.2)
-            service.process.send_signal(signal.SIGTERM)
-            answer = b"".join(iter(lambda: connection.recv(65_536), b""))
-        assert service.process.wait(20) == 0
-    check_raw(sent, answer)
+        answer = stop_while_it_is_sent(
+            service, b"POST /api/slow/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nx"
+        )
     assert answer.startswith(b"HTTP/1.1 401 ")
     assert "Traceback" not in service.log.read_text()
 
