@@ -1,16 +1,16 @@
 """What stopping without losing a request needs from the operating system."""
 
 import asyncio
-import ctypes
 import fcntl
 import logging
 import signal
 import socket
-import struct
 import sys
 import termios
 from collections.abc import Iterable
 from contextlib import suppress
+
+from handlers.service.packet_filter import attach
 
 END = signal.SIGUSR1
 """The signal with which a parent stops a worker without a delay. It kills a worker that does not serve yet."""
@@ -18,9 +18,7 @@ END = signal.SIGUSR1
 ARRIVAL_SECONDS = 0.2
 """How long a request may be in transit: enough in one network, and short enough for a client that only connects."""
 
-# Linux's socket(7), which Python has no name for.
-_SO_ATTACH_FILTER = 26
-# A program of linux/filter.h: drop a TCP segment that has SYN and not ACK among its flags, at byte 13; accept others.
+# Drop a TCP segment that has SYN and not ACK among its flags, at byte 13; accept others.
 _NO_SYN = [(0x30, 0, 0, 13), (0x54, 0, 0, 0x12), (0x15, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF)]
 _logger = logging.getLogger(__name__)
 
@@ -32,13 +30,11 @@ def refuse_connections(listeners: Iterable[socket.socket]) -> None:
     look: `tests/faults/test_shutdown.py`. A client whose connection is ignored tries again after a second, and is then
     refused. Only Linux can do this; elsewhere this does nothing.
     """
-    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in _NO_SYN))
-    option = struct.pack("HP", len(_NO_SYN), ctypes.addressof(program))
     if sys.platform == "linux":
         for listener in listeners:
             # Some sandboxes do not implement it.
             with suppress(OSError):
-                listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, option)
+                attach(listener, _NO_SYN)
 
 
 def has_unread(transport: asyncio.Transport) -> bool:

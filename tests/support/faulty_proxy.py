@@ -1,6 +1,5 @@
 """A proxy to PostgreSQL that can swallow queries, reset connections or reject clients."""
 
-import ctypes
 import socket
 import struct
 import threading
@@ -9,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import parse_qs, urlsplit
 
-# Linux's socket(7) and linux/bpf_common.h.
-_SO_ATTACH_FILTER = 26
-_RETURN = 0x06
+from handlers.service.packet_filter import attach
+
+# A program for the kernel's socket filter that accepts no byte of any packet.
+_NOTHING = [(0x06, 0, 0, 0)]
 
 
 class FaultyProxy:
@@ -48,11 +48,9 @@ class FaultyProxy:
 
     def lose_packets(self) -> None:
         """Drop every packet of the clients that are connected, and acknowledge none, as after a network has changed."""
-        # A program for the kernel's socket filter that accepts no byte of any packet.
-        program = ctypes.create_string_buffer(struct.pack("HBBI", _RETURN, 0, 0, 0))
         for client in self._clients:
             with suppress(OSError):
-                client.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
+                attach(client, _NOTHING)
 
     def _serve(self, client: socket.socket) -> None:
         if self.away:
