@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
-    CTE,
     BigInteger,
     ColumnElement,
     Date,
@@ -16,6 +15,7 @@ from sqlalchemy import (
     FromClause,
     Select,
     SmallInteger,
+    Subquery,
     Text,
     Uuid,
     and_,
@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
-from storage import accounts
+from storage import accounts, schema
 from storage.driver.query import Connection, Query
 from storage.schema import is_live, searched_text, tasks
 from storage.tasks import Task, columns
@@ -65,10 +65,11 @@ class Sort(NamedTuple):
 class Position(NamedTuple):
     """The last task of a page, after which the next page begins.
 
-    `key` is its sort key in PostgreSQL's text format.
+    `value` is what the tasks are sorted by, as text that PostgreSQL reads the same whatever its settings; None if the
+    task has no such value.
     """
 
-    key: str
+    value: str | None
     id: UUID
 
 
@@ -96,7 +97,7 @@ _CONDITIONS: dict[str, ColumnElement[bool]] = {
     "due_before": tasks.c.due_date <= bindparam("due_before"),
     "due_after": tasks.c.due_date >= bindparam("due_after"),
 }
-_KEY_TYPES: dict[str, TypeEngine[Any]] = {
+_SORTED_BY: dict[str, TypeEngine[Any]] = {
     "created_at": DateTime(timezone=True),
     "updated_at": DateTime(timezone=True),
     "due_date": Date(),
@@ -105,23 +106,24 @@ _KEY_TYPES: dict[str, TypeEngine[Any]] = {
 }
 
 
-ORDERS = [Sort(by, descending) for by in _KEY_TYPES for descending in (True, False)]
+ORDERS = [Sort(by, descending) for by in _SORTED_BY for descending in (True, False)]
 
 
-def _sort_key(sort: Sort) -> ColumnElement[Any]:
+def _sort_key(sort: Sort, value: ColumnElement[Any]) -> ColumnElement[Any]:
     if sort.by == "title":
-        return collate(func.lower(tasks.c.title), "C")
+        return collate(func.lower(value), "C")
     if sort.by == "due_date":
         last = "'-infinity'::date" if sort.descending else "'infinity'::date"
-        return func.coalesce(tasks.c.due_date, literal_column(last, Date))
-    return tasks.c[sort.by]
+        return func.coalesce(value, literal_column(last, Date))
+    return value
 
 
 def _matching(names: frozenset[str], sort: Sort, *, after_position: bool) -> list[ColumnElement[bool]]:
     conditions = [tasks.c.user_id == accounts.owner, is_live, *(_CONDITIONS[name] for name in sorted(names))]
     if after_position:
-        position = tuple_(cast(bindparam("key", type_=Text), _KEY_TYPES[sort.by]), bindparam("id", type_=Uuid))
-        here = tuple_(_sort_key(sort), tasks.c.id)
+        value = cast(bindparam("value", type_=Text), _SORTED_BY[sort.by])
+        position = tuple_(_sort_key(sort, value), bindparam("id", type_=Uuid))
+        here = tuple_(_sort_key(sort, tasks.c[sort.by]), tasks.c.id)
         conditions.append(here < position if sort.descending else here > position)
     return conditions
 
@@ -135,14 +137,16 @@ def _cut(rows: Select[Any], *, after_position: bool) -> Select[Any]:
     return limited if after_position else limited.offset(bindparam("offset", type_=BigInteger))
 
 
-def _page_and_total(filters: frozenset[str], sort: Sort, *, after_position: bool) -> tuple[CTE, ColumnElement[Any]]:
-    """Return the CTE of the page, and the expression for the total, which is NULL on a page after a position."""
+def _page_and_total(
+    filters: frozenset[str], sort: Sort, *, after_position: bool
+) -> tuple[Subquery, ColumnElement[Any]]:
+    """Return the subquery of the page, and the expression for the total, which is NULL on a page after a position."""
     matches = _matching(filters, sort, after_position=after_position)
-    key = _sort_key(sort).label("sort_key")
+    key = _sort_key(sort, tasks.c[sort.by]).label("sort_key")
     total: ColumnElement[Any] = null() if after_position else _count(tasks, *matches)
     if sort.by == "created_at" and (after_position or not filters):
         page = _ordered(select(*columns, key).where(*matches), key, tasks.c.id, sort)
-        return _cut(page, after_position=after_position).cte("page"), total
+        return _cut(page, after_position=after_position).subquery("page"), total
     # A total, or an order without an index, requires every matching task. The statement reads them once for both, and
     # only their ids and sort keys.
     matched = select(tasks.c.id, key).where(*matches).cte("matched")
@@ -151,7 +155,7 @@ def _page_and_total(filters: frozenset[str], sort: Sort, *, after_position: bool
     if filters and not after_position:
         total = _count(matched)
     own = and_(tasks.c.user_id == accounts.owner, tasks.c.id == picked.c.id)
-    return select(*columns, picked.c.sort_key).select_from(picked.join(tasks, own)).cte("page"), total
+    return select(*columns, picked.c.sort_key).select_from(picked.join(tasks, own)).subquery("page"), total
 
 
 def _count(rows: FromClause, *matches: ColumnElement[bool]) -> ColumnElement[Any]:
@@ -162,13 +166,14 @@ def _count(rows: FromClause, *matches: ColumnElement[bool]) -> ColumnElement[Any
 def _query(filters: frozenset[str], sort: Sort, *, after_position: bool) -> Query:
     """Return the statement for these filters and this order.
 
-    Every row begins with the user's revision and the total; an empty page is one row in which all else is NULL.
+    Every row begins with the user's revision and the total; an empty page is one row in which all else is NULL. For a
+    user without an account, there is no row.
     """
     page, total = _page_and_total(filters, sort, after_position=after_position)
-    head = select(accounts.revision, total.label("total")).cte("head")
     shown = [page.c[column.name] for column in columns]
-    rows = select(head.c.revision, head.c.total, cast(page.c.sort_key, Text), *shown)
-    rows = _ordered(rows.select_from(head.outerjoin(page, true())), page.c.sort_key, page.c.id, sort)
+    rows = select(schema.accounts.c.revision, total.label("total"), *shown)
+    rows = rows.select_from(schema.accounts.outerjoin(page, true())).where(schema.accounts.c.user_id == accounts.owner)
+    rows = _ordered(rows, page.c.sort_key, page.c.id, sort)
     # Whether the index helps depends on the search term: a plan shared by all terms takes seconds for some.
     return Query(rows, prepare="search" not in filters)
 
@@ -198,10 +203,16 @@ async def list_tasks(
     query = _query(shape, sort, after_position=isinstance(start, Position))
     values |= start._asdict() if isinstance(start, Position) else {"offset": start}
     rows = await query.fetch_all(connection, user_id=user_id, limit=limit + 1, **values)
+    if not rows:
+        return Page(0, None if isinstance(start, Position) else 0, [], None)
     revision, total, *_ = rows[0]
-    found = [row for row in rows[:limit] if row[2] is not None]
-    following = Position(found[-1][2], found[-1][3]) if len(rows) > limit else None
-    return Page(revision, total, [Task._make(row[3:]) for row in found], following)
+    found = [Task._make(row[2:]) for row in rows[:limit] if row[2] is not None]
+    return Page(revision, total, found, _position(found[-1], sort) if len(rows) > limit else None)
+
+
+def _position(task: Task, sort: Sort) -> Position:
+    value = getattr(task, sort.by)
+    return Position(None if value is None else str(value), task.id)
 
 
 def _shape(filters: Filters) -> tuple[frozenset[str], dict[str, Any]]:
