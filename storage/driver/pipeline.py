@@ -12,6 +12,7 @@ from storage.driver.connection import ExclusiveConnection
 from storage.driver.pool import AWAY, Pool, first_line, none_was_free
 from storage.driver.query import Query, Row
 from storage.driver.shared_connection import SharedConnection
+from storage.driver.shares import Shares
 from storage.driver.statement import NoEffect, Statement
 from storage.errors import Unavailable
 
@@ -28,6 +29,7 @@ class Pipeline:
         self._pool = pool
         self._connections: list[SharedConnection] = []
         self._waiting: deque[Statement] = deque()
+        self._shares = Shares(self._connections, pool.max_size, pool.timeout)
         self._writes: WeakValueDictionary[str | None, Statement] = WeakValueDictionary()
         self._slow_until: dict[bytes, float] = {}
         self.waiting_transactions = 0
@@ -54,7 +56,7 @@ class Pipeline:
         held_up = [one for one in used if not one.has_room(now, is_write=one.in_flight[0].query.is_write)]
         behind = sum(len(connection.in_flight) - 1 + len(connection.backlog) for connection in held_up)
         in_use = self._pool.lent - len(self._connections) + len(used)
-        return in_use, len(self._waiting) + behind + self.waiting_transactions
+        return in_use, len(self._waiting) + len(self._shares) + behind + self.waiting_transactions
 
     def has_idle(self) -> bool:
         """Return whether a connection is there that does nothing."""
@@ -82,8 +84,9 @@ class Pipeline:
 
     def on_reply(self) -> None:
         """Send the statements that wait, first come first served."""
-        while self._waiting and (self._waiting[0].future.done() or self._place(self._waiting[0])):
+        while self._waiting and (self._waiting[0].future.done() or self._place_or_keep(self._waiting[0])):
             self._waiting.popleft()
+        self._shares.send(self._place)
 
     def on_slow(self, statement: Statement) -> None:
         """Keep other statements away from this query for a while. A write may only have waited for its user's lock."""
@@ -100,7 +103,7 @@ class Pipeline:
                 other.retire()
 
     def _send(self, statement: Statement) -> asyncio.Future[Sequence[Row]]:
-        if self._waiting or not self._place(statement):
+        if self._waiting or not self._place_or_keep(statement):
             self._waiting.append(statement)
             self.on_reply()
             timer = self._loop.call_later(self._pool.timeout, self._expire, statement)
@@ -110,11 +113,16 @@ class Pipeline:
     def _fail_waiting(self, error: psycopg.OperationalError) -> None:
         while self._waiting:
             self._waiting.popleft().fail(error)
+        self._shares.fail(error)
 
     def _expire(self, statement: Statement) -> None:
         # Once a statement is in line, its connection enforces the time-out.
         if statement in self._waiting:
             statement.fail(none_was_free(self._pool.timeout))
+
+    def _place_or_keep(self, statement: Statement) -> bool:
+        """Put a statement in line, or have it wait for its user's share; return False if it has to wait for others."""
+        return self._place(statement) or self._shares.keep(statement, self._place)
 
     def _place(self, statement: Statement) -> bool:
         """Put a statement in line on one of the connections; return False if it has to wait for one."""
@@ -130,10 +138,11 @@ class Pipeline:
                 line.append(statement)
                 return True
         best: SharedConnection | None = None
-        for one in self._connections:
+        candidates = self._shares.open_to(statement.owner)
+        for one in candidates:
             if one.is_free(statement, now) and (best is None or len(one.in_flight) < len(best.in_flight)):
                 best = one
-        if best is None or (statement.is_slow and best.in_flight):
+        if candidates is self._connections and (best is None or (statement.is_slow and best.in_flight)):
             self._grow()
         if best is not None:
             best.append(statement)
@@ -167,7 +176,7 @@ class Pipeline:
             except psycopg.OperationalError as error:
                 if self._pool.is_away:
                     self._fail_waiting(error)
-                if self._pool.closed or all(statement.future.done() for statement in self._waiting):
+                if self._pool.closed or all(one.future.done() for one in self._waiting):
                     return None
 
     async def _give_back(self, connection: ExclusiveConnection) -> None:

@@ -192,10 +192,10 @@ def test_as_many_transactions_as_connections_run_while_the_pipeline_uses_all(url
     async def test(opened: Database) -> None:
         all_begun, ended = asyncio.Barrier(maximum), asyncio.Event()
 
-        async def keep_reading() -> int:
+        async def keep_reading(user: str) -> int:
             done = 0
             while not ended.is_set():
-                await fetch(opened.pipeline, "SELECT FROM pg_sleep(0.01)", user_id="ada")
+                await fetch(opened.pipeline, "SELECT FROM pg_sleep(0.01)", user_id=user)
                 done += 1
             return done
 
@@ -204,7 +204,7 @@ def test_as_many_transactions_as_connections_run_while_the_pipeline_uses_all(url
                 await all_begun.wait()
                 assert await fetch(connection, "SELECT 1") == [(1,)]
 
-        readers = [asyncio.create_task(keep_reading()) for _ in range(20)]
+        readers = [asyncio.create_task(keep_reading(f"user-{number}")) for number in range(20)]
         await until(lambda: opened.load()[0] == maximum)
         await asyncio.gather(*(transact() for _ in range(maximum)))
         ended.set()
