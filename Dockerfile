@@ -1,4 +1,4 @@
-FROM python:3.13-slim AS build
+FROM python:3.14-slim AS build
 COPY requirements.txt .
 # Into a virtual environment, so that the final stage copies only the packages, without pip and its cache.
 RUN python -m venv --without-pip /venv
@@ -11,7 +11,7 @@ COPY alembic /app/alembic
 RUN chmod -R a+rX /app
 RUN /venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /app
 
-FROM python:3.13-slim
+FROM python:3.14-slim
 # Hugging Face runs every Space as user 1000.
 RUN useradd --create-home --uid 1000 user
 COPY --from=build /venv /venv

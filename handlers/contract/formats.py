@@ -7,8 +7,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
+# Since version 3.14, Python takes 24:00 for the next day's midnight.
+_HOUR = "(?:[01][0-9]|2[0-3])"
 _DATE_TIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-5][0-9])"
+    rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt]{_HOUR}:[0-9]{{2}}:[0-9]{{2}}(\.[0-9]{{1,6}})?([Zz]|[+-][0-9]{{2}}:[0-5][0-9])"
 )
 
 
@@ -38,7 +40,7 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text.upper()).astimezone(UTC)
 
 
-_TIME_OF_DAY = Format(re.compile(r"[0-9]{2}:[0-9]{2}"), time.fromisoformat, "a time of day from 00:00 to 23:59")
+_TIME_OF_DAY = Format(re.compile(rf"{_HOUR}:[0-9]{{2}}"), time.fromisoformat, "a time of day from 00:00 to 23:59")
 # Python's own parsers also take other forms, such as week dates and hours without minutes.
 FORMATS = {
     "date": Format(

@@ -20,7 +20,7 @@ from tests.support.postgres import UNPRIVILEGED, new_database, reachable_directo
 from tests.support.readme import README
 from tests.support.server import ROOT, SECRET, free_port
 
-PYTHON = "3.13"
+PYTHON = "3.14"
 LOCKED = "--require-hashes --only-binary :all: -r requirements.txt"
 
 
