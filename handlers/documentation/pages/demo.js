@@ -28,7 +28,10 @@ async function authorize() {
 function keepInView(selector) {
   const observer = new ResizeObserver(() => document.querySelector(selector)?.scrollIntoView({ block: "center" }));
   observer.observe(document.body);
-  setTimeout(() => observer.disconnect(), 3000);
+  const stop = () => observer.disconnect();
+  setTimeout(stop, 3000);
+  // The page must not move under a user who has begun to use it.
+  for (const begun of ["pointerdown", "wheel", "keydown"]) addEventListener(begun, stop, { once: true });
 }
 
 function enable() {
