@@ -27,5 +27,9 @@ class Unavailable(Exception):
     """The database does not respond, or not in time. Whether a write was made is unknown."""
 
 
+class Busy(Unavailable):
+    """Too many statements of the same user are running. This one had no effect."""
+
+
 class UnsuitableDatabase(Exception):
     """The database responds but cannot serve. The message is a sentence for the operator."""

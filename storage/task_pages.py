@@ -34,7 +34,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
 from storage import accounts, schema
-from storage.driver.query import Connection, Query
+from storage.driver.query import Connection, Query, Row
 from storage.schema import is_live, searched_text, tasks
 from storage.tasks import Task, columns
 
@@ -65,11 +65,10 @@ class Sort(NamedTuple):
 class Position(NamedTuple):
     """The last task of a page, after which the next page begins.
 
-    `value` is what the tasks are sorted by, as text that PostgreSQL reads the same whatever its settings; None if the
-    task has no such value.
+    `key` is its sort key, as text that PostgreSQL reads the same whatever the session's settings.
     """
 
-    value: str | None
+    key: str
     id: UUID
 
 
@@ -97,7 +96,7 @@ _CONDITIONS: dict[str, ColumnElement[bool]] = {
     "due_before": tasks.c.due_date <= bindparam("due_before"),
     "due_after": tasks.c.due_date >= bindparam("due_after"),
 }
-_SORTED_BY: dict[str, TypeEngine[Any]] = {
+_KEY_TYPES: dict[str, TypeEngine[Any]] = {
     "created_at": DateTime(timezone=True),
     "updated_at": DateTime(timezone=True),
     "due_date": Date(),
@@ -106,24 +105,27 @@ _SORTED_BY: dict[str, TypeEngine[Any]] = {
 }
 
 
-ORDERS = [Sort(by, descending) for by in _SORTED_BY for descending in (True, False)]
+ORDERS = [Sort(by, descending) for by in _KEY_TYPES for descending in (True, False)]
 
 
-def _sort_key(sort: Sort, value: ColumnElement[Any]) -> ColumnElement[Any]:
+def _sort_key(sort: Sort) -> ColumnElement[Any]:
     if sort.by == "title":
-        return collate(func.lower(value), "C")
+        return collate(func.lower(tasks.c.title), "C")
     if sort.by == "due_date":
-        last = "'-infinity'::date" if sort.descending else "'infinity'::date"
-        return func.coalesce(value, literal_column(last, Date))
-    return value
+        return func.coalesce(tasks.c.due_date, literal_column(f"'{_without_date(sort)}'::date", Date))
+    return tasks.c[sort.by]
+
+
+def _without_date(sort: Sort) -> str:
+    """Return the due date by which tasks without one are sorted: they come last in either direction."""
+    return "-infinity" if sort.descending else "infinity"
 
 
 def _matching(names: frozenset[str], sort: Sort, *, after_position: bool) -> list[ColumnElement[bool]]:
     conditions = [tasks.c.user_id == accounts.owner, is_live, *(_CONDITIONS[name] for name in sorted(names))]
     if after_position:
-        value = cast(bindparam("value", type_=Text), _SORTED_BY[sort.by])
-        position = tuple_(_sort_key(sort, value), bindparam("id", type_=Uuid))
-        here = tuple_(_sort_key(sort, tasks.c[sort.by]), tasks.c.id)
+        position = tuple_(cast(bindparam("key", type_=Text), _KEY_TYPES[sort.by]), bindparam("id", type_=Uuid))
+        here = tuple_(_sort_key(sort), tasks.c.id)
         conditions.append(here < position if sort.descending else here > position)
     return conditions
 
@@ -142,7 +144,7 @@ def _page_and_total(
 ) -> tuple[Subquery, ColumnElement[Any]]:
     """Return the subquery of the page, and the expression for the total, which is NULL on a page after a position."""
     matches = _matching(filters, sort, after_position=after_position)
-    key = _sort_key(sort, tasks.c[sort.by]).label("sort_key")
+    key = _sort_key(sort).label("sort_key")
     total: ColumnElement[Any] = null() if after_position else _count(tasks, *matches)
     if sort.by == "created_at" and (after_position or not filters):
         page = _ordered(select(*columns, key).where(*matches), key, tasks.c.id, sort)
@@ -167,10 +169,11 @@ def _query(filters: frozenset[str], sort: Sort, *, after_position: bool) -> Quer
     """Return the statement for these filters and this order.
 
     Every row begins with the user's revision and the total; an empty page is one row in which all else is NULL. For a
-    user without an account, there is no row.
+    user without an account, there is no row. If the page is sorted by title, the title in PostgreSQL's lower case comes
+    last.
     """
     page, total = _page_and_total(filters, sort, after_position=after_position)
-    shown = [page.c[column.name] for column in columns]
+    shown = [page.c[column.name] for column in columns] + ([page.c.sort_key] if sort.by == "title" else [])
     rows = select(schema.accounts.c.revision, total.label("total"), *shown)
     rows = rows.select_from(schema.accounts.outerjoin(page, true())).where(schema.accounts.c.user_id == accounts.owner)
     rows = _ordered(rows, page.c.sort_key, page.c.id, sort)
@@ -206,13 +209,14 @@ async def list_tasks(
     if not rows:
         return Page(0, None if isinstance(start, Position) else 0, [], None)
     revision, total, *_ = rows[0]
-    found = [Task._make(row[2:]) for row in rows[:limit] if row[2] is not None]
-    return Page(revision, total, found, _position(found[-1], sort) if len(rows) > limit else None)
+    found = [Task._make(row[2 : 2 + len(columns)]) for row in rows[:limit] if row[2] is not None]
+    following = Position(_key(found[-1], rows[limit - 1], sort), found[-1].id) if len(rows) > limit else None
+    return Page(revision, total, found, following)
 
 
-def _position(task: Task, sort: Sort) -> Position:
-    value = getattr(task, sort.by)
-    return Position(None if value is None else str(value), task.id)
+def _key(task: Task, row: Row, sort: Sort) -> str:
+    value = row[-1] if sort.by == "title" else getattr(task, sort.by)
+    return _without_date(sort) if value is None else str(value)
 
 
 def _shape(filters: Filters) -> tuple[frozenset[str], dict[str, Any]]:

@@ -12,7 +12,7 @@ from handlers.responses.entity_tags import mistake_in, strong
 from handlers.responses.problems import RETRY_AFTER, Problem, send_problem
 from handlers.responses.response import send_whole
 from handlers.responses.state import request_state
-from storage.errors import NotFound, PreconditionFailed, Unavailable
+from storage.errors import Busy, NotFound, PreconditionFailed, Unavailable
 
 _logger = logging.getLogger(__name__)
 
@@ -50,6 +50,8 @@ def _log(error: Exception, problem: Problem, request_id: str) -> None:
     extra = {"request_id": request_id}
     if problem.status == 500:
         _logger.error("request %s failed", request_id, exc_info=error, extra=extra)
+    elif isinstance(error, Busy):
+        _logger.warning("request %s was not served: %s", request_id, error, extra=extra)
     elif isinstance(error, Unavailable):
         _logger.warning("request %s could not reach the database: %s", request_id, error, extra=extra)
     elif problem.log_message is not None:
@@ -72,6 +74,8 @@ def problem_of(error: Exception, headers: Headers) -> Problem:
                 headers={"ETag": strong(current.revision)},
                 extensions={resource: SERIALISERS[resource](current)},
             )
+        case Busy():
+            return Problem(503, "Too many of your requests are still being processed.", headers=RETRY_AFTER)
         case Unavailable():
             return Problem(503, "The database is not responding.", headers=RETRY_AFTER)
         case HTTPException(status_code=404):

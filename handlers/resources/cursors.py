@@ -34,8 +34,8 @@ class Cursors:
         # Base64 has unused bits at its end: only one spelling is accepted.
         if not compare_digest(mac, self._mac(payload, query)) or _to_text(decoded) != cursor:
             return None
-        value, task_id = orjson.loads(payload)
-        return Position(value, UUID(task_id))
+        key, task_id = orjson.loads(payload)
+        return Position(key, UUID(task_id))
 
     def _mac(self, payload: bytes, query: list[object]) -> bytes:
         return blake2b(orjson.dumps([payload.hex(), query]), key=self._key, digest_size=_MAC_SIZE).digest()

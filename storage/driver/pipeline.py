@@ -29,7 +29,7 @@ class Pipeline:
         self._pool = pool
         self._connections: list[SharedConnection] = []
         self._waiting: deque[Statement] = deque()
-        self._shares = Shares(self._connections, pool.max_size, pool.timeout)
+        self._shares = Shares(self._connections, pool.max_size, pool.timeout, self._place)
         self._writes: WeakValueDictionary[str | None, Statement] = WeakValueDictionary()
         self._slow_until: dict[bytes, float] = {}
         self.waiting_transactions = 0
@@ -84,9 +84,9 @@ class Pipeline:
 
     def on_reply(self) -> None:
         """Send the statements that wait, first come first served."""
-        while self._waiting and (self._waiting[0].future.done() or self._place_or_keep(self._waiting[0])):
+        while self._waiting and (self._waiting[0].future.done() or self._place_or_hold_back(self._waiting[0])):
             self._waiting.popleft()
-        self._shares.send(self._place)
+        self._shares.send()
 
     def on_slow(self, statement: Statement) -> None:
         """Keep other statements away from this query for a while. A write may only have waited for its user's lock."""
@@ -103,7 +103,7 @@ class Pipeline:
                 other.retire()
 
     def _send(self, statement: Statement) -> asyncio.Future[Sequence[Row]]:
-        if self._waiting or not self._place_or_keep(statement):
+        if self._waiting or not self._place_or_hold_back(statement):
             self._waiting.append(statement)
             self.on_reply()
             timer = self._loop.call_later(self._pool.timeout, self._expire, statement)
@@ -120,9 +120,9 @@ class Pipeline:
         if statement in self._waiting:
             statement.fail(none_was_free(self._pool.timeout))
 
-    def _place_or_keep(self, statement: Statement) -> bool:
-        """Put a statement in line, or have it wait for its user's share; return False if it has to wait for others."""
-        return self._place(statement) or self._shares.keep(statement, self._place)
+    def _place_or_hold_back(self, statement: Statement) -> bool:
+        """Put a statement in line, or hold it back if its user has no share left; return False if it has to wait."""
+        return self._place(statement) or self._shares.hold_back(statement)
 
     def _place(self, statement: Statement) -> bool:
         """Put a statement in line on one of the connections; return False if it has to wait for one."""
@@ -138,11 +138,12 @@ class Pipeline:
                 line.append(statement)
                 return True
         best: SharedConnection | None = None
-        candidates = self._shares.open_to(statement.owner)
-        for one in candidates:
+        occupied = self._shares.occupied_by(statement.owner)
+        has_share = len(occupied) < self._shares.most
+        for one in self._connections if has_share else occupied:
             if one.is_free(statement, now) and (best is None or len(one.in_flight) < len(best.in_flight)):
                 best = one
-        if candidates is self._connections and (best is None or (statement.is_slow and best.in_flight)):
+        if has_share and (best is None or (statement.is_slow and best.in_flight)):
             self._grow()
         if best is not None:
             best.append(statement)

@@ -1,7 +1,7 @@
 """A connection in pipeline mode: many requests run statements on it, and each statement is a transaction of its own."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -38,13 +38,13 @@ class SharedConnection:
         """
         self.exclusive = connection
         self.in_flight, self.backlog = deque[Statement](), deque[Statement]()
+        self.owners = Counter[str | None]()
         self.is_retiring = self._has_ended = False
         self._pipeline, self._wait, self.limit = pipeline, wait, limit
         self._loop = asyncio.get_running_loop()
         self._opened = self.first_since = self._loop.time()
         self._cancellation = Cancellation(self)
-        self._pgconn = connection.pgconn
-        self._socket = self._pgconn.socket
+        self._pgconn, self._socket = connection.pgconn, connection.pgconn.socket
         self._pgconn.enter_pipeline_mode()
         self._loop.add_reader(self._socket, self._receive)
         self._timer = self._loop.call_later(_TICK_SECONDS, self._tick)
@@ -68,7 +68,7 @@ class SharedConnection:
 
     def append(self, statement: Statement) -> None:
         """Send a statement as soon as there is room: at once, if the connection is free."""
-        statement.connection = self
+        statement.join(self)
         self.backlog.append(statement)
         self._send_backlog()
 
@@ -106,7 +106,7 @@ class SharedConnection:
             while self.backlog and self.has_room(self._loop.time(), is_write=self.backlog[0].query.is_write):
                 statement = self.backlog.popleft()
                 if statement.future.done():
-                    statement.connection = None
+                    statement.leave()
                 else:
                     self._send(statement)
         except psycopg.OperationalError as error:

@@ -5,82 +5,105 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from storage.driver.pool import none_was_free
 from storage.driver.statement import Statement
+from storage.errors import Busy
 
 if TYPE_CHECKING:
     from storage.driver.shared_connection import SharedConnection
 
 _TICK_SECONDS = 0.1
-# How long a statement waits for its user's share while none of the statements that occupy it ends.
+# How long a statement waits for its user's share while none of the statements that use it up ends.
 _STUCK_SECONDS = 1.0
 
 
-class Shares:
-    """Keeps the statements that wait for their user's share, apart from those that wait for any connection."""
+class _Line:
+    """The statements of one user that wait for its share, and when another one of the user's last ended."""
 
-    def __init__(self, connections: Sequence["SharedConnection"], maximum: int, wait: float) -> None:
-        """`connections` are those in use, of `maximum`; a statement waits at most `wait` seconds."""
-        self._connections = connections
-        self._most = (maximum + 1) // 2
-        self._wait = wait
-        self._kept: dict[str | None, deque[Statement]] = {}
+    def __init__(self, now: float) -> None:
+        self.statements: deque[Statement] = deque()
+        self.progress = now
+        self._seen: set[tuple[SharedConnection, float]] = set()
+
+    def note_progress(self, occupied: Sequence["SharedConnection"], now: float) -> None:
+        """Compare which of the user's statements run with those that ran before."""
+        running = {(one, one.first_since) for one in occupied}
+        if running != self._seen:
+            self.progress, self._seen = now, running
+
+
+class Shares:
+    """Holds back the statements of users who have no share left, apart from those that wait for any connection."""
+
+    def __init__(
+        self,
+        connections: Sequence["SharedConnection"],
+        maximum: int,
+        wait: float,
+        place: Callable[[Statement], bool],
+    ) -> None:
+        """`connections` are those in use, of `maximum`, and a statement waits at most `wait` seconds.
+
+        `place` puts a statement in line on one of the connections, and returns whether it could.
+        """
+        # Where there is only one connection, everybody has to share it.
+        self.most = maximum // 2 or maximum + 1
+        self._connections, self._wait, self._place = connections, wait, place
+        self._lines: dict[str | None, _Line] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
-        """Return how many statements wait."""
-        return sum(map(len, self._kept.values()))
+        """Return how many statements are held back."""
+        return sum(len(line.statements) for line in self._lines.values())
 
-    def open_to(self, owner: str | None) -> Sequence["SharedConnection"]:
-        """Return the connections that a user's statement may use: only those that the user occupies, if these are half.
+    def occupied_by(self, owner: str | None) -> list["SharedConnection"]:
+        """Return the connections that have statements of a user in line. What is nobody's occupies none."""
+        return [one for one in self._connections if owner in one.owners] if owner is not None else []
 
-        A connection is occupied by the user of the statement that it runs. Statements without a user may use all.
-        """
-        occupied = self._occupied(owner)
-        return self._connections if owner is None or len(occupied) < self._most else occupied
-
-    def keep(self, statement: Statement, place: Callable[[Statement], bool]) -> bool:
-        """Keep a statement whose user has no share left, and return whether it is one.
-
-        `place` puts a statement in line, and returns whether it could.
-        """
-        if self.open_to(statement.owner) is self._connections:
+    def hold_back(self, statement: Statement) -> bool:
+        """Hold a statement back if its user has no share left; return whether this is so."""
+        if self._has_share(statement.owner):
             return False
-        self._kept.setdefault(statement.owner, deque()).append(statement)
+        loop = asyncio.get_running_loop()
+        line = self._lines.setdefault(statement.owner, _Line(loop.time()))
+        line.statements.append(statement)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_TICK_SECONDS, self._tick, place)
+            self._timer = loop.call_later(_TICK_SECONDS, self._tick)
         return True
 
-    def send(self, place: Callable[[Statement], bool]) -> None:
-        """Put the statements in line whose user has a share again, first come first served."""
-        for owner, line in [*self._kept.items()]:
-            while line and (line[0].future.done() or place(line[0])):
-                line.popleft()
-            if not line:
-                del self._kept[owner]
+    def send(self) -> None:
+        """Put the statements in line whose users have a share again, first come first served."""
+        for owner, line in [*self._lines.items()]:
+            waiting = line.statements
+            while waiting and (waiting[0].future.done() or self._place(waiting[0])):
+                waiting.popleft()
+            if not waiting:
+                del self._lines[owner]
 
-    def fail(self, error: psycopg.OperationalError) -> None:
-        """Fail all statements."""
-        for line in self._kept.values():
-            for statement in line:
+    def fail(self, error: Exception) -> None:
+        """Fail all statements that are held back."""
+        for line in self._lines.values():
+            for statement in line.statements:
                 statement.fail(error)
-        self._kept.clear()
+        self._lines.clear()
 
-    def _occupied(self, owner: str | None) -> list["SharedConnection"]:
-        return [one for one in self._connections if (line := one.in_flight) and line[0].owner == owner]
+    def _has_share(self, owner: str | None) -> bool:
+        return len(self.occupied_by(owner)) < self.most
 
-    def _tick(self, place: Callable[[Statement], bool]) -> None:
-        """Fail the statements that have waited too long."""
-        now = asyncio.get_running_loop().time()
-        for owner, line in self._kept.items():
-            progress = max((one.first_since for one in self._occupied(owner)), default=now)
-            for statement in line:
-                if now - statement.created > self._wait:
+    def _tick(self) -> None:
+        """Fail the statements that have waited too long, and send what can be sent."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._timer = None
+        for owner, line in self._lines.items():
+            line.note_progress(self.occupied_by(owner), now)
+            is_stuck = now - line.progress > _STUCK_SECONDS and not self._has_share(owner)
+            for statement in line.statements:
+                waited = now - statement.created
+                if waited > self._wait:
                     statement.fail(none_was_free(self._wait))
-                elif now - max(statement.created, progress) > _STUCK_SECONDS:
-                    statement.fail(psycopg.OperationalError("the same user's other statements did not end"))
-        self.send(place)
-        again = asyncio.get_running_loop().call_later(_TICK_SECONDS, self._tick, place) if self._kept else None
-        self._timer = again
+                elif is_stuck and waited > _STUCK_SECONDS:
+                    statement.fail(Busy("the same user's other statements did not end"))
+        self.send()
+        if self._lines:
+            self._timer = loop.call_later(_TICK_SECONDS, self._tick)

@@ -50,6 +50,20 @@ class Statement:
         self.created = loop.time()
         self.future: asyncio.Future[Sequence[Row]] = loop.create_future()
 
+    def join(self, connection: "SharedConnection") -> None:
+        """Note that the statement is in line on a connection."""
+        self.connection = connection
+        connection.owners[self.owner] += 1
+
+    def leave(self) -> None:
+        """Note that the statement is in line no more."""
+        if self.connection is not None:
+            owners = self.connection.owners
+            owners[self.owner] -= 1
+            if not owners[self.owner]:
+                del owners[self.owner]
+            self.connection = None
+
     def accept(self, status: int, result: PGresult) -> None:
         """Store one of the server's replies. The one that ends the transaction comes last, and is not passed here.
 
@@ -82,7 +96,7 @@ class Statement:
 
     def end(self) -> None:
         """Set the rows or the error, once the transaction has ended."""
-        self.connection = None
+        self.leave()
         if self.error is not None:
             self.fail(self.error)
         elif not self.future.done():

@@ -11,7 +11,7 @@ import yaml
 from connexion.json_schema import Draft4RequestValidator, Draft4ResponseValidator
 
 from handlers.resources.tasks import PRIORITIES
-from storage.task_pages import _SORTED_BY
+from storage.task_pages import _KEY_TYPES
 from storage.tasks import CHANGEABLE, Task
 from tests.support.conformance import OPERATIONS
 from tests.support.server import ROOT
@@ -125,7 +125,7 @@ def test_each_error_response_of_an_operation_has_its_own_problem_type(operation:
 def test_storage_and_the_contract_agree_on_fields_priorities_and_sort_keys() -> None:
     assert set(WRITTEN["components"]["schemas"]["Priority"]["enum"]) == PRIORITIES.keys()
     parameters = {one.get("name"): one for one in WRITTEN["paths"]["/api/{user_id}/tasks"]["get"]["parameters"]}
-    assert set(parameters["sort_by"]["schema"]["enum"]) == _SORTED_BY.keys()
+    assert set(parameters["sort_by"]["schema"]["enum"]) == _KEY_TYPES.keys()
     update = WRITTEN["components"]["schemas"]["TaskUpdate"]["properties"]
     assert {name for name, member in update.items() if "readOnly" not in member} == set(CHANGEABLE)
     assert set(WRITTEN["components"]["schemas"]["TaskCreate"]["properties"]) == set(CHANGEABLE)
