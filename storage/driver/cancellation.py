@@ -6,8 +6,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg.errors import Diagnostic, QueryCanceled
 
-from storage.driver.statement import Statement
+from storage.driver.pool import none_was_free
+from storage.driver.statement import NoEffect, Statement
 
 if TYPE_CHECKING:
     from storage.driver.shared_connection import SharedConnection
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 _HOLD_UP_SECONDS = 0.1
 _PAUSE_SECONDS = 0.01
 _CANCEL_SECONDS = 1.0
+# The result's types have changed because a table was altered, or the server does not have the prepared statement.
+_STALE = ("0A000", "26000")
 
 
 class Cancellation:
@@ -34,6 +38,28 @@ class Cancellation:
             self._connection.retire()
             self.task = asyncio.get_running_loop().create_task(self._cancel())
 
+    def on_notice(self, notice: Diagnostic) -> None:
+        """Fail a write that PostgreSQL has committed without waiting for the standby, because it was cancelled.
+
+        It reports this with a warning, whose text depends on the language of the server.
+        """
+        if notice.source_function == "SyncRepWaitForLSN" and self._connection.in_flight:
+            error = psycopg.OperationalError("the write may not have reached the synchronous standby")
+            self._connection.in_flight[0].error = error
+
+    def judge(self, statement: Statement, error: Exception, now: float) -> Exception:
+        """Return the error that a statement fails with, and forget a plan that cannot be used again."""
+        is_stale = bool(statement.plan.name) and getattr(error, "sqlstate", None) in _STALE
+        if is_stale:
+            self._connection.exclusive.plans.forget(statement.query.sql, statement.plan)
+        is_cancelled = isinstance(error, QueryCanceled) and self.has_begun
+        if is_cancelled and self._connection.is_late(statement):
+            return none_was_free(self._connection.wait)
+        if is_cancelled and now - self._connection.first_since >= self._connection.limit:
+            return psycopg.OperationalError(f"the statement took longer than {self._connection.limit:g} s")
+        # It held up others, or it was hit by a cancellation meant for the statement before it.
+        return NoEffect(str(error)) if is_stale or is_cancelled else error
+
     def _overdue(self, patience: float) -> Statement | None:
         """Return the first statement if its time is up.
 
@@ -44,8 +70,11 @@ class Cancellation:
             return None
         first = line[0]
         # A user's own writes have to wait for it in any case.
-        others = any(one.owner != first.owner or not one.query.is_write for one in islice(line, 1, None))
-        is_hurried = (others and not first.is_repeated) or connection.is_late(first)
+        behind = [*islice(line, 1, None), *connection.backlog]
+        others = any(one.owner != first.owner or not one.query.is_write for one in behind)
+        # A write that has its rows is being committed, and cannot be undone by a cancellation any more.
+        can_be_repeated = not (first.is_repeated or (first.query.is_write and first.rows is not None))
+        is_hurried = (others and can_be_repeated) or connection.is_late(first)
         allowed = min(patience, connection.limit) if is_hurried else connection.limit
         return first if self._is_over(allowed) else None
 

@@ -7,15 +7,17 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import psycopg
+from sqlalchemy import text
 
 from storage.driver.connection import ExclusiveConnection
 from storage.driver.pool import AWAY, Pool, first_line, none_was_free
 from storage.driver.query import Query, Row
 from storage.driver.shared_connection import SharedConnection
-from storage.driver.shares import Shares
+from storage.driver.shares import Shares, insert
 from storage.driver.statement import NoEffect, Statement
 from storage.errors import Unavailable
 
+_PING = Query(text("SELECT 1"))
 # For this long after it has held up others, a query gets a connection without other statements, if there is one.
 _SLOW_SECONDS = 1.0
 # How long `close` waits for attempts to connect to a database that does not respond.
@@ -29,7 +31,7 @@ class Pipeline:
         self._pool = pool
         self._connections: list[SharedConnection] = []
         self._waiting: deque[Statement] = deque()
-        self._shares = Shares(self._connections, pool.max_size, pool.timeout, self._place)
+        self._shares = Shares(self._connections, pool.max_size, lambda: self.run(_PING, {}), self.on_reply)
         self._writes: WeakValueDictionary[str | None, Statement] = WeakValueDictionary()
         self._slow_until: dict[bytes, float] = {}
         self.waiting_transactions = 0
@@ -37,17 +39,19 @@ class Pipeline:
         self._background: set[asyncio.Task[None]] = set()
 
     async def run(self, query: Query, parameters: Mapping[str, Any]) -> Sequence[Row]:
-        """Execute the query and return all its rows; a read is repeated once if its connection breaks.
+        """Execute the query and return all its rows.
 
+        If it has no effect, because its connection breaks or because it holds up others, it is repeated once for each.
         Raises Unavailable if no connection becomes free in time, if it breaks, or if the statement takes too long.
         """
-        try:
+        repeated: list[type[Exception]] = []
+        while True:
             try:
-                return await self._send(Statement(query, parameters, self._loop))
-            except NoEffect:
-                return await self._send(Statement(query, parameters, self._loop, is_repeated=True))
-        except AWAY as error:
-            raise Unavailable(first_line(error)) from error
+                return await self._send(Statement(query, parameters, self._loop, is_repeated=bool(repeated)))
+            except AWAY as error:
+                if not isinstance(error, NoEffect) or type(error) in repeated:
+                    raise Unavailable(first_line(error)) from error
+                repeated.append(type(error))
 
     def load(self) -> tuple[int, int]:
         """Return how many connections are in use, and how many statements and transactions wait for one."""
@@ -84,9 +88,10 @@ class Pipeline:
 
     def on_reply(self) -> None:
         """Send the statements that wait, first come first served."""
+        for statement in self._shares.release():
+            insert(self._waiting, statement)
         while self._waiting and (self._waiting[0].future.done() or self._place_or_hold_back(self._waiting[0])):
             self._waiting.popleft()
-        self._shares.send()
 
     def on_slow(self, statement: Statement) -> None:
         """Keep other statements away from this query for a while. A write may only have waited for its user's lock."""
@@ -103,9 +108,10 @@ class Pipeline:
                 other.retire()
 
     def _send(self, statement: Statement) -> asyncio.Future[Sequence[Row]]:
-        if self._waiting or not self._place_or_hold_back(statement):
-            self._waiting.append(statement)
-            self.on_reply()
+        if self._waiting or not self._place(statement):
+            if not self._shares.hold_back(statement):
+                self._waiting.append(statement)
+                self.on_reply()
             timer = self._loop.call_later(self._pool.timeout, self._expire, statement)
             statement.future.add_done_callback(lambda _: timer.cancel())
         return statement.future
@@ -117,7 +123,7 @@ class Pipeline:
 
     def _expire(self, statement: Statement) -> None:
         # Once a statement is in line, its connection enforces the time-out.
-        if statement in self._waiting:
+        if statement.connection is None:
             statement.fail(none_was_free(self._pool.timeout))
 
     def _place_or_hold_back(self, statement: Statement) -> bool:
@@ -134,13 +140,12 @@ class Pipeline:
             self._writes[statement.owner] = statement
             line = last and last.connection
             # A transaction may be waiting for a connection that is retiring.
-            if line and not (line.is_retiring and self.waiting_transactions):
+            if line and line.is_open_to_next(now) and not (line.is_retiring and self.waiting_transactions):
                 line.append(statement)
                 return True
         best: SharedConnection | None = None
-        occupied = self._shares.occupied_by(statement.owner)
-        has_share = len(occupied) < self._shares.most
-        for one in self._connections if has_share else occupied:
+        has_share = self._shares.has_share(statement.owner)
+        for one in self._connections if has_share else self._shares.occupied_by(statement.owner):
             if one.is_free(statement, now) and (best is None or len(one.in_flight) < len(best.in_flight)):
                 best = one
         if has_share and (best is None or (statement.is_slow and best.in_flight)):

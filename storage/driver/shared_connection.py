@@ -7,14 +7,13 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import psycopg
-from psycopg.errors import QueryCanceled
 from psycopg.pq import ExecStatus, Format
 
 from storage.driver.cancellation import Cancellation
 from storage.driver.connection import ExclusiveConnection
 from storage.driver.plans import Plan
 from storage.driver.pool import none_was_free
-from storage.driver.statement import NoEffect, Statement
+from storage.driver.statement import Lost, Statement
 
 if TYPE_CHECKING:
     from storage.driver.pipeline import Pipeline
@@ -23,8 +22,6 @@ _TICK_SECONDS = 0.1
 # How long the pipeline keeps a connection. It then returns it to the pool, which may replace it or lend it for a
 # transaction. The pipeline takes a new one only if it needs one: fewer connections are less work.
 _SHARED_SECONDS = 1.0
-# The result's types have changed because a table was altered, or the server does not have the prepared statement.
-_STALE = ("0A000", "26000")
 _SYNC = int(ExecStatus.PIPELINE_SYNC)
 
 
@@ -40,10 +37,11 @@ class SharedConnection:
         self.in_flight, self.backlog = deque[Statement](), deque[Statement]()
         self.owners = Counter[str | None]()
         self.is_retiring = self._has_ended = False
-        self._pipeline, self._wait, self.limit = pipeline, wait, limit
+        self._pipeline, self.wait, self.limit = pipeline, wait, limit
         self._loop = asyncio.get_running_loop()
         self._opened = self.first_since = self._loop.time()
         self._cancellation = Cancellation(self)
+        connection.add_notice_handler(self._cancellation.on_notice)
         self._pgconn, self._socket = connection.pgconn, connection.pgconn.socket
         self._pgconn.enter_pipeline_mode()
         self._loop.add_reader(self._socket, self._receive)
@@ -62,9 +60,13 @@ class SharedConnection:
         is_open = len(line) < most and line[-1].query.is_write == is_write
         return is_open and not (line[0].is_slow or line[-1].is_slow or now - line[0].sent > self.exclusive.patience)
 
+    def is_open_to_next(self, now: float) -> bool:
+        """Return whether a user's next write may follow the last one here: nobody else's in front may be slow."""
+        return len(self.owners) == 1 or self.has_room(now, is_write=True)
+
     def is_late(self, statement: Statement) -> bool:
         """Return whether the statement that is first in line has waited too long for that."""
-        return self.first_since - statement.created > self._wait
+        return self.first_since - statement.created > self.wait
 
     def append(self, statement: Statement) -> None:
         """Send a statement as soon as there is room: at once, if the connection is free."""
@@ -92,12 +94,13 @@ class SharedConnection:
         self.in_flight, self.backlog = deque(), deque()
         for statement in line:
             is_unknown = statement.sent and statement.query.is_write
-            statement.error = (statement.error or error) if is_unknown else NoEffect(str(error))
+            statement.error = (statement.error or error) if is_unknown else Lost(str(error))
             statement.end()
 
     def _leave(self) -> None:
         self._has_ended = self.is_retiring = True
         self._timer.cancel()
+        self.exclusive.remove_notice_handler(self._cancellation.on_notice)
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
 
@@ -167,22 +170,9 @@ class SharedConnection:
         if took > self.exclusive.patience and (self.in_flight or self.backlog or statement.is_slow):
             self._pipeline.on_slow(statement)
         if statement.error is not None:
-            statement.error = self._judged(statement, statement.error, now)
+            statement.error = self._cancellation.judge(statement, statement.error, now)
         self.first_since = now
         statement.end()
-
-    def _judged(self, statement: Statement, error: Exception, now: float) -> Exception:
-        """Return the error that a statement fails with, and forget a plan that cannot be used again."""
-        is_stale = bool(statement.plan.name) and getattr(error, "sqlstate", None) in _STALE
-        if is_stale:
-            self.exclusive.plans.forget(statement.query.sql, statement.plan)
-        is_cancelled = isinstance(error, QueryCanceled) and self._cancellation.has_begun
-        if is_cancelled and self.is_late(statement):
-            return none_was_free(self._wait)
-        if is_cancelled and now - self.first_since >= self.limit:
-            return psycopg.OperationalError(f"the statement took longer than {self.limit:g} s")
-        # It held up others, or it was hit by a cancellation meant for the statement before it.
-        return NoEffect(str(error)) if is_stale or is_cancelled else error
 
     def _tick(self) -> None:
         self._timer = self._loop.call_later(_TICK_SECONDS, self._tick)
@@ -192,8 +182,8 @@ class SharedConnection:
             self._receive()
         for statement in [*islice(self.in_flight, 1, None), *self.backlog]:
             # A write that has been sent may still take effect; when its turn comes, it is cancelled.
-            if now - statement.created > self._wait and not (statement.sent and statement.query.is_write):
-                statement.fail(none_was_free(self._wait))
+            if now - statement.created > self.wait and not (statement.sent and statement.query.is_write):
+                statement.fail(none_was_free(self.wait))
         if now - self._opened > _SHARED_SECONDS:
             self.retire()
         self._cancellation.check()

@@ -2,34 +2,41 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from storage.driver.pool import none_was_free
+from storage.driver.network import loses_packets
 from storage.driver.statement import Statement
-from storage.errors import Busy
+from storage.errors import Busy, Unavailable
 
 if TYPE_CHECKING:
     from storage.driver.shared_connection import SharedConnection
 
 _TICK_SECONDS = 0.1
-# How long a statement waits for its user's share while none of the statements that use it up ends.
+# How long a statement is held back while none of the statements that use up its user's share ends.
 _STUCK_SECONDS = 1.0
 
 
-class _Line:
-    """The statements of one user that wait for its share, and when another one of the user's last ended."""
+class Line:
+    """Statements of one user that are held back, oldest first, and since when the same ones have used up its share."""
 
     def __init__(self, now: float) -> None:
         self.statements: deque[Statement] = deque()
-        self.progress = now
-        self._seen: set[tuple[SharedConnection, float]] = set()
+        self._since = now
+        self._running: set[tuple[SharedConnection, float]] = set()
 
-    def note_progress(self, occupied: Sequence["SharedConnection"], now: float) -> None:
-        """Compare which of the user's statements run with those that ran before."""
+    def is_stuck(self, occupied: Sequence["SharedConnection"], now: float) -> bool:
+        """Return whether the user's statements here have made no progress. To be called at each tick."""
         running = {(one, one.first_since) for one in occupied}
-        if running != self._seen:
-            self.progress, self._seen = now, running
+        if running != self._running:
+            self._since, self._running = now, running
+        return now - self._since > _STUCK_SECONDS
+
+    def fail(self, error: Exception, *, created_before: float) -> None:
+        """Fail the statements that are older than this."""
+        for statement in self.statements:
+            if statement.created < created_before:
+                statement.fail(error)
 
 
 class Shares:
@@ -39,71 +46,92 @@ class Shares:
         self,
         connections: Sequence["SharedConnection"],
         maximum: int,
-        wait: float,
-        place: Callable[[Statement], bool],
+        ping: Callable[[], Awaitable[object]],
+        on_tick: Callable[[], None],
     ) -> None:
-        """`connections` are those in use, of `maximum`, and a statement waits at most `wait` seconds.
+        """`connections` are those in use, of `maximum`.
 
-        `place` puts a statement in line on one of the connections, and returns whether it could.
+        `ping` asks the database to respond, and raises Unavailable if it does not. `on_tick` is called now and then
+        while statements are held back.
         """
         # Where there is only one connection, everybody has to share it.
-        self.most = maximum // 2 or maximum + 1
-        self._connections, self._wait, self._place = connections, wait, place
-        self._lines: dict[str | None, _Line] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._most = maximum // 2 or maximum + 1
+        self._connections, self._ping, self._on_tick = connections, ping, on_tick
+        self._lines: dict[str | None, Line] = {}
+        self._watch: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
         """Return how many statements are held back."""
         return sum(len(line.statements) for line in self._lines.values())
 
     def occupied_by(self, owner: str | None) -> list["SharedConnection"]:
-        """Return the connections that have statements of a user in line. What is nobody's occupies none."""
-        return [one for one in self._connections if owner in one.owners] if owner is not None else []
+        """Return the connections that have statements of a user in line."""
+        return [one for one in self._connections if owner in one.owners]
+
+    def has_share(self, owner: str | None) -> bool:
+        """Return whether a user may occupy another connection. What is nobody's always may."""
+        return self._free(owner) > 0
 
     def hold_back(self, statement: Statement) -> bool:
         """Hold a statement back if its user has no share left; return whether this is so."""
-        if self._has_share(statement.owner):
+        if self.has_share(statement.owner):
             return False
         loop = asyncio.get_running_loop()
-        line = self._lines.setdefault(statement.owner, _Line(loop.time()))
-        line.statements.append(statement)
-        if self._timer is None:
-            self._timer = loop.call_later(_TICK_SECONDS, self._tick)
+        insert(self._lines.setdefault(statement.owner, Line(loop.time())).statements, statement)
+        if self._watch is None or self._watch.done():
+            self._watch = loop.create_task(self._fail_what_is_stuck())
         return True
 
-    def send(self) -> None:
-        """Put the statements in line whose users have a share again, first come first served."""
+    def release(self) -> Iterator[Statement]:
+        """Yield, and hold back no longer, as many of each user's statements as the user may occupy connections."""
         for owner, line in [*self._lines.items()]:
-            waiting = line.statements
-            while waiting and (waiting[0].future.done() or self._place(waiting[0])):
-                waiting.popleft()
-            if not waiting:
+            for _ in range(self._free(owner)):
+                if line.statements:
+                    yield line.statements.popleft()
+            if not line.statements:
                 del self._lines[owner]
 
     def fail(self, error: Exception) -> None:
         """Fail all statements that are held back."""
         for line in self._lines.values():
-            for statement in line.statements:
-                statement.fail(error)
+            line.fail(error, created_before=asyncio.get_running_loop().time())
         self._lines.clear()
 
-    def _has_share(self, owner: str | None) -> bool:
-        return len(self.occupied_by(owner)) < self.most
+    def _free(self, owner: str | None) -> int:
+        """Return how many more connections a user may occupy."""
+        if owner is None:
+            return self._most
+        occupied = self.occupied_by(owner)
+        if len(occupied) >= self._most:
+            # Those that the network has forgotten are of use to nobody.
+            occupied = [one for one in occupied if not loses_packets(one.exclusive.fileno())]
+        return max(0, self._most - len(occupied))
 
-    def _tick(self) -> None:
-        """Fail the statements that have waited too long, and send what can be sent."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        self._timer = None
-        for owner, line in self._lines.items():
-            line.note_progress(self.occupied_by(owner), now)
-            is_stuck = now - line.progress > _STUCK_SECONDS and not self._has_share(owner)
-            for statement in line.statements:
-                waited = now - statement.created
-                if waited > self._wait:
-                    statement.fail(none_was_free(self._wait))
-                elif is_stuck and waited > _STUCK_SECONDS:
-                    statement.fail(Busy("the same user's other statements did not end"))
-        self.send()
-        if self._lines:
-            self._timer = loop.call_later(_TICK_SECONDS, self._tick)
+    async def _fail_what_is_stuck(self) -> None:
+        while self._lines:
+            await asyncio.sleep(_TICK_SECONDS)
+            # If the database responds to nobody, it is not the user's statements that are slow.
+            if self._stuck() and await self._responds():
+                before = asyncio.get_running_loop().time() - _STUCK_SECONDS
+                for line in self._stuck():
+                    line.fail(Busy("the same user's other statements did not end"), created_before=before)
+            self._on_tick()
+
+    def _stuck(self) -> list[Line]:
+        now = asyncio.get_running_loop().time()
+        return [line for owner, line in self._lines.items() if line.is_stuck(self.occupied_by(owner), now)]
+
+    async def _responds(self) -> bool:
+        try:
+            await self._ping()
+        except Unavailable:
+            return False
+        return True
+
+
+def insert(line: deque[Statement], statement: Statement) -> None:
+    """Put a statement into a line that is ordered by when the statements were created."""
+    place = len(line)
+    if line and line[-1].created > statement.created:
+        place = next(index for index, one in enumerate(line) if one.created > statement.created)
+    line.insert(place, statement)

@@ -24,6 +24,10 @@ class NoEffect(OperationalError):
     """A statement had no effect, and may succeed when it is repeated."""
 
 
+class Lost(NoEffect):
+    """The connection of a statement broke before it took effect."""
+
+
 class Statement:
     """A query to run once. `owner` is the user that its parameters name, or None.
 

@@ -135,7 +135,7 @@ def test_further_statements_wait_while_there_is_progress(url: str) -> None:
     with_database(url, test, connections=2, pool_timeout=60)
 
 
-def test_a_user_who_has_a_share_again_waits_like_others(
+def test_a_user_who_has_a_share_again_comes_before_those_who_came_later(
     url: str, observer: Observer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("storage.driver.pipeline._SLOW_SECONDS", 60)
@@ -154,14 +154,13 @@ def test_a_user_who_has_a_share_again_waits_like_others(
             await until(lambda: observer.backends("wait_event = 'PgSleep'"))
             await until_held_up(opened)
             further = send(opened, "SELECT :user_id", "ada")
+            await asyncio.sleep(0.01)
             held.append(slow(opened, "bob"))
-            assert await ends == [("ada",)]
+            assert await asyncio.gather(ends, further) == [[("ada",)]] * 2
             await until(lambda: len(observer.waiting()) == 4)
-            with pytest.raises(Unavailable, match=r"no connection became free within 2\.5 s"):
-                await further
         await asyncio.gather(*held)
 
-    with_database(url, test, connections=4, pool_timeout=2.5, statement_timeout=60)
+    with_database(url, test, connections=4, pool_timeout=60, statement_timeout=60)
 
 
 def test_nothing_waits_for_its_share_longer_than_for_a_connection(url: str, observer: Observer) -> None:
