@@ -149,7 +149,8 @@ class HttpProtocol(HttpToolsProtocol):
             self._start_asgi_task(*self.pipeline.pop())
         self._parse_held()
         self.flow.resume_reading()
-        if self.cycle.response_complete or self.cycle.more_body:
+        running = cast(ResponseCycle, self._running)
+        if running.response_complete or running.more_body:
             self.server_state.released(self)
         if self._refusal is not None:
             self._reject_in_turn(self._refusal)
