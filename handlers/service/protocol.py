@@ -170,11 +170,15 @@ class HttpProtocol(HttpToolsProtocol):
         return None
 
     def time_out(self, part: Part) -> None:
-        """End what is late: with a 408 if a request had begun (RFC 9110, section 15.5.9)."""
+        """End what is late: with a 408 if a request had begun (RFC 9110, section 15.5.9).
+
+        Prevents a reset of a request that has just arrived: `tests/faults/test_time_limits.py`.
+        """
         if part is Part.BODY:
             cast(ResponseCycle, self.cycle).time_out()
         elif part is Part.NEXT or self.scope is None:
-            self.transport.close()
+            if not has_unread(self.transport):
+                self.transport.close()
         else:
             self._refuse(Problem(408, "The head of the request did not arrive in time."))
 
