@@ -20,6 +20,9 @@ from tests.support.server import Service, start
 MIB = 2**20
 # Seconds without progress after which a client that does not read is dropped.
 UNREAD = 3
+REJECTED = (
+    b"POST /api/ada/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10000000\r\n\r\n"
+)
 TINY = b"GET /openapi.json HTTP/1.1\r\nHost:\r\n\r\n"
 
 
@@ -132,12 +135,33 @@ def read_to_end(client: socket.socket) -> int:
     return size
 
 
-def test_a_client_that_reads_nothing_is_dropped(service: Service) -> None:
-    number = 2000
+@pytest.mark.parametrize("sent", [TINY * 2000, TINY * 10 + REJECTED], ids=["much", "rejected"])
+def test_a_client_that_reads_nothing_is_dropped(service: Service, sent: bytes) -> None:
     with connect(service, 4096) as client:
-        client.sendall(TINY * number)
+        client.sendall(sent)
         time.sleep(2 * UNREAD)
-        assert read_to_end(client) < number * size_of_a_response(service)
+        # The system drops what it has buffered when it gets more for a connection that the service has closed.
+        send_ahead(client, b"x")
+        assert read_to_end(client) < sent.count(TINY) * size_of_a_response(service)
+
+
+@pytest.mark.parametrize("stops", [False, True], ids=["serves", "stops"])
+def test_a_client_that_reads_late_gets_its_responses_although_it_sends_a_body_that_was_rejected(
+    database: str, tmp_path: Path, stops: bool
+) -> None:
+    number = 10
+    with start(tmp_path, DATABASE_URL=database) as service, connect(service, 4096) as client:
+        size = size_of_a_response(service)
+        client.sendall(TINY * number + REJECTED)
+        while " 401 " not in service.log.read_text():
+            time.sleep(0.05)
+        if stops:
+            service.process.send_signal(signal.SIGTERM)
+            while "Shutting down" not in service.log.read_text():
+                time.sleep(0.05)
+        time.sleep(0.5 if stops else 4)
+        client.sendall(b"x" * MIB)
+        assert read_to_end(client) > number * size
 
 
 def test_a_client_that_reads_slowly_gets_its_responses(service: Service) -> None:
