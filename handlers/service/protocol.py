@@ -207,8 +207,8 @@ class HttpProtocol(HttpToolsProtocol):
             self._end_after_request()
 
     def _end_after_request(self) -> None:
-        # Where bytes are held, more requests follow: the last response ends the connection anyway.
-        if not (self.flow.held or self.is_lingering):
+        # Where requests wait or bytes are held, the last response will end the connection.
+        if not (self.flow.held or self.pipeline or self.is_lingering):
             super().shutdown()
 
     def _linger(self) -> None:
