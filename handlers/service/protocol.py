@@ -14,13 +14,12 @@ from handlers.responses.problems import Problem, invalid_input
 from handlers.responses.state import service_state
 from handlers.service.connections import Connections
 from handlers.service.flow import Flow
+from handlers.service.lingering import linger
 from handlers.service.rejection import rejection
 from handlers.service.request_head import TOO_LARGE, HeadError, check_head, head_without_upgrade, is_too_large
 from handlers.service.response_cycle import ResponseCycle
 from handlers.service.stopping import ARRIVAL_SECONDS, has_unread
 from handlers.service.time_limits import Awaited, Part
-
-_LINGER_SECONDS = 2.0
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -31,7 +30,7 @@ class HttpProtocol(HttpToolsProtocol):
     _head_size = 0
     _refusal: Problem | None = None
     _running: RequestResponseCycle | None = None
-    _is_lingering = False
+    is_lingering = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin a connection, and drop one if there are too many.
@@ -44,7 +43,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse the data, or hold it while requests wait for their turn."""
-        if self._refusal is None and not self._is_lingering:
+        if self._refusal is None and not self.is_lingering:
             self.flow.held += data
             self._parse_held()
 
@@ -149,14 +148,15 @@ class HttpProtocol(HttpToolsProtocol):
             self._start_asgi_task(*self.pipeline.pop())
         self._parse_held()
         self.flow.resume_reading()
-        if self.cycle.response_complete or self.cycle.more_body:
+        running = cast(ResponseCycle, self._running)
+        if running.response_complete or running.more_body:
             self.server_state.released(self)
         if self._refusal is not None:
             self._reject_in_turn(self._refusal)
 
     def awaited(self) -> Awaited | None:
         """Return what the client has to send; None while the service has to act first."""
-        if self.flow.read_paused or self._is_lingering or self._refusal is not None or self.transport.is_closing():
+        if self.flow.read_paused or self.is_lingering or self._refusal is not None or self.transport.is_closing():
             return None
         # The scope begins with a head, and has a method when the head is complete.
         if self.scope is None or "method" not in self.scope:
@@ -169,11 +169,15 @@ class HttpProtocol(HttpToolsProtocol):
         return None
 
     def time_out(self, part: Part) -> None:
-        """End what is late: with a 408 if a request had begun (RFC 9110, section 15.5.9)."""
+        """End what is late: with a 408 if a request had begun (RFC 9110, section 15.5.9).
+
+        Prevents a reset of a request that has just arrived: `tests/faults/test_time_limits.py`.
+        """
         if part is Part.BODY:
             cast(ResponseCycle, self.cycle).time_out()
         elif part is Part.NEXT or self.scope is None:
-            self.transport.close()
+            if not has_unread(self.transport):
+                self.transport.close()
         else:
             self._refuse(Problem(408, "The head of the request did not arrive in time."))
 
@@ -203,21 +207,16 @@ class HttpProtocol(HttpToolsProtocol):
             self._end_after_request()
 
     def _end_after_request(self) -> None:
-        # Where bytes are held, more requests follow: the last response ends the connection anyway.
-        if not self.flow.held:
+        # Where requests wait or bytes are held, the last response will end the connection.
+        if not (self.flow.held or self.pipeline or self.is_lingering):
             super().shutdown()
 
     def _linger(self) -> None:
-        """Close the connection when the client has read the response (RFC 9112, section 9.6).
-
-        Closed at once, with unread bytes, it would be reset, and the client might lose the response.
-        """
-        self._is_lingering = True
+        self.is_lingering = True
         self.flow.held = b""
         self.server_state.released(self)
-        self.transport.write_eof()
         self.flow.resume_reading()
-        self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+        linger(self.transport)
 
     def _refuse_head(self, words: str) -> None:
         """Reject what cannot be parsed; `words` are the end of a sentence about the head."""

@@ -9,6 +9,8 @@ from contextlib import suppress
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from handlers.service.lingering import unacknowledged
+
 # In bytes per second: what a body must come with when its time is up.
 _LEAST_RATE = 1024
 # In Linux's `struct tcp_info`: how many bytes the client has acknowledged, as an unsigned integer of 64 bits.
@@ -32,9 +34,10 @@ class Awaited(NamedTuple):
 
 
 class Connection(Protocol):
-    """A connection, as far as the time limits need it."""
+    """A connection, as far as the time limits need it. `is_lingering` is true once all that is left is to close it."""
 
     transport: Transport
+    is_lingering: bool
 
     def awaited(self) -> Awaited | None:
         """Return what the client has to send; None while the service has to act first."""
@@ -89,10 +92,12 @@ class TimeLimits:
 
     def _unsent_of(self, connection: Connection) -> _Unsent | None:
         """Return what a client has not read, and until when it must read some of it; None if it has read everything."""
-        size = connection.transport.get_write_buffer_size()
+        transport = connection.transport
+        # What the system buffers matters only if the connection waits until it is read, which may be never.
+        size = unacknowledged(transport) if connection.is_lingering else transport.get_write_buffer_size()
         if size == 0:
             return None
-        acknowledged = _acknowledged(connection.transport)
+        acknowledged = _acknowledged(transport)
         before = self._unsent.get(connection)
         if before is None or acknowledged > before.acknowledged or size < before.size:
             return _Unsent(size, acknowledged, self._now + self._seconds[Part.BODY])

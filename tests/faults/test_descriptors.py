@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from tests.support.client import User, mint
+from tests.support.postgres import wait_for_locks
 from tests.support.server import Service, start
 
 BODY = b'{"title": "a"}'
@@ -20,6 +21,7 @@ HEAD = (
     f"POST /api/ada/tasks HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {mint('ada')}\r\n"
     f"Content-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
 ).encode()
+LIVE = b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n"
 LOGGED = " connections fit the limit on file descriptors. "
 
 
@@ -117,6 +119,26 @@ def test_where_no_connection_is_idle_new_ones_are_refused(tmp_path: Path, databa
         assert all(connection.recv(65_536).startswith(b"HTTP/1.1 201 ") for connection in busy[:-1])
         assert is_alive(service)
         assert "new ones refused: 1." in service.log.read_text()
+
+
+@pytest.mark.parametrize("ahead", [b"", LIVE], ids=["first", "behind another"])
+def test_a_request_that_runs_keeps_its_connection_although_the_next_one_has_begun(
+    tmp_path: Path, database: str, ahead: bytes
+) -> None:
+    with limited(tmp_path, database, 128, 128) as service, ExitStack() as connections:
+        with User(service.url, "ada") as ada:
+            ada.create()
+        with psycopg.connect(database) as holder:
+            holder.execute("SELECT FROM accounts WHERE user_id = 'ada' FOR UPDATE")
+            busy = connect(service, connections)
+            busy.sendall(ahead + HEAD + BODY + HEAD)
+            wait_for_locks(database, 1)
+            while LOGGED not in service.log.read_text():
+                connect(service, connections)
+        received = b""
+        while b"HTTP/1.1 201 " not in received:
+            received += (data := busy.recv(65_536))
+            assert data
 
 
 @pytest.mark.parametrize(

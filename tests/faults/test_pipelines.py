@@ -20,6 +20,10 @@ from tests.support.server import Service, start
 MIB = 2**20
 # Seconds without progress after which a client that does not read is dropped.
 UNREAD = 3
+REJECTED = (
+    b"POST /api/ada/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10000000\r\n\r\n"
+)
+LIVE = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 TINY = b"GET /openapi.json HTTP/1.1\r\nHost:\r\n\r\n"
 
 
@@ -77,7 +81,7 @@ def task(number: int) -> bytes:
 @pytest.mark.parametrize("size", [100_000, 1000, 37])
 def test_each_of_many_requests_sent_ahead_gets_its_response_in_turn(service: Service, size: int) -> None:
     number = 100
-    data = b"".join(task(one) + b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n" for one in range(number))
+    data = b"".join(task(one) + LIVE for one in range(number))
     data += b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     with connect(service) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -98,20 +102,28 @@ def test_an_invalid_body_is_rejected_after_the_responses_to_earlier_requests(ser
     assert [one[:3] for one in received.split(b"HTTP/1.1 ")[1:]] == [b"201", b"201", b"400"]
 
 
-def test_all_requests_sent_ahead_get_their_responses_although_the_service_stops(database: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "parts", [[b"".join(map(task, range(40)))], [task(0), LIVE, LIVE * 38]], ids=["at once", "in parts"]
+)
+def test_all_requests_sent_ahead_get_their_responses_although_the_service_stops(
+    database: str, tmp_path: Path, parts: list[bytes]
+) -> None:
     with start(tmp_path, DATABASE_URL=database) as service, connect(service) as client:
         with User(service.url, "ada") as ada:
             ada.create()
         with psycopg.connect(database) as connection:
             connection.execute("SELECT FROM accounts WHERE user_id = 'ada' FOR UPDATE")
-            client.sendall(b"".join(map(task, range(40))))
-            wait_for_locks(database, 1)
+            # The service reads no further while the second part waits for the first.
+            for part in parts:
+                client.sendall(part)
+                wait_for_locks(database, 1)
+                time.sleep(0.1)
             service.process.send_signal(signal.SIGTERM)
             while "Shutting down" not in service.log.read_text():
                 time.sleep(0.05)
             time.sleep(0.5)
         received = b"".join(iter(lambda: client.recv(65_536), b""))
-        assert received.count(b"HTTP/1.1 201 ") == 40
+        assert received.count(b"HTTP/1.1 20") == 40
 
 
 def read_slowly(client: socket.socket, seconds: float) -> int:
@@ -132,12 +144,33 @@ def read_to_end(client: socket.socket) -> int:
     return size
 
 
-def test_a_client_that_reads_nothing_is_dropped(service: Service) -> None:
-    number = 2000
+@pytest.mark.parametrize("sent", [TINY * 2000, TINY * 10 + REJECTED], ids=["much", "rejected"])
+def test_a_client_that_reads_nothing_is_dropped(service: Service, sent: bytes) -> None:
     with connect(service, 4096) as client:
-        client.sendall(TINY * number)
+        client.sendall(sent)
         time.sleep(2 * UNREAD)
-        assert read_to_end(client) < number * size_of_a_response(service)
+        # The system drops what it has buffered when it gets more for a connection that the service has closed.
+        send_ahead(client, b"x")
+        assert read_to_end(client) < sent.count(TINY) * size_of_a_response(service)
+
+
+@pytest.mark.parametrize("stops", [False, True], ids=["serves", "stops"])
+def test_a_client_that_reads_late_gets_its_responses_although_it_sends_a_body_that_was_rejected(
+    database: str, tmp_path: Path, stops: bool
+) -> None:
+    number = 10
+    with start(tmp_path, DATABASE_URL=database) as service, connect(service, 4096) as client:
+        size = size_of_a_response(service)
+        client.sendall(TINY * number + REJECTED)
+        while " 401 " not in service.log.read_text():
+            time.sleep(0.05)
+        if stops:
+            service.process.send_signal(signal.SIGTERM)
+            while "Shutting down" not in service.log.read_text():
+                time.sleep(0.05)
+        time.sleep(0.5 if stops else 4)
+        client.sendall(b"x" * MIB)
+        assert read_to_end(client) > number * size
 
 
 def test_a_client_that_reads_slowly_gets_its_responses(service: Service) -> None:

@@ -5,9 +5,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ import httpx
 import pytest
 
 from tests.support.client import User, mint
+from tests.support.freezing import frozen, is_closed
 from tests.support.server import Service, has_ended, start
 from tests.support.workers import PATIENCE, wait_until_all_serve
 
@@ -49,27 +49,6 @@ def read_to_end(client: socket.socket) -> bytes:
 def is_last(response: bytes) -> bool:
     """Return whether a response is a good one that says that its connection ends."""
     return response.startswith(b"HTTP/1.1 200 ") and b"\r\nconnection: close\r\n" in response
-
-
-@contextmanager
-def frozen(service: Service) -> Iterator[None]:
-    """Stop all processes of the service for as long as the context lasts; what arrives meanwhile waits."""
-    os.killpg(service.process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.killpg(service.process.pid, signal.SIGCONT)
-
-
-def is_closed(client: socket.socket) -> bool:
-    """Return whether the server has closed the connection already."""
-    client.settimeout(0)
-    try:
-        return client.recv(1, socket.MSG_PEEK) == b""
-    except BlockingIOError:
-        return False
-    finally:
-        client.settimeout(20)
 
 
 def test_a_request_that_arrives_on_a_kept_connection_just_before_it_is_closed_is_served(

@@ -4,8 +4,9 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import count
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,6 +15,7 @@ import pytest
 
 from tests.support.client import User, mint
 from tests.support.conformance import CONTRACT, DeclaredResponse
+from tests.support.freezing import frozen, is_closed
 from tests.support.postgres import wait_for_locks
 from tests.support.server import Service, start
 
@@ -36,11 +38,16 @@ def service(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield service
 
 
+def connect(service: Service) -> socket.socket:
+    """Open a connection."""
+    address = urlsplit(service.url)
+    return socket.create_connection((str(address.hostname), address.port or 80), timeout=20)
+
+
 @pytest.fixture
 def client(service: Service) -> Iterator[socket.socket]:
     """Yield a connection that has sent nothing."""
-    address = urlsplit(service.url)
-    with socket.create_connection((str(address.hostname), address.port or 80), timeout=20) as client:
+    with connect(service) as client:
         yield client
 
 
@@ -158,6 +165,27 @@ def test_a_connection_is_kept_between_requests_for_its_time(client: socket.socke
         assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
         time.sleep(1.5 * BODY)
     assert client.recv(65_536) == b""
+
+
+def test_a_request_that_arrives_just_before_its_connection_is_closed_is_served(database: str, tmp_path: Path) -> None:
+    with start(tmp_path, DATABASE_URL=database, KEEP_ALIVE_TIMEOUT="1") as service, ExitStack() as stack:
+        clients = [stack.enter_context(connect(service)) for _ in range(100)]
+        for client in clients:
+            client.sendall(GET)
+            assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        for client in clients:
+            # Stopped while it waits, the service runs the timers that are due, such as its look at late clients, before
+            # it reads what has arrived meanwhile.
+            time.sleep(0.03)
+            with frozen(service):
+                if is_closed(client):
+                    break
+                time.sleep(0.03)
+                client.sendall(GET)
+                time.sleep(0.1)
+            assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        else:
+            pytest.fail("no connection was closed")
 
 
 def test_requests_for_longer_than_any_limit_keep_a_connection_open(client: socket.socket) -> None:
