@@ -72,9 +72,7 @@ class Cancellation:
         # A user's own writes have to wait for it in any case.
         behind = [*islice(line, 1, None), *connection.backlog]
         others = any(one.owner != first.owner or not one.query.is_write for one in behind)
-        # A write that has its rows is being committed, and cannot be undone by a cancellation any more.
-        can_be_repeated = not (first.is_repeated or (first.query.is_write and first.rows is not None))
-        is_hurried = (others and can_be_repeated) or connection.is_late(first)
+        is_hurried = (others and not first.is_repeated) or connection.is_late(first)
         allowed = min(patience, connection.limit) if is_hurried else connection.limit
         return first if self._is_over(allowed) else None
 

@@ -112,6 +112,7 @@ class Shares:
             await asyncio.sleep(_TICK_SECONDS)
             # If the database responds to nobody, it is not the user's statements that are slow.
             if self._stuck() and await self._responds():
+                await asyncio.sleep(_TICK_SECONDS)
                 before = asyncio.get_running_loop().time() - _STUCK_SECONDS
                 for line in self._stuck():
                     line.fail(Busy("the same user's other statements did not end"), created_before=before)

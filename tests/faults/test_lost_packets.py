@@ -1,6 +1,7 @@
 """A network forgets the connections to the database: their packets vanish, while new connections work."""
 
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -47,6 +48,16 @@ def test_no_read_fails_at_the_same_time(forgotten: User) -> None:
     with ThreadPoolExecutor() as threads:
         asked = [threads.submit(forgotten.get, "/tasks", timeout=60) for _ in range(10)]
         assert [one.result().status_code for one in asked] == [200] * 10
+
+
+@pytest.mark.parametrize("forgotten", [""], indirect=True)
+def test_no_read_fails_while_others_of_the_same_user_wait_for_an_answer(forgotten: User) -> None:
+    with ThreadPoolExecutor(60) as threads:
+        asked = []
+        for _ in range(60):
+            asked.append(threads.submit(forgotten.get, "/tasks", timeout=60))
+            time.sleep(0.05)
+        assert [one.result().status_code for one in asked] == [200] * 60
 
 
 @pytest.mark.parametrize("forgotten", [SOON], indirect=True)

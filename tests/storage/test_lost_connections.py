@@ -129,6 +129,26 @@ def test_a_read_is_repeated_only_once(url: str, observer: Observer) -> None:
     with_database(url, test)
 
 
+def test_a_read_that_was_repeated_because_it_held_up_others_is_repeated_if_its_connection_breaks(
+    url: str, observer: Observer
+) -> None:
+    async def test(opened: Database) -> None:
+        with observer.gate():
+            await fetch(opened.pipeline, "SELECT 1", user_id="ada")
+            slow = asyncio.create_task(fetch(opened.pipeline, READ, user_id="ada", number=1))
+            behind = asyncio.create_task(fetch(opened.pipeline, "SELECT 1", user_id="grace"))
+            await asyncio.sleep(0)
+            assert [len(one.in_flight) for one in opened.pipeline._connections] == [2]
+            # The read was cancelled for the other one's sake, and waits on a connection of its own.
+            assert await behind == [(1,)]
+            await until(observer.waiting)
+            terminate(observer)
+            await until(observer.waiting)
+        assert await slow == [(1,)]
+
+    with_database(url, test, connections=3)
+
+
 def test_a_lost_connection_replaces_all_others(url: str, observer: Observer) -> None:
     async def test(opened: Database) -> None:
         with observer.gate():

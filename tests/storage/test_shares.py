@@ -1,6 +1,8 @@
 """One user holds at most half of the connections; further statements wait as long as the user makes progress."""
 
 import asyncio
+import os
+import signal
 from collections import Counter
 from typing import Any
 
@@ -9,8 +11,8 @@ import pytest
 from storage.driver.database import Database
 from storage.errors import Busy, Unavailable
 from tests.support.driver import fetch, until_held_up, with_database
-from tests.support.postgres import new_database
-from tests.support.sessions import Observer, until
+from tests.support.postgres import new_database, postmaster, private_postgres
+from tests.support.sessions import Observer, observe, until
 
 AT_THE_GATE = "SELECT :user_id FROM pg_advisory_xact_lock_shared(1)"
 # Few others in one line, and none behind one that may be slow.
@@ -156,11 +158,32 @@ def test_a_user_who_has_a_share_again_comes_before_those_who_came_later(
             further = send(opened, "SELECT :user_id", "ada")
             await asyncio.sleep(0.01)
             held.append(slow(opened, "bob"))
-            assert await asyncio.gather(ends, further) == [[("ada",)]] * 2
+            assert (await ends, await further) == ([("ada",)], [("ada",)])
             await until(lambda: len(observer.waiting()) == 4)
         await asyncio.gather(*held)
 
     with_database(url, test, connections=4, pool_timeout=60, statement_timeout=60)
+
+
+def test_nothing_fails_for_its_share_while_the_database_responds_to_nobody() -> None:
+    async def test(opened: Database) -> None:
+        await send(opened, "SELECT :user_id", "ada")
+        processes = [postmaster(url), *observer.backends()]
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            reads = []
+            for _ in range(10):
+                reads.append(send(opened, "SELECT :user_id", "ada"))
+                await asyncio.sleep(0.2)
+            assert len(opened.pipeline._shares)
+        finally:
+            for process in processes:
+                os.kill(process, signal.SIGCONT)
+        assert await asyncio.gather(*reads) == [[("ada",)]] * 10
+
+    with private_postgres() as url, observe(url) as observer:
+        with_database(url, test, connections=2, pool_timeout=60)
 
 
 def test_nothing_waits_for_its_share_longer_than_for_a_connection(url: str, observer: Observer) -> None:

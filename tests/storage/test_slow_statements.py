@@ -168,6 +168,29 @@ def test_a_write_that_waits_for_a_lock_does_not_hold_up_another_users(
 
 
 @pytest.mark.usefixtures("patient")
+def test_no_write_follows_into_a_line_where_another_user_waits_for_a_lock(url: str, observer: Observer) -> None:
+    slow = "UPDATE counters SET value = value + 1 FROM pg_sleep(0.05) WHERE user_id = :user_id RETURNING value"
+
+    async def test(opened: Database) -> None:
+        await read(opened, "ada")
+        with ada_locked(url):
+            first = asyncio.create_task(fetch(opened.pipeline, slow, user_id="grace"))
+            await asyncio.sleep(0)
+            waits = asyncio.create_task(count(opened, "ada"))
+            await asyncio.sleep(0)
+            assert [len(one.in_flight) for one in opened.pipeline._connections] == [2]
+            later = [asyncio.create_task(count(opened, "grace"))]
+            await first
+            await until(observer.waiting)
+            later += [asyncio.create_task(count(opened, "grace")) for _ in range(5)]
+            assert len(set(await asyncio.gather(*later))) == 6
+            assert not waits.done()
+        assert await waits == 1
+
+    with_database(url, test, connections=3)
+
+
+@pytest.mark.usefixtures("patient")
 def test_no_read_and_few_writes_are_sent_behind_a_write(url: str) -> None:
     async def test(opened: Database) -> None:
         await read(opened, "ada")
