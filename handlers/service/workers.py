@@ -41,9 +41,20 @@ class _Worker:
         os.set_blocking(self._reports.fileno(), False)
         self.process = _SPAWN.Process(target=worker.serve, args=(listeners, theirs))
         with theirs:
-            self.process.start()
+            self._start()
         self.serves = False
         self.silent_seconds = 0.0
+
+    def _start(self) -> None:
+        """Start the process, in which SIGHUP is blocked from the first moment to the last.
+
+        A terminal that closes sends it to the whole process group, and would end all workers, with their requests.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
 
     def hear(self, seconds: float) -> None:
         """Read what the worker has reported in the last so many seconds."""

@@ -5,12 +5,16 @@ import resource
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import httpx
+import psycopg
 import pytest
 
 from tests.support.client import User
+from tests.support.postgres import wait_for_locks
 from tests.support.server import Service, has_ended, start
 from tests.support.workers import PATIENCE, wait_for_others, wait_until_all_serve, workers_of
 
@@ -157,3 +161,26 @@ def test_no_worker_outlives_a_parent_that_fails(tmp_path: Path, database: str) -
         resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE, (1, 1))
         assert service.process.wait(20) == 1
         assert has_ended(service.process.pid)
+
+
+def test_a_hangup_of_the_whole_process_group_replaces_the_workers(tmp_path: Path, database: str) -> None:
+    with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service:
+        wait_until_all_serve(service, 2)
+        workers = workers_of(service)
+        with User(service.url, "waits") as user, psycopg.connect(database) as connection:
+            user.create()
+            connection.execute("SELECT FROM accounts WHERE user_id = 'waits' FOR UPDATE")
+            with ThreadPoolExecutor() as threads:
+                created = threads.submit(user.create)
+                wait_for_locks(database, 1)
+                os.killpg(service.process.pid, signal.SIGHUP)
+                connection.rollback()
+                created.result()
+        # So many that they reach new workers from the moment on at which these exist.
+        for _ in range(100):
+            os.killpg(service.process.pid, signal.SIGHUP)
+            assert httpx.get(f"{service.url}/health/live", timeout=30).status_code == 200
+            time.sleep(0.02)
+        wait_for_others(service, workers)
+        # Neither a worker nor the process that multiprocessing starts for itself.
+        assert "unexpectedly" not in service.log.read_text()
