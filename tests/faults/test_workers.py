@@ -1,7 +1,6 @@
 """Workers that die, hang or are stopped: the parent neither waits for one nor lets one keep it."""
 
 import os
-import resource
 import signal
 import time
 from collections.abc import Iterator
@@ -41,32 +40,6 @@ def stopped(worker: int) -> Iterator[None]:
     finally:
         with suppress(ProcessLookupError):
             os.kill(worker, signal.SIGCONT)
-
-
-@contextmanager
-def unable_to_start_workers(service: Service) -> Iterator[None]:
-    """Keep the parent from opening descriptors beyond those it has, for as long as the context lasts."""
-    parent = service.process.pid
-    _, hard = limits = resource.prlimit(parent, resource.RLIMIT_NOFILE)
-    resource.prlimit(parent, resource.RLIMIT_NOFILE, (len(descriptors(service)), hard))
-    try:
-        yield
-    finally:
-        with suppress(ProcessLookupError):
-            resource.prlimit(parent, resource.RLIMIT_NOFILE, limits)
-
-
-def descriptors(service: Service) -> set[int]:
-    """Return the descriptors that the parent has open."""
-    return {int(entry.name) for entry in Path(f"/proc/{service.process.pid}/fd").iterdir()}
-
-
-def wait_for_failed_starts(service: Service, count: int) -> None:
-    """Wait until the parent has logged so often that it cannot start a worker."""
-    deadline = time.monotonic() + PATIENCE
-    while service.log.read_text().count("Cannot start a worker: Too many open files.") < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_worker_is_replaced_while_another_one_hangs(tmp_path: Path, database: str) -> None:
@@ -117,52 +90,6 @@ def test_the_service_stops_while_it_replaces_its_workers(tmp_path: Path, databas
         assert has_ended(service.process.pid)
 
 
-def test_a_worker_that_cannot_be_started_is_started_later(tmp_path: Path, database: str) -> None:
-    with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service:
-        wait_until_all_serve(service, 2)
-        workers, before = workers_of(service), descriptors(service)
-        with unable_to_start_workers(service):
-            os.kill(min(workers), signal.SIGKILL)
-            wait_for_failed_starts(service, 3)
-            with User(service.url, "served") as user:
-                user.create()
-        wait_for_a_new_one(service, workers)
-        wait_until_all_serve(service, 3)
-        assert len(descriptors(service)) == len(before)
-        assert service.stop() == 0
-        assert has_ended(service.process.pid)
-
-
-def test_workers_stay_until_others_can_be_started(tmp_path: Path, database: str) -> None:
-    with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service:
-        wait_until_all_serve(service, 2)
-        workers = workers_of(service)
-        with unable_to_start_workers(service):
-            service.process.send_signal(signal.SIGHUP)
-            wait_for_failed_starts(service, 3)
-            assert workers_of(service) == workers
-        wait_for_others(service, workers)
-
-
-def test_the_service_stops_while_it_cannot_start_a_worker(tmp_path: Path, database: str) -> None:
-    with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service:
-        wait_until_all_serve(service, 2)
-        with unable_to_start_workers(service):
-            os.kill(min(workers_of(service)), signal.SIGKILL)
-            wait_for_failed_starts(service, 1)
-            assert service.stop() == 0
-        assert has_ended(service.process.pid)
-
-
-def test_no_worker_outlives_a_parent_that_fails(tmp_path: Path, database: str) -> None:
-    with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service:
-        wait_until_all_serve(service, 2)
-        # The parent cannot wait for more descriptors than it may open.
-        resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE, (1, 1))
-        assert service.process.wait(20) == 1
-        assert has_ended(service.process.pid)
-
-
 def test_a_hangup_of_the_whole_process_group_replaces_the_workers(tmp_path: Path, database: str) -> None:
     with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service:
         wait_until_all_serve(service, 2)
@@ -184,3 +111,29 @@ def test_a_hangup_of_the_whole_process_group_replaces_the_workers(tmp_path: Path
         wait_for_others(service, workers)
         # Neither a worker nor the process that multiprocessing starts for itself.
         assert "unexpectedly" not in service.log.read_text()
+
+
+def processor_seconds(process: int) -> float:
+    """Return how much processor time a process has used; 0 if it has ended."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
+def test_a_worker_whose_parent_was_killed_is_idle_while_its_last_request_waits(tmp_path: Path, database: str) -> None:
+    with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service, ThreadPoolExecutor() as threads:
+        wait_until_all_serve(service, 2)
+        with User(service.url, "last") as user, psycopg.connect(database) as connection:
+            user.create()
+            connection.execute("SELECT FROM accounts WHERE user_id = 'last' FOR UPDATE")
+            created = threads.submit(user.create)
+            wait_for_locks(database, 1)
+            before = {worker: processor_seconds(worker) for worker in workers_of(service)}
+            service.process.kill()
+            time.sleep(2)
+            used = [processor_seconds(worker) - seconds for worker, seconds in before.items()]
+            connection.rollback()
+            created.exception()
+        assert max(used) < 0.5
+        assert has_ended(service.process.pid)
