@@ -43,6 +43,7 @@ class _Worker:
         with theirs:
             self._start()
         self.serves = False
+        self.killed = False
         self.silent_seconds = 0.0
 
     def _start(self) -> None:
@@ -154,7 +155,9 @@ class Workers:
             one.hear(elapsed)
             if not one.process.is_alive():
                 self._bury(one)
-            elif now > self._ending.get(one, now) or one.silent_seconds > _MOST_SILENT_SECONDS:
+            elif not one.killed and (now > self._ending.get(one, now) or one.silent_seconds > _MOST_SILENT_SECONDS):
+                # It may take a while to end, for example if it waits for a disk.
+                one.killed = True
                 _logger.error("Worker %s hangs, and is killed.", one.process.pid)
                 one.process.kill()
 

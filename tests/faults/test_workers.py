@@ -1,5 +1,6 @@
 """Workers that die, hang or are stopped: the parent neither waits for one nor lets one keep it."""
 
+import ctypes
 import os
 import signal
 import time
@@ -18,6 +19,8 @@ from tests.support.server import Service, has_ended, start
 from tests.support.workers import PATIENCE, wait_for_others, wait_until_all_serve, workers_of
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds workers through Linux's /proc")
+
+KILLED = " hangs, and is killed."
 
 
 def wait_for_a_new_one(service: Service, known: set[int]) -> set[int]:
@@ -71,7 +74,7 @@ def test_a_worker_that_hangs_is_replaced(tmp_path: Path, database: str) -> None:
         workers = workers_of(service)
         with stopped(min(workers)):
             assert min(workers) not in wait_for_a_new_one(service, workers)
-        assert " hangs, and is killed." in service.log.read_text()
+        assert KILLED in service.log.read_text()
 
 
 def test_the_service_stops_although_a_worker_is_stopped(tmp_path: Path, database: str) -> None:
@@ -137,3 +140,30 @@ def test_a_worker_whose_parent_was_killed_is_idle_while_its_last_request_waits(t
             created.exception()
         assert max(used) < 0.5
         assert has_ended(service.process.pid)
+
+
+@contextmanager
+def kept_from_ending(worker: int) -> Iterator[None]:
+    """Trace a worker, so that for as long as the context lasts even SIGKILL stops it only, as it exits."""
+    seize, detach, stop_at_exit = 0x4206, 0x11, 0x40
+    libc = ctypes.CDLL(None)
+    if libc.ptrace(seize, worker, None, ctypes.c_void_p(stop_at_exit)):
+        pytest.skip("this process may not trace others")
+    try:
+        yield
+    finally:
+        libc.ptrace(detach, worker, None, None)
+
+
+def test_a_worker_that_cannot_end_yet_is_killed_and_logged_once(tmp_path: Path, database: str) -> None:
+    with start(tmp_path, DATABASE_URL=database, WEB_CONCURRENCY="2") as service:
+        hanging = min(workers_of(service))
+        with stopped(hanging), kept_from_ending(hanging):
+            service.process.send_signal(signal.SIGTERM)
+            deadline = time.monotonic() + PATIENCE
+            while KILLED not in service.log.read_text():
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            time.sleep(1)
+        assert service.process.wait(20) == 0
+        assert service.log.read_text().count(KILLED) == 1
