@@ -86,5 +86,13 @@ def _start_sampling(database: Database) -> asyncio.Task[None]:
 def _end_with_parent() -> None:
     """Stop this worker when its parent ends, for whatever reason: an orphan would keep the port."""
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        asyncio.get_running_loop().add_reader(parent.sentinel, os.kill, os.getpid(), END)
+    if parent is None:
+        return
+    loop, sentinel = asyncio.get_running_loop(), parent.sentinel
+
+    def end() -> None:
+        # It stays readable, and would keep the processor busy until the last request has been served.
+        loop.remove_reader(sentinel)
+        os.kill(os.getpid(), END)
+
+    loop.add_reader(sentinel, end)

@@ -36,13 +36,26 @@ class _Worker:
     """A worker process, and the pipe on which it reports every second that it serves."""
 
     def __init__(self, listeners: list[socket]) -> None:
+        """Start the process. Raises OSError if the system lacks descriptors, processes or memory for it."""
         self._reports, theirs = Pipe(duplex=False)
         os.set_blocking(self._reports.fileno(), False)
         self.process = _SPAWN.Process(target=worker.serve, args=(listeners, theirs))
-        self.process.start()
-        theirs.close()
+        with theirs:
+            self._start()
         self.serves = False
+        self.killed = False
         self.silent_seconds = 0.0
+
+    def _start(self) -> None:
+        """Start the process, in which SIGHUP is blocked from the first moment to the last.
+
+        A terminal that closes sends it to the whole process group, and would end all workers, with their requests.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
 
     def hear(self, seconds: float) -> None:
         """Read what the worker has reported in the last so many seconds."""
@@ -80,10 +93,23 @@ class Workers:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
         signal.signal(signal.SIGHUP, self._renew)
+        try:
+            self._serve()
+            self._end_all()
+        finally:
+            # An exception may have left workers, and at its exit Python would wait for them without limit.
+            for one in (*self._workers, *self._ending):
+                one.process.kill()
+        if self._status:
+            sys.exit(self._status)
+
+    def _serve(self) -> None:
         while not self._stops:
-            self._start_missing()
+            self._start_up_to(self._count)
             self._watch()
             self._replace_outdated()
+
+    def _end_all(self) -> None:
         self._wait_for_delay()
         refuse_connections(self._listeners)
         for listener in self._listeners:
@@ -92,8 +118,6 @@ class Workers:
             self._end(one, END)
         while self._ending:
             self._watch()
-        if self._status:
-            sys.exit(self._status)
 
     def _stop(self, *_: object) -> None:
         self._stops += 1
@@ -110,9 +134,14 @@ class Workers:
     def _renew(self, *_: object) -> None:
         self._outdated = self._workers.copy()
 
-    def _start_missing(self) -> None:
-        while len(self._workers) < self._count and time.monotonic() >= self._pause_until:
-            self._workers.append(_Worker(self._listeners))
+    def _start_up_to(self, count: int) -> None:
+        """Start workers until there are so many, except during the pause that follows a failed start."""
+        while len(self._workers) < count and time.monotonic() >= self._pause_until:
+            try:
+                self._workers.append(_Worker(self._listeners))
+            except OSError as error:
+                _logger.warning("Cannot start a worker: %s.", error.strerror)
+                self._pause_until = time.monotonic() + _PAUSE_SECONDS
 
     def _watch(self) -> None:
         """Wait briefly, or until a worker ends; remove workers that have ended, and kill those that hang."""
@@ -126,7 +155,9 @@ class Workers:
             one.hear(elapsed)
             if not one.process.is_alive():
                 self._bury(one)
-            elif now > self._ending.get(one, now) or one.silent_seconds > _MOST_SILENT_SECONDS:
+            elif not one.killed and (now > self._ending.get(one, now) or one.silent_seconds > _MOST_SILENT_SECONDS):
+                # It may take a while to end, for example if it waits for a disk.
+                one.killed = True
                 _logger.error("Worker %s hangs, and is killed.", one.process.pid)
                 one.process.kill()
 
@@ -155,7 +186,7 @@ class Workers:
         if len(self._workers) > self._count:
             self._end(self._outdated[0], END)
         else:
-            self._workers.append(_Worker(self._listeners))
+            self._start_up_to(self._count + 1)
 
     def _end(self, one: _Worker, number: signal.Signals, delay: float = 0) -> None:
         self._forget(one)
