@@ -168,7 +168,9 @@ def test_a_write_that_waits_for_a_lock_does_not_hold_up_another_users(
 
 
 @pytest.mark.usefixtures("patient")
-def test_no_write_follows_into_a_line_where_another_user_waits_for_a_lock(url: str, observer: Observer) -> None:
+def test_no_write_follows_into_a_line_where_another_user_waits_for_a_lock(
+    url: str, observer: Observer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     slow = "UPDATE counters SET value = value + 1 FROM pg_sleep(0.05) WHERE user_id = :user_id RETURNING value"
 
     async def test(opened: Database) -> None:
@@ -179,6 +181,9 @@ def test_no_write_follows_into_a_line_where_another_user_waits_for_a_lock(url: s
             waits = asyncio.create_task(count(opened, "ada"))
             await asyncio.sleep(0)
             assert [len(one.in_flight) for one in opened.pipeline._connections] == [2]
+            # From now on, nothing more is sent behind them.
+            monkeypatch.setattr("storage.driver.connection._HELD_UP_SECONDS", 0)
+            await asyncio.sleep(2 * opened.pipeline._connections[0].exclusive.round_trip)
             later = [asyncio.create_task(count(opened, "grace"))]
             await first
             await until(observer.waiting)
