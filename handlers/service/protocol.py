@@ -16,7 +16,15 @@ from handlers.service.connections import Connections
 from handlers.service.flow import Flow
 from handlers.service.lingering import linger
 from handlers.service.rejection import rejection
-from handlers.service.request_head import TOO_LARGE, HeadError, check_head, head_without_upgrade, is_too_large
+from handlers.service.request_head import (
+    MAX_FIELDS,
+    TOO_LARGE,
+    TOO_MANY_FIELDS,
+    HeadError,
+    check_head,
+    head_without_upgrade,
+    is_too_large,
+)
 from handlers.service.response_cycle import ResponseCycle
 from handlers.service.stopping import ARRIVAL_SECONDS, has_unread
 from handlers.service.time_limits import Awaited, Part
@@ -88,6 +96,15 @@ class HttpProtocol(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         return head_without_upgrade(method, self.url, version, self.headers) + rest
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Store a field, of the head or of a trailer. Raises HeadError.
+
+        Prevents small fields from taking many times the memory of their bytes: `tests/contract/test_hostile_input.py`.
+        """
+        if len(self.headers) == MAX_FIELDS:
+            raise HeadError(TOO_MANY_FIELDS)
+        self.headers.append((name.lower(), value))
+
     def on_headers_complete(self) -> None:
         """Start the request, or have it parsed again if it asks to upgrade. Raises HeadError.
 
@@ -100,7 +117,6 @@ class HttpProtocol(HttpToolsProtocol):
             # The list is changed in place because the request's scope has it too; trailers go into another list.
             self.headers[:] = [(name, value.rstrip(b" \t")) for name, value in self.headers]
             check_head(self.parser.get_http_version(), self.url, self.headers)
-            # Uvicorn has compared the value before its blanks were removed.
             self.expect_100_continue = any(n == b"expect" and v.lower() == b"100-continue" for n, v in self.headers)
             super().on_headers_complete()
             self.cycle.__class__ = ResponseCycle

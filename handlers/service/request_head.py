@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterable
 
 _MAX_BYTES = 65_536
+MAX_FIELDS = 100
 # uri-host [ ":" port ] (RFC 3986, section 3.2.2); it may be empty.
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:[0-9]*)?")
 
 TOO_LARGE = f"must have at most {_MAX_BYTES:,} bytes, including the method and the path"
+TOO_MANY_FIELDS = f"must have at most {MAX_FIELDS} fields"
 
 
 class HeadError(Exception):

@@ -134,6 +134,19 @@ def test_a_request_head_above_64_kib_is_rejected(server: str, field: bytes) -> N
     assert b"must have at most 65,536 bytes" in answer
 
 
+def test_a_request_head_with_more_than_100_fields_is_rejected_before_it_is_complete(server: str) -> None:
+    line, fields = b"GET /health HTTP/1.1\r\n", b"Host: x\r\nConnection: close\r\n" + b"a:\r\n" * 98
+    assert send_raw(server, line + fields + b"\r\n").startswith(b"HTTP/1.1 200 ")
+    answer = send_raw(server, line + fields + b"a:\r\na:")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"must have at most 100 fields" in answer
+
+
+def test_a_request_that_asks_to_upgrade_may_not_have_more_fields(server: str) -> None:
+    answer = send_raw(server, b"GET /health HTTP/1.1\r\nHost: x\r\n" + UPGRADE + b"a:\r\n" * 97 + b"\r\n")
+    assert b"must have at most 100 fields" in answer
+
+
 def test_whitespace_after_a_header_value_is_ignored(ada: User) -> None:
     task = ada.create()
     line = f"DELETE /api/{ada.id}/tasks/{task['id']} HTTP/1.1".encode()

@@ -3,11 +3,9 @@
 import os
 import re
 import signal
-import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -122,15 +120,6 @@ def test_the_counters_of_a_worker_outlive_it_and_its_gauges_do_not(database: str
             os.kill(pid, signal.SIGKILL)
         after = eventually(port, lambda samples: len(workers_of(samples)) == 2 and not workers_of(samples) & before)
         assert after["todo_api_requests_total", "get_liveness", "200"] == 10
-
-
-def test_an_idle_connection_does_not_block_scraping_for_long(database: str, tmp_path: Path) -> None:
-    port = str(free_port())
-    with start(tmp_path, DATABASE_URL=database, METRICS_PORT=port) as service, ExitStack() as idle:
-        idle.enter_context(socket.create_connection(("127.0.0.1", int(port)), timeout=5))
-        before = len(list(Path(f"/proc/{service.process.pid}/task").iterdir()))
-        assert httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=20).status_code == 200
-        assert len(list(Path(f"/proc/{service.process.pid}/task").iterdir())) == before
 
 
 def test_no_files_are_left_when_the_service_has_ended(database: str, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ MALFORMED: dict[str, bytes] = {
 ALLOWED: dict[str, tuple[bytes, int]] = {
     "value that is not ASCII": (b"X-A: \xff\x80\xc3\xa4", 200),
     "value of 30 KB": (b"X-A: " + b"a" * 30_000, 200),
-    "500 fields": (b"\r\n".join(b"X-%d: a" % number for number in range(500)), 200),
+    "100 fields with Host and the token": (b"\r\n".join([b"X-A: a"] * 98), 200),
     "empty value": (b"X-A:", 200),
     "whitespace around the value": (b"X-A: \t a \t ", 200),
     "name with every special character": (b"!#$%&'*+-.^_`|~9: a", 200),

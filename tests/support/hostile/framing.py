@@ -28,6 +28,7 @@ CHUNKS: dict[str, tuple[bytes, int]] = {
     "quoted extension": (b'e;a="b;c"\r\n%b\r\n' % TITLE + _END, 201),
     "extension of 10,000 bytes": (b"e;a=%b\r\n%b\r\n" % (b"x" * 10_000, TITLE) + _END, 201),
     "trailer": (_CHUNK + b"0\r\nX-A: b\r\n\r\n", 201),
+    "100 trailers": (_CHUNK + b"0\r\n" + b"X-A: b\r\n" * 100 + b"\r\n", 201),
     "trailer that would be rejected as a header": (_CHUNK + b"0\r\nContent-Encoding: gzip\r\n\r\n", 201),
     "trailer with another token": (_CHUNK + b"0\r\nAuthorization: Bearer x\r\n\r\n", 201),
     "no content": (_END, 400),
@@ -54,6 +55,7 @@ BROKEN_CHUNKS: dict[str, bytes] = {
     "CR in an extension": b"e;a\rb\r\n%b\r\n" % TITLE + _END,
     "trailer with a length": _CHUNK + b"0\r\nContent-Length: 14\r\n\r\n",
     "trailer without a colon": _CHUNK + b"0\r\nnonsense\r\n\r\n",
+    "101 trailers": _CHUNK + b"0\r\n" + b"X-A: b\r\n" * 101 + b"\r\n",
     "no chunks": TITLE,
 }
 
