@@ -13,7 +13,6 @@ from storage.driver.query import Connection, Query
 from storage.schema import accounts
 
 owner = bindparam("user_id", type_=Text)
-now = func.clock_timestamp(type_=DateTime(timezone=True)).label("at")
 
 # A user who has never written anything has no account and is at revision 0.
 revision = func.coalesce(
@@ -34,7 +33,7 @@ def bump_or_open() -> CTE:
     bumped = opened.on_conflict_do_update(
         index_elements=["user_id"], set_={"revision": accounts.c.revision + literal_column("1")}
     )
-    return bumped.returning(accounts.c.revision, now).cte("bump")
+    return _stamped(bumped.returning(accounts.c.revision).cte("bump"))
 
 
 def bump_if(condition: ColumnElement[bool]) -> CTE:
@@ -44,7 +43,17 @@ def bump_if(condition: ColumnElement[bool]) -> CTE:
     """
     bumped = update(accounts).where(accounts.c.user_id == owner, condition)
     bumped = bumped.values(revision=accounts.c.revision + literal_column("1"))
-    return bumped.returning(accounts.c.revision, now).cte("bump")
+    return _stamped(bumped.returning(accounts.c.revision).cte("bump"))
+
+
+def _stamped(bump: CTE) -> CTE:
+    """Return a CTE that adds the time to the new revision.
+
+    PostgreSQL does not inline it, because the time is volatile. So it is read after the wait for the account's lock.
+    Citus allows it here, but not in RETURNING.
+    """
+    now = func.clock_timestamp(type_=DateTime(timezone=True)).label("at")
+    return select(bump.c.revision, now).cte("stamp")
 
 
 async def get_revision(connection: Connection, user_id: str) -> int:

@@ -70,15 +70,15 @@ _matches = or_(_revisions.is_(None), _old.c.revision == any_(_revisions))
 
 
 def _create() -> Query:
-    bump = accounts.bump_or_open()
+    stamp = accounts.bump_or_open()
     values = {name: bindparam(name, type_=tasks.c[name].type) for name in CHANGEABLE} | {
         "id": _id,
         "user_id": accounts.owner,
     }
-    completed_at = case((values["completed"], bump.c.at), else_=null())
-    derived: dict[str, Any] = {"completed_at": completed_at, "created_at": bump.c.at, "updated_at": bump.c.at}
-    values |= derived | {"revision": bump.c.revision}
-    row = select(*values.values()).select_from(bump)
+    completed_at = case((values["completed"], stamp.c.at), else_=null())
+    derived: dict[str, Any] = {"completed_at": completed_at, "created_at": stamp.c.at, "updated_at": stamp.c.at}
+    values |= derived | {"revision": stamp.c.revision}
+    row = select(*values.values()).select_from(stamp)
     return Query(insert(tasks).from_select(list(values), row).returning(*columns))
 
 
@@ -94,9 +94,9 @@ def _update(names: frozenset[str]) -> Query:
     """
     new = {name: bindparam(name, type_=tasks.c[name].type) for name in sorted(names)}
     changed = or_(false(), *(_old.c[name].is_distinct_from(value) for name, value in new.items()))
-    bump = accounts.bump_if(exists(select(literal_column("1")).where(and_(_matches, changed)).select_from(_old)))
-    at = _not_before_last_update(bump.c.at)
-    values: dict[str, Any] = new | {"revision": bump.c.revision, "updated_at": at}
+    stamp = accounts.bump_if(exists(select(literal_column("1")).where(and_(_matches, changed)).select_from(_old)))
+    at = _not_before_last_update(stamp.c.at)
+    values: dict[str, Any] = new | {"revision": stamp.c.revision, "updated_at": at}
     if "completed" in new:
         completed_at = func.coalesce(tasks.c.completed_at, at)
         values["completed_at"] = case((new["completed"], completed_at), else_=null())
@@ -106,9 +106,9 @@ def _update(names: frozenset[str]) -> Query:
 
 
 def _delete() -> Query:
-    bump = accounts.bump_if(exists(select(literal_column("1")).where(_matches).select_from(_old)))
-    at = _not_before_last_update(bump.c.at)
-    deleted = update(tasks).where(*_own).values(deleted_at=at, updated_at=at, revision=bump.c.revision)
+    stamp = accounts.bump_if(exists(select(literal_column("1")).where(_matches).select_from(_old)))
+    at = _not_before_last_update(stamp.c.at)
+    deleted = update(tasks).where(*_own).values(deleted_at=at, updated_at=at, revision=stamp.c.revision)
     tombstone = deleted.returning(tasks.c.id).cte("deleted")
     return Query(select(*_old.c, exists(select(literal_column("1")).select_from(tombstone))))
 

@@ -31,6 +31,8 @@ class Ping(NamedTuple):
 
 
 _DOWN = Ping(up=False, revision=None)
+# A process that is suspended in a transaction would otherwise keep its locks, and its users would wait for it.
+_LIMIT_PAUSES = Query(text("SELECT set_config('idle_in_transaction_session_timeout', :longest, true)"))
 
 
 class Database:
@@ -52,6 +54,7 @@ class Database:
             "statement_timeout": statement_timeout,
             "prepared_statements": prepared_statements,
         }
+        self._longest_pause = f"{statement_timeout * 1000:.0f}ms"
         self._pool = Pool(url, min_size=min_size, max_size=max_size, **options)
         # For when no connection is idle, which does not mean that the database is down.
         self._ping_pipeline = Pipeline(Pool(url, min_size=0, max_size=1, **options))
@@ -73,6 +76,7 @@ class Database:
     async def transaction(self) -> AsyncIterator[ExclusiveConnection]:
         """Lend an exclusive connection inside a transaction, which ends with the `with` block.
 
+        The server ends it early if the pause between two statements is longer than a statement may take.
         Raises Unavailable if no connection becomes free in time, if it breaks, or if a statement takes too long.
         """
         try:
@@ -83,6 +87,7 @@ class Database:
                 self.pipeline.waiting_transactions -= 1
             try:
                 async with connection.transaction():
+                    await _LIMIT_PAUSES.fetch_one(connection, longest=self._longest_pause)
                     yield connection
             finally:
                 await self._pool.give_back(connection)

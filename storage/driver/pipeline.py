@@ -7,6 +7,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import psycopg
+from psycopg import errors
 from sqlalchemy import text
 
 from storage.driver.connection import ExclusiveConnection
@@ -17,6 +18,8 @@ from storage.driver.shares import Shares, insert
 from storage.driver.statement import NoEffect, Statement
 from storage.errors import Unavailable
 
+# The errors of a statement that met others at the wrong moment. It had no effect, and may succeed on a second attempt.
+CONFLICTS = (errors.DeadlockDetected, errors.SerializationFailure, errors.UniqueViolation)
 _PING = Query(text("SELECT 1"))
 # For this long after it has held up others, a query gets a connection without other statements, if there is one.
 _SLOW_SECONDS = 1.0
@@ -41,15 +44,16 @@ class Pipeline:
     async def run(self, query: Query, parameters: Mapping[str, Any]) -> Sequence[Row]:
         """Execute the query and return all its rows.
 
-        If it has no effect, because its connection breaks or because it holds up others, it is repeated once for each.
-        Raises Unavailable if no connection becomes free in time, if it breaks, or if the statement takes too long.
+        If it has no effect, because its connection breaks, it holds up others or it conflicts with another, it is
+        repeated once for each. Raises Unavailable if this does not help, if no connection becomes free in time, or if
+        the statement takes too long.
         """
         repeated: list[type[Exception]] = []
         while True:
             try:
                 return await self._send(Statement(query, parameters, self._loop, is_repeated=bool(repeated)))
-            except AWAY as error:
-                if not isinstance(error, NoEffect) or type(error) in repeated:
+            except (*AWAY, *CONFLICTS) as error:
+                if not isinstance(error, (NoEffect, *CONFLICTS)) or type(error) in repeated:
                     raise Unavailable(first_line(error)) from error
                 repeated.append(type(error))
 

@@ -13,13 +13,14 @@ from storage.driver.connection import ExclusiveConnection
 from storage.driver.plans import Plans
 
 # The errors which mean that the database is unavailable: it is unreachable or read-only, its tables do not exist yet or
-# are closed to this role.
+# are closed to this role, or it has ended a transaction that paused for too long.
 AWAY = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.ReadOnlySqlTransaction,
     psycopg.errors.UndefinedTable,
     psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.IdleInTransactionSessionTimeout,
 )
 # Libpq's parameters for a network that loses packets. Without them, it takes Linux a quarter of an hour to notice.
 # A connection that was idle breaks within ten seconds, and so does one whose statement does not reach the server.

@@ -17,13 +17,14 @@ _WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE)\b")
 
 
 class Query:
-    """A compiled statement. `sql` is its text, with parameters as `$1`, `$2` and so on."""
+    """A statement and its compiled text, `sql`, with parameters as `$1`, `$2` and so on."""
 
     def __init__(self, statement: ClauseElement, *, prepare: bool = True) -> None:
         """Compile `statement`.
 
         With `prepare=False` it is never prepared, so PostgreSQL plans it for the values of each execution.
         """
+        self.statement = statement
         compiled = cast(SQLCompiler, statement.compile(dialect=_DIALECT))
         text = str(compiled)
         self.sql = text.encode()

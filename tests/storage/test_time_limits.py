@@ -115,6 +115,24 @@ def test_a_client_that_goes_away_cancels_neither_its_own_statement_nor_others(ur
     assert faults == []
 
 
+def test_a_transaction_that_pauses_too_long_loses_its_locks_and_has_no_effect(url: str, observer: Observer) -> None:
+    async def test(opened: Database) -> None:
+        async def pause() -> None:
+            async with opened.transaction() as connection:
+                await fetch(connection, "INSERT INTO entries VALUES (1) RETURNING number")
+                await until(lambda: not observer.backends("state = 'idle in transaction'"))
+                await fetch(connection, "SELECT 1")
+
+        with pytest.raises(Unavailable):
+            await pause()
+        assert observer.execute("SELECT number FROM entries") == []
+        async with opened.transaction() as connection:
+            await fetch(connection, "INSERT INTO entries VALUES (2) RETURNING number")
+        assert observer.execute("SELECT number FROM entries") == [2]
+
+    with_database(url, test, statement_timeout=0.3)
+
+
 def test_a_statement_of_a_client_that_goes_away_before_it_is_sent_never_runs(url: str, observer: Observer) -> None:
     async def test(opened: Database) -> None:
         async with opened.transaction():

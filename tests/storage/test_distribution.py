@@ -1,0 +1,114 @@
+"""Every statement can run on tables that are distributed by `user_id`, as Citus distributes them."""
+
+import gc
+import importlib
+import itertools
+import pkgutil
+import re
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from sqlalchemy import ClauseElement, Delete, Insert, Update, func, literal_column, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.visitors import iterate
+
+import storage
+from storage import accounts, task_pages, tasks
+from storage.driver.query import Query
+from storage.schema import metadata
+
+# The tables of a user's data.
+TABLES = {table.name for table in metadata.sorted_tables if "user_id" in table.c}
+# Statements on these tables that name no user, each with its reason.
+EXEMPT: dict[bytes, str] = {}
+
+
+def subsets(names: tuple[str, ...]) -> Iterator[frozenset[str]]:
+    """Return every set of some of the names."""
+    for size in range(len(names) + 1):
+        yield from map(frozenset, itertools.combinations(names, size))
+
+
+@pytest.fixture(scope="module")
+def queries() -> list[Query]:
+    """Return every statement of the package: those of its modules, and those compiled for the shape of a request."""
+    for module in pkgutil.walk_packages(storage.__path__, "storage."):
+        importlib.import_module(module.name)
+    compiled = [tasks._update(names) for names in subsets(tasks.CHANGEABLE) if names]
+    for sort, names in itertools.product(task_pages.ORDERS, subsets(tuple(task_pages._CONDITIONS))):
+        if not {"any_tags", "all_tags"} <= names:
+            compiled += [task_pages._query(names, sort, after_position=after) for after in (False, True)]
+    there = [one for one in gc.get_objects() if isinstance(one, Query) and one not in compiled]
+    return compiled + there
+
+
+def functions_that_citus_refuses(statement: ClauseElement) -> set[str]:
+    """Return the functions in RETURNING, DO UPDATE SET, and the conditions of UPDATE and DELETE."""
+    found = set()
+    for element in iterate(statement):
+        if isinstance(element, Insert | Update | Delete):
+            places: list[object] = [*element._returning]
+            if isinstance(element, Update | Delete):
+                places += element._where_criteria
+            if (conflict := getattr(element, "_post_values_clause", None)) is not None:
+                places += [*conflict.update_values_to_set.values(), conflict.update_whereclause]
+            for place in places:
+                if isinstance(place, ClauseElement):
+                    found |= {one.name for one in iterate(place) if isinstance(one, FunctionElement)}
+    return found
+
+
+def tables_without_a_user(sql: str) -> list[str]:
+    """Return the tables of users' data that a statement reads or changes without the condition `user_id = $n`."""
+    missing = []
+    for table in sorted(TABLES):
+        touched = re.findall(rf"\b(?:FROM|JOIN|UPDATE) {table}\b", sql)
+        named = re.findall(rf"\b{table}\.user_id = \$\d", sql)
+        inserted = re.findall(rf"INSERT INTO {table} \((.*?)\)", sql)
+        if len(named) < len(touched) or any("user_id" not in columns.split(", ") for columns in inserted):
+            missing.append(table)
+    return missing
+
+
+def volatility(url: str, names: set[str]) -> dict[str, str]:
+    """Return what pg_proc says of functions: `i` (immutable), `s` (stable) or `v` (volatile)."""
+    with psycopg.connect(url) as connection:
+        cursor = connection.execute("SELECT proname, provolatile FROM pg_proc WHERE proname = ANY (%s)", [[*names]])
+        return dict(cursor.fetchall())
+
+
+def test_no_stable_or_volatile_function_stands_where_citus_refuses_it(queries: list[Query], postgres: str) -> None:
+    used = set().union(*(functions_that_citus_refuses(query.statement) for query in queries))
+    assert {name for name, kind in volatility(postgres, used).items() if kind != "i"} == set()
+
+
+def test_every_statement_names_the_user_for_every_table(queries: list[Query]) -> None:
+    assert len(queries) > 1000
+    for query in queries:
+        if query.sql not in EXEMPT:
+            assert tables_without_a_user(query.sql.decode()) == [], query.sql.decode()
+
+
+def test_the_checks_see_what_they_must_refuse(postgres: str) -> None:
+    table = metadata.tables["accounts"]
+    now = func.clock_timestamp()
+    own = table.c.user_id == accounts.owner
+    written = insert(table).values(user_id=accounts.owner, revision=literal_column("1"))
+    refused = [
+        written.returning(now),
+        written.on_conflict_do_update(index_elements=["user_id"], set_={"revision": now}),
+        update(table).values(revision=1).where(own, now > literal_column("now()")),
+        select(update(table).values(revision=1).where(own).returning(now).cte()),
+        table.delete().where(own, now.is_not(None)),
+    ]
+    for statement in refused:
+        assert functions_that_citus_refuses(statement) == {"clock_timestamp"}, str(statement)
+    assert volatility(postgres, {"clock_timestamp"}) == {"clock_timestamp": "v"}
+    for sql in (
+        "SELECT 1 FROM accounts",
+        "UPDATE accounts SET revision = 1",
+        "INSERT INTO accounts (revision) VALUES (1)",
+    ):
+        assert tables_without_a_user(sql) == ["accounts"]
