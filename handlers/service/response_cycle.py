@@ -90,13 +90,27 @@ class ResponseCycle(RequestResponseCycle):
             size += len(message.get("body", b""))
 
     async def _send_part(self, message: Any) -> None:
-        # Waiting comes first: what decides whether uvicorn closes the connection may change meanwhile.
-        if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
+        # The wait comes first: the service may begin to stop meanwhile, which changes `keep_alive`.
+        await self._wait_for_client(gives_up=not message.get("more_body"))
         if self.must_linger:
             # Uvicorn would announce the end of the connection with the head, but also close it after the content.
             self.keep_alive = message["type"] != "http.response.start"
         await super().send(message)
+
+    async def _wait_for_client(self, *, gives_up: bool) -> None:
+        """Wait until the client has read most of what was sent. With `gives_up`, a cancellation gives up the response.
+
+        Some time after it begins to stop, uvicorn cancels the requests that are still running, and would log a
+        traceback for each client that does not read: `tests/faults/test_unread.py`. A stream itself cancels the chunk
+        that waits when the service stops, and then sends its end.
+        """
+        if self.flow.write_paused and not self.disconnected:
+            try:
+                await self.flow.drain()
+            except asyncio.CancelledError:
+                if not gives_up:
+                    raise
+                self.disconnected = True
 
     async def _send_whole(self, head: Any, message: Any) -> None:
         headers = [*self.default_headers, *head["headers"]]
