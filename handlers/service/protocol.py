@@ -247,7 +247,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _reject_in_turn(self, problem: Problem) -> None:
         is_next = self.cycle is None or self.cycle.response_complete
         is_current = not is_next and not self.pipeline and self.cycle.more_body and not self.cycle.response_started
-        if is_next or is_current:
+        if (is_next or is_current) and not self.is_lingering:
             self._abandon()
             self.transport.write(rejection(problem, service_state(self.app_state).headers, self.client))
             self._linger()

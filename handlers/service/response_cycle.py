@@ -57,7 +57,7 @@ class ResponseCycle(RequestResponseCycle):
             head, self._head = self._head, None
             await self._send_whole(head, message)
         else:
-            await super().send(message)
+            await self._send_part(message)
 
     async def receive(self) -> Any:
         """Return an ASGI message. Raises Problem if the rest of the body comes too slowly."""
@@ -89,21 +89,41 @@ class ResponseCycle(RequestResponseCycle):
             message: Any = await super().receive()
             size += len(message.get("body", b""))
 
+    async def _send_part(self, message: Any) -> None:
+        # The wait comes first: the service may begin to stop meanwhile, which changes `keep_alive`.
+        await self._wait_for_client(gives_up=not message.get("more_body"))
+        if self.must_linger:
+            # Uvicorn would announce the end of the connection with the head, but also close it after the content.
+            self.keep_alive = message["type"] != "http.response.start"
+        await super().send(message)
+
+    async def _wait_for_client(self, *, gives_up: bool) -> None:
+        """Wait until the client has read most of what was sent. With `gives_up`, a cancellation gives up the response.
+
+        Some time after it begins to stop, uvicorn cancels the requests that are still running, and would log a
+        traceback for each client that does not read: `tests/faults/test_unread.py`. A stream itself cancels the chunk
+        that waits when the service stops, and then sends its end.
+        """
+        if self.flow.write_paused and not self.disconnected:
+            try:
+                await self.flow.drain()
+            except asyncio.CancelledError:
+                if not gives_up:
+                    raise
+                self.disconnected = True
+
     async def _send_whole(self, head: Any, message: Any) -> None:
         headers = [*self.default_headers, *head["headers"]]
         lines = b"".join([b"%b: %b\r\n" % header for header in headers])
-        is_plain = (
-            (self.keep_alive or self.must_linger) and not message.get("more_body") and b"connection: " not in lines
-        )
-        ending = b"connection: close\r\n\r\n" if self.must_linger else b"\r\n"
+        is_plain = self.keep_alive and not message.get("more_body") and b"connection: " not in lines
         if self.flow.write_paused or self.disconnected or not is_plain:
-            await super().send(head)
-            await super().send(message)
+            await self._send_part(head)
+            await self._send_part(message)
             return
         if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers):
             raise RuntimeError("a header has a line break")
         content = b"" if self.scope["method"] == "HEAD" else message.get("body", b"")
-        self.transport.write(b"%b%b%b%b" % (STATUS_LINE[head["status"]], lines, ending, content))
+        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[head["status"]], lines, content))
         self.waiting_for_100_continue = False
         self.response_started = self.response_complete = True
         self.message_event.set()

@@ -94,12 +94,14 @@ def test_each_of_many_requests_sent_ahead_gets_its_response_in_turn(service: Ser
     assert ids == [b"n%d" % one for one in range(number)]
 
 
-def test_an_invalid_body_is_rejected_after_the_responses_to_earlier_requests(service: Service) -> None:
-    chunked = task(0).partition(b"Content-Length")[0] + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n"
+@pytest.mark.parametrize("chunks", [b"", b"50\r\n" + b"\r\n\r\n" * 20 + b"\r\n"], ids=["at once", "later"])
+def test_an_invalid_body_is_rejected_after_the_responses_to_earlier_requests(service: Service, chunks: bytes) -> None:
+    chunked = task(0).partition(b"Content-Length")[0] + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"nonsense\r\n"
     with connect(service) as client:
         client.sendall(task(1) + task(2) + chunked)
         received = b"".join(iter(lambda: client.recv(65_536), b""))
     assert [one[:3] for one in received.split(b"HTTP/1.1 ")[1:]] == [b"201", b"201", b"400"]
+    assert "Traceback" not in service.log.read_text()
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 """A request is rejected before its body has arrived: nobody takes the rest of it for a request, or a request for it."""
 
+import re
 import shutil
 import socket
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from tests.support.client import User, mint
@@ -44,11 +47,12 @@ def connect(server: str) -> socket.socket:
     return socket.create_connection((str(address.hostname), address.port or 80), timeout=20)
 
 
-def read_to_end(client: socket.socket) -> bytes:
-    """Return everything that comes until the server has no more to send."""
+def read_to_end(client: socket.socket, pause: float = 0) -> bytes:
+    """Return everything that comes until the server has no more to send; pause for some seconds after each read."""
     received = b""
     while data := client.recv(65_536):
         received += data
+        time.sleep(pause)
     return received
 
 
@@ -93,6 +97,21 @@ def test_a_client_that_waits_for_100_continue_is_rejected_at_once(server: str, s
         # The client may send the body or leave it out, and the server cannot tell which, so the connection ends.
         assert response.startswith(b"HTTP/1.1 %d " % status)
         assert b"connection: close" in response
+
+
+@pytest.mark.parametrize("status", [401, 413])
+def test_a_long_body_that_is_rejected_behind_large_responses_takes_none_of_them(server: str, status: int) -> None:
+    number = 3
+    asset = re.findall(r"assets/\w+/redoc.js", httpx.get(f"{server}/redoc").text)[0]
+    size = len(httpx.get(f"{server}/{asset}").content)
+    with connect(server) as client, ThreadPoolExecutor() as threads:
+        client.sendall(f"GET /{asset} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * number)
+        sending = threads.submit(client.sendall, head(status, 10 * MIB) + b"x" * 10 * MIB)
+        received = read_to_end(client, 0.01)
+        sending.result()
+    assert re.findall(rb"HTTP/1.1 (\d+)", received) == [b"200"] * number + [b"%d" % status]
+    assert len(received) > number * size
+    assert b"connection: close" in received[number * size :]
 
 
 def test_a_client_that_stops_sending_gets_the_response_after_a_few_seconds(server: str) -> None:
