@@ -38,20 +38,14 @@ class HttpProtocol(HttpToolsProtocol):
         Prevents clients from using up the file descriptors: `tests/faults/test_descriptors.py`.
         """
         super().connection_made(transport)
-        self.flow = Flow(transport)
+        self.flow = Flow(self, self._parse_some)
         self.server_state.opened(self)
 
     def data_received(self, data: bytes) -> None:
         """Parse the data, or hold it while requests wait for their turn."""
         if self._refusal is None and not self.is_lingering:
             self.flow.held += data
-            self._parse_held()
-
-    def _parse_held(self) -> None:
-        while self.flow.held and not self.pipeline:
-            self._parse_some(self.flow.take())
-        if self.flow.held:
-            self.flow.pause_reading()
+            self.flow.parse()
 
     def _parse_some(self, data: bytes) -> None:
         """Parse the data.
@@ -114,7 +108,7 @@ class HttpProtocol(HttpToolsProtocol):
         `tests/contract/test_hostile_corpus.py`, cases of `bodies`.
         """
         self._head_size = 0
-        cast(ResponseCycle, self.cycle).received += len(body)
+        cast(ResponseCycle, self.cycle).note(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -146,7 +140,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _continue(self) -> None:
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
-        self._parse_held()
+        self.flow.parse()
         self.flow.resume_reading()
         running = cast(ResponseCycle, self._running)
         if running.response_complete or running.more_body:
@@ -213,7 +207,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _linger(self) -> None:
         self.is_lingering = True
-        self.flow.held = b""
+        self.flow.held.clear()
         self.server_state.released(self)
         self.flow.resume_reading()
         linger(self.transport)
@@ -224,7 +218,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, problem: Problem) -> None:
         """Reject the rest of what arrives, after the responses to what came before it (RFC 9112, section 9.3.2)."""
-        self.flow.held = b""
+        self.flow.held.clear()
         self._refusal = problem
         self._reject_in_turn(problem)
 
