@@ -14,6 +14,7 @@ from handlers.responses.problems import Problem, invalid_input
 from handlers.responses.state import service_state
 from handlers.service.connections import Connections
 from handlers.service.flow import Flow
+from handlers.service.half_close import answers_the_rest
 from handlers.service.lingering import linger
 from handlers.service.rejection import rejection
 from handlers.service.request_head import TOO_LARGE, HeadError, check_head, head_without_upgrade, is_too_large
@@ -46,6 +47,10 @@ class HttpProtocol(HttpToolsProtocol):
         if self._refusal is None and not self.is_lingering:
             self.flow.held += data
             self.flow.parse()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Keep the connection for as long as complete requests wait: `tests/faults/test_half_closed.py`."""
+        return answers_the_rest(self._running, self.pipeline, closes=self._refusal is None)
 
     def _parse_some(self, data: bytes) -> None:
         """Parse the data.
