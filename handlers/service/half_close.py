@@ -20,7 +20,7 @@ def answers_the_rest(
     """
     if waiting and waiting[0][0].more_body:
         waiting.popleft()
-    if running is None or running.more_body or running.response_complete or running.chunked_encoding:
+    if running is None or running.more_body or running.response_started:
         return False
     last = waiting[0][0] if waiting else running
     last.keep_alive = last.keep_alive and not closes
