@@ -1,33 +1,72 @@
 """Flow control of a connection: the service reads no further while requests wait for their turn."""
 
-from uvicorn.protocols.http.flow_control import FlowControl
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    from handlers.service.response_cycle import ResponseCycle
 
 _END_OF_HEAD = b"\r\n\r\n"
 _MOST_AHEAD = 16
+# In bytes. A body in chunks of one byte takes the parser a microsecond per byte.
+_MOST_AT_ONCE = 16_384
 
 
 class Flow(FlowControl):
     """Holds the bytes that are not parsed yet, and resumes reading only when there are none.
 
     Uvicorn parses all that has arrived, and reads on whenever a request asks for its body or has its response. A
-    queued request takes a hundred times the memory of its bytes: `tests/faults/test_pipelines.py`.
+    queued request takes a hundred times the memory of its bytes: `tests/faults/test_pipelines.py`. Some bodies take
+    so long to parse that nobody else would be served: `tests/faults/test_costly_bodies.py`.
     """
 
-    held = b""
+    def __init__(self, connection: HttpToolsProtocol, parse: Callable[[bytes], None]) -> None:
+        super().__init__(connection.transport)
+        self.held = bytearray()
+        self._connection = connection
+        self._parse = parse
+        self._has_turn = False
 
-    def take(self) -> bytes:
-        """Return, and hold no longer, bytes that are at most 16 requests."""
-        data, end = self.held, 0
-        # The first request may end with the first bytes, if its head began in earlier ones.
-        for _ in range(_MOST_AHEAD - 1):
-            end = data.find(_END_OF_HEAD, end) + len(_END_OF_HEAD)
-            if end < len(_END_OF_HEAD):
-                end = len(data)
-                break
-        self.held = data[end:]
-        return data[:end]
+    def parse(self) -> None:
+        """Parse some of the bytes that are held, and the rest when other connections have had their turn."""
+        if self.held and not self._connection.pipeline:
+            self._parse(self._take())
+        if self.held:
+            self.pause_reading()
+            if not (self._connection.pipeline or self._has_turn):
+                self._has_turn = True
+                self._connection.loop.call_soon(self._take_turn)
 
     def resume_reading(self) -> None:
         """Resume reading, unless bytes are held."""
         if not self.held:
             super().resume_reading()
+
+    def _take_turn(self) -> None:
+        self._has_turn = False
+        if not self._transport.is_closing():
+            self.parse()
+            # A request that has more of its body to read resumes reading itself.
+            cycle = self._connection.cycle
+            if cycle is None or len(cycle.body) <= HIGH_WATER_LIMIT:
+                self.resume_reading()
+
+    def _take(self) -> bytes:
+        """Return, and hold no longer, bytes that are at most 16 requests, or part of a body."""
+        cycle = cast("ResponseCycle | None", self._connection.cycle)
+        end = min(cycle.rest if cycle else 0, _MOST_AT_ONCE) or self._end_of_requests()
+        data = bytes(self.held[:end])
+        del self.held[:end]
+        return data
+
+    def _end_of_requests(self) -> int:
+        end = 0
+        # The first request may end with the first bytes, if its head began in earlier ones.
+        for _ in range(_MOST_AHEAD - 1):
+            end = self.held.find(_END_OF_HEAD, end, _MOST_AT_ONCE) + len(_END_OF_HEAD)
+            if end < len(_END_OF_HEAD):
+                return _MOST_AT_ONCE
+        return end

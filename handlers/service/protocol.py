@@ -14,6 +14,7 @@ from handlers.responses.problems import Problem, invalid_input
 from handlers.responses.state import service_state
 from handlers.service.connections import Connections
 from handlers.service.flow import Flow
+from handlers.service.half_close import answers_the_rest
 from handlers.service.lingering import linger
 from handlers.service.rejection import rejection
 from handlers.service.request_head import (
@@ -46,20 +47,18 @@ class HttpProtocol(HttpToolsProtocol):
         Prevents clients from using up the file descriptors: `tests/faults/test_descriptors.py`.
         """
         super().connection_made(transport)
-        self.flow = Flow(transport)
+        self.flow = Flow(self, self._parse_some)
         self.server_state.opened(self)
 
     def data_received(self, data: bytes) -> None:
         """Parse the data, or hold it while requests wait for their turn."""
         if self._refusal is None and not self.is_lingering:
             self.flow.held += data
-            self._parse_held()
+            self.flow.parse()
 
-    def _parse_held(self) -> None:
-        while self.flow.held and not self.pipeline:
-            self._parse_some(self.flow.take())
-        if self.flow.held:
-            self.flow.pause_reading()
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Keep the connection for as long as complete requests wait: `tests/faults/test_half_closed.py`."""
+        return answers_the_rest(self._running, self.pipeline, closes=self._refusal is None)
 
     def _parse_some(self, data: bytes) -> None:
         """Parse the data.
@@ -130,7 +129,7 @@ class HttpProtocol(HttpToolsProtocol):
         `tests/contract/test_hostile_corpus.py`, cases of `bodies`.
         """
         self._head_size = 0
-        cast(ResponseCycle, self.cycle).received += len(body)
+        cast(ResponseCycle, self.cycle).note(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -162,7 +161,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _continue(self) -> None:
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
-        self._parse_held()
+        self.flow.parse()
         self.flow.resume_reading()
         running = cast(ResponseCycle, self._running)
         if running.response_complete or running.more_body:
@@ -229,7 +228,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _linger(self) -> None:
         self.is_lingering = True
-        self.flow.held = b""
+        self.flow.held.clear()
         self.server_state.released(self)
         self.flow.resume_reading()
         linger(self.transport)
@@ -240,7 +239,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, problem: Problem) -> None:
         """Reject the rest of what arrives, after the responses to what came before it (RFC 9112, section 9.3.2)."""
-        self.flow.held = b""
+        self.flow.held.clear()
         self._refusal = problem
         self._reject_in_turn(problem)
 

@@ -14,6 +14,8 @@ from handlers.service.flow import Flow
 _WITHOUT_CONTENT = (204, 304)
 # How long a rejected request may take to arrive.
 _REST_SECONDS = 5.0
+# Each piece takes the time of thousands of bytes. The service itself cuts a body into pieces of 16 KiB.
+_MOST_PIECES = 4096
 
 
 class ResponseCycle(RequestResponseCycle):
@@ -35,7 +37,18 @@ class ResponseCycle(RequestResponseCycle):
     waiting: Sized = ()
     received = 0
     is_late = False
+    _pieces = 0
     _head: Any = None
+
+    @property
+    def rest(self) -> int:
+        """How many bytes of the body are still to come; 0 if its head does not say so."""
+        return max(_content_length(self.scope["headers"]) - self.received, 0) if self.more_body else 0
+
+    def note(self, body: bytes) -> None:
+        """Count a part of the body."""
+        self.received += len(body)
+        self._pieces += 1
 
     async def send(self, message: Any) -> None:
         """Send an ASGI message, or keep it until the content comes. Raises RuntimeError for a header with a line break.
@@ -85,7 +98,7 @@ class ResponseCycle(RequestResponseCycle):
 
     async def _drop(self, limit: int) -> None:
         size = 0
-        while self.more_body and not self.disconnected and size <= limit:
+        while self.more_body and not self.disconnected and size <= limit and self._pieces <= _MOST_PIECES:
             message: Any = await super().receive()
             size += len(message.get("body", b""))
 

@@ -128,6 +128,12 @@ def test_a_stream_ends_when_its_client_disconnects(service: Service, tmp_path: P
     assert httpx.get(f"{service.url}/health/live").status_code == 200
 
 
+def test_a_silent_stream_ends_when_its_client_disconnects(service: Service, tmp_path: Path) -> None:
+    with httpx.stream("GET", service.url + PATH, params={"until": "silent"}, headers=HEADERS) as response:
+        next(response.iter_lines())
+    assert is_closed(tmp_path)
+
+
 def test_a_stream_ends_when_its_client_disconnects_after_it_has_pipelined_another_request(
     service: Service, tmp_path: Path
 ) -> None:

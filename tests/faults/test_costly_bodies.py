@@ -1,0 +1,107 @@
+"""Bodies that take long to parse, byte for byte: they cost little, and others are served before them."""
+
+import os
+import socket
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.client import mint
+from tests.support.freezing import frozen
+from tests.support.server import Service, start
+
+KIB = 1024
+MIB = 1024 * KIB
+LIVE = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+JSON = "POST /api/ada/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+OWN = f"{JSON}Authorization: Bearer {mint('ada')}\r\n"
+
+
+def sized(body: bytes) -> bytes:
+    """Return a request without a token that announces the length of its body."""
+    return f"{JSON}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def chunked(chunk: bytes, size: int, head: str = JSON) -> bytes:
+    """Return a request whose body takes this many bytes, in equal chunks."""
+    framed = b"%x\r\n%b\r\n" % (len(chunk), chunk)
+    return f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + framed * (size // len(framed)) + b"0\r\n\r\n"
+
+
+def connect(service: Service) -> socket.socket:
+    """Open a connection to the service."""
+    address = urlsplit(service.url)
+    return socket.create_connection((str(address.hostname), address.port or 80), timeout=20)
+
+
+def processor_time(service: Service) -> float:
+    """Return how many seconds of processor time a service has used."""
+    fields = Path(f"/proc/{service.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def cost(service: Service, request: bytes) -> float:
+    """Return the processor time that forty such requests take, each on a connection of its own; all are rejected."""
+    before = processor_time(service)
+    for _ in range(40):
+        with connect(service) as client:
+            client.sendall(request)
+            assert client.recv(65_536).startswith(b"HTTP/1.1 401 ")
+    return processor_time(service) - before
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads Linux's /proc")
+@pytest.mark.parametrize(
+    "request_",
+    [sized(b"\r\n\r\n" * (MIB // 4)), chunked(b"x", MIB), chunked(b"\r\n\r\n", MIB)],
+    ids=["empty lines", "tiny chunks", "chunks of empty lines"],
+)
+def test_a_rejected_body_costs_little_more_than_a_plain_one(database: str, tmp_path: Path, request_: bytes) -> None:
+    with start(tmp_path, DATABASE_URL=database) as service:
+        plain = cost(service, sized(b"x" * MIB))
+        # Half a second is for what differs from run to run; without a limit, forty take between two and five.
+        assert cost(service, request_) < 5 * plain + 0.5
+
+
+def statuses(service: Service) -> list[str]:
+    """Return the status of each response, from the log of a service that has stopped."""
+    return [line.split()[-3] for line in service.log.read_text().splitlines() if line.endswith(" ms")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [sized(b"x" * 60 * KIB), chunked(b"x", 60 * KIB, OWN), chunked(b"\r\n\r\n", 60 * KIB, OWN)],
+    ids=["plain", "tiny chunks", "chunks of empty lines"],
+)
+def test_a_short_request_is_answered_before_long_ones_that_arrived_with_it(
+    database: str, tmp_path: Path, body: bytes
+) -> None:
+    with start(tmp_path, DATABASE_URL=database) as service, ExitStack() as stack:
+        clients = [stack.enter_context(connect(service)) for _ in range(9)]
+        for client in clients:
+            client.sendall(LIVE)
+            client.recv(65_536)
+        with frozen(service):
+            for client in clients[:-1]:
+                client.sendall(body)
+            clients[-1].sendall(LIVE)
+            time.sleep(0.2)
+        for client in clients:
+            client.recv(65_536)
+    assert statuses(service)[-len(clients)] == "200"
+
+
+@pytest.mark.parametrize("size", [100_000, 1000, 37])
+def test_requests_after_a_chunked_body_are_served_in_turn(database: str, tmp_path: Path, size: int) -> None:
+    data = (chunked(b"\r\n\r\n", 20 * KIB) + LIVE * 30 + sized(b"\r\n\r\n" * 5000) + LIVE * 30) * 2
+    data += LIVE[:-2] + b"Connection: close\r\n\r\n"
+    with start(tmp_path, DATABASE_URL=database) as service, connect(service) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for begin in range(0, len(data), size):
+            client.sendall(data[begin : begin + size])
+        received = b"".join(iter(lambda: client.recv(65_536), b""))
+    responses = [one[:3] for one in received.split(b"HTTP/1.1 ")[1:]]
+    assert responses == [b"401", *[b"200"] * 30] * 4 + [b"200"]
