@@ -10,6 +10,8 @@ from contextlib import suppress
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from handlers.service.unread import Unread
+
 # Descriptors for all but clients and the pool: sockets that listen, logs, metrics, libraries, certificates.
 _OTHERS = 100
 _REPORT_SECONDS = 60
@@ -36,13 +38,15 @@ class Connections(ServerState):
     """The connections of a server. Above `most`, each new one makes it drop the one that has been idle for longest.
 
     A connection is idle while it has no complete request, so that nobody can occupy one by sending slowly, or nothing.
-    If no other connection is idle, the new one is dropped itself. Without this limit, the event loop would reset all
-    new connections once the process has no descriptors left.
+    If no other connection is idle, the one whose client has not read a response for longest is dropped, or the new one
+    itself if all clients read. Without this limit, the event loop would reset all new connections once the process has
+    no descriptors left.
     """
 
     def __init__(self, most: int) -> None:
         super().__init__()
         self._most = most
+        self.unread = Unread()
         # A dictionary keeps the order.
         self._idle: dict[HttpToolsProtocol, None] = {}
         self._dropped = Counter[str]()
@@ -53,6 +57,9 @@ class Connections(ServerState):
         self._idle[connection] = None
         if len(self.connections) > self._most:
             first = next(iter(self._idle))
+            if first is connection and self.unread.make_room():
+                self._count("unread")
+                return
             del self._idle[first]
             first.transport.abort()
             self._count("refused" if first is connection else "closed")
@@ -80,10 +87,11 @@ class Connections(ServerState):
         self._reporting = None
         if self._dropped:
             _logger.warning(
-                "Only %d connections fit the limit on file descriptors. Idle ones closed: %d, new ones refused: %d. "
-                "Raise the limit (ulimit -n).",
+                "Only %d connections fit the limit on file descriptors. Idle ones closed: %d, ones with an unread "
+                "response: %d, new ones refused: %d. Raise the limit (ulimit -n).",
                 self._most,
                 self._dropped["closed"],
+                self._dropped["unread"],
                 self._dropped["refused"],
             )
             self._dropped.clear()

@@ -1,6 +1,10 @@
 """Flow control of a connection: the service reads no further while requests wait for their turn."""
 
+import asyncio
+
 from uvicorn.protocols.http.flow_control import FlowControl
+
+from handlers.service.unread import Unread
 
 _END_OF_HEAD = b"\r\n\r\n"
 _MOST_AHEAD = 16
@@ -14,6 +18,12 @@ class Flow(FlowControl):
     """
 
     held = b""
+
+    def __init__(self, transport: asyncio.Transport, unread: Unread) -> None:
+        super().__init__(transport)
+        self._unread = unread
+        # Writing is paused whenever the system does not take everything, and until it has.
+        transport.set_write_buffer_limits(high=0)
 
     def take(self) -> bytes:
         """Return, and hold no longer, bytes that are at most 16 requests."""
@@ -31,3 +41,13 @@ class Flow(FlowControl):
         """Resume reading, unless bytes are held."""
         if not self.held:
             super().resume_reading()
+
+    def pause_writing(self) -> None:
+        """Note that the client has to read before the service can write."""
+        super().pause_writing()
+        self._unread.begin(self._transport)
+
+    def resume_writing(self) -> None:
+        """Note that everything is sent, or that the connection is gone."""
+        super().resume_writing()
+        self._unread.end(self._transport)

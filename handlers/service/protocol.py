@@ -38,7 +38,7 @@ class HttpProtocol(HttpToolsProtocol):
         Prevents clients from using up the file descriptors: `tests/faults/test_descriptors.py`.
         """
         super().connection_made(transport)
-        self.flow = Flow(transport)
+        self.flow = Flow(transport, self.server_state.unread)
         self.server_state.opened(self)
 
     def data_received(self, data: bytes) -> None:

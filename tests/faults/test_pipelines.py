@@ -135,6 +135,15 @@ def read_slowly(client: socket.socket, seconds: float) -> int:
     return size
 
 
+def read_and_send(client: socket.socket, seconds: int) -> None:
+    """Read 400 bytes a second. Raises ConnectionError when the service has closed the connection."""
+    for _ in range(4 * seconds):
+        client.recv(100)
+        time.sleep(0.25)
+        # The system drops what it has buffered when it gets more for a connection that the service has closed.
+        client.send(b"x")
+
+
 def read_to_end(client: socket.socket) -> int:
     """Return how many bytes come until the server ends the connection."""
     size = 0
@@ -152,6 +161,14 @@ def test_a_client_that_reads_nothing_is_dropped(service: Service, sent: bytes) -
         # The system drops what it has buffered when it gets more for a connection that the service has closed.
         send_ahead(client, b"x")
         assert read_to_end(client) < sent.count(TINY) * size_of_a_response(service)
+
+
+def test_a_client_that_reads_too_slowly_is_dropped(database: str, tmp_path: Path) -> None:
+    # With the smallest buffer, something is acknowledged every few seconds.
+    with start(tmp_path, DATABASE_URL=database, BODY_TIMEOUT="8") as service, connect(service, 1) as client:
+        client.sendall(TINY * 2000)
+        with pytest.raises(ConnectionError):
+            read_and_send(client, 40)
 
 
 @pytest.mark.parametrize("stops", [False, True], ids=["serves", "stops"])
