@@ -51,3 +51,7 @@ class Flow(FlowControl):
         """Note that everything is sent, or that the connection is gone."""
         super().resume_writing()
         self._unread.end(self._transport)
+
+    def hold(self, content: bytes) -> None:
+        """Count what is kept in memory until the client has read it, if it has to read first."""
+        self._unread.hold(self._transport, content)

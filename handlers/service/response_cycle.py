@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sized
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
@@ -12,6 +12,8 @@ from handlers.responses.state import service_state
 from handlers.service.flow import Flow
 
 _WITHOUT_CONTENT = (204, 304)
+# In bytes: where copying the content costs less than to send it apart from the head.
+_COPIED = 65_536
 # How long a rejected request may take to arrive.
 _REST_SECONDS = 5.0
 
@@ -35,6 +37,7 @@ class ResponseCycle(RequestResponseCycle):
     waiting: Sized = ()
     received = 0
     is_late = False
+    flow: Flow
     _head: Any = None
 
     async def send(self, message: Any) -> None:
@@ -45,11 +48,7 @@ class ResponseCycle(RequestResponseCycle):
         is_start = message["type"] == "http.response.start"
         if is_start and self.more_body:
             await self._read_rest()
-        if (
-            is_start
-            and not (self.waiting or cast(Flow, self.flow).held)
-            and service_state(self.scope["state"]).closes_connections
-        ):
+        if is_start and not (self.waiting or self.flow.held) and service_state(self.scope["state"]).closes_connections:
             self.keep_alive = False
         if is_start and _is_whole(message):
             self._head = message
@@ -57,7 +56,7 @@ class ResponseCycle(RequestResponseCycle):
             head, self._head = self._head, None
             await self._send_whole(head, message)
         else:
-            await super().send(message)
+            await self._send_held(message, message.get("body", b""))
 
     async def receive(self) -> Any:
         """Return an ASGI message. Raises Problem if the rest of the body comes too slowly."""
@@ -89,6 +88,11 @@ class ResponseCycle(RequestResponseCycle):
             message: Any = await super().receive()
             size += len(message.get("body", b""))
 
+    async def _send_held(self, message: Any, content: bytes) -> None:
+        self.flow.hold(content)
+        await super().send(message)
+        self.flow.hold(content)
+
     async def _send_whole(self, head: Any, message: Any) -> None:
         headers = [*self.default_headers, *head["headers"]]
         lines = b"".join([b"%b: %b\r\n" % header for header in headers])
@@ -97,13 +101,20 @@ class ResponseCycle(RequestResponseCycle):
         )
         ending = b"connection: close\r\n\r\n" if self.must_linger else b"\r\n"
         if self.flow.write_paused or self.disconnected or not is_plain:
-            await super().send(head)
-            await super().send(message)
+            content = message.get("body", b"")
+            await self._send_held(head, content)
+            await self._send_held(message, content)
             return
         if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers):
             raise RuntimeError("a header has a line break")
         content = b"" if self.scope["method"] == "HEAD" else message.get("body", b"")
-        self.transport.write(b"%b%b%b%b" % (STATUS_LINE[head["status"]], lines, ending, content))
+        # The transport keeps long contents without a copy.
+        parts = [STATUS_LINE[head["status"]], lines, ending, content]
+        if len(content) > _COPIED:
+            self.transport.writelines(parts)
+        else:
+            self.transport.write(b"".join(parts))
+        self.flow.hold(content)
         self.waiting_for_100_continue = False
         self.response_started = self.response_complete = True
         self.message_event.set()
