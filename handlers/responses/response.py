@@ -22,8 +22,10 @@ class JSON:
     headers: Headers = field(default_factory=dict)
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send the document."""
+        """Send the document, once."""
         content = orjson.dumps(self.content, option=orjson.OPT_UTC_Z)
+        # A client may take long to read it. What it was made from takes several times the memory.
+        self.content = None
         await send_whole(send, self.status, self.headers, content, "application/json")
 
 

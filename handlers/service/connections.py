@@ -1,19 +1,17 @@
 """The open connections of a process, and their limit, which leaves file descriptors for everything else."""
 
-import asyncio
-import logging
 import resource
 import sys
-from collections import Counter
 from contextlib import suppress
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from handlers.service.repeated_warning import RepeatedWarning
+from handlers.service.unread import Unread
+
 # Descriptors for all but clients and the pool: sockets that listen, logs, metrics, libraries, certificates.
 _OTHERS = 100
-_REPORT_SECONDS = 60
-_logger = logging.getLogger(__name__)
 
 
 def raise_limit() -> None:
@@ -36,26 +34,34 @@ class Connections(ServerState):
     """The connections of a server. Above `most`, each new one makes it drop the one that has been idle for longest.
 
     A connection is idle while it has no complete request, so that nobody can occupy one by sending slowly, or nothing.
-    If no other connection is idle, the new one is dropped itself. Without this limit, the event loop would reset all
-    new connections once the process has no descriptors left.
+    If no other connection is idle, the one whose client has not read a response for longest is dropped, or the new one
+    itself if all clients read. Without this limit, the event loop would reset all new connections once the process has
+    no descriptors left.
     """
 
     def __init__(self, most: int) -> None:
         super().__init__()
         self._most = most
+        self.unread = Unread()
         # A dictionary keeps the order.
         self._idle: dict[HttpToolsProtocol, None] = {}
-        self._dropped = Counter[str]()
-        self._reporting: asyncio.TimerHandle | None = None
+        self._warning = RepeatedWarning(
+            f"Only {most} connections fit the limit on file descriptors. Idle ones closed: %d, ones with an unread "
+            "response: %d, new ones refused: %d. Raise the limit (ulimit -n).",
+            *("closed", "unread", "refused"),
+        )
 
     def opened(self, connection: HttpToolsProtocol) -> None:
         """Note a new connection, and drop one if there are too many."""
         self._idle[connection] = None
         if len(self.connections) > self._most:
             first = next(iter(self._idle))
+            if first is connection and self.unread.make_room():
+                self._warning.count("unread")
+                return
             del self._idle[first]
             first.transport.abort()
-            self._count("refused" if first is connection else "closed")
+            self._warning.count("refused" if first is connection else "closed")
 
     def occupied(self, connection: HttpToolsProtocol) -> None:
         """Note that a connection has a complete request."""
@@ -69,22 +75,3 @@ class Connections(ServerState):
     def closed(self, connection: HttpToolsProtocol) -> None:
         """Forget a connection."""
         self._idle.pop(connection, None)
-
-    def _count(self, what: str) -> None:
-        self._dropped[what] += 1
-        if self._reporting is None:
-            self._report()
-
-    def _report(self) -> None:
-        """Log what was dropped, at once and then once a minute for as long as more is dropped."""
-        self._reporting = None
-        if self._dropped:
-            _logger.warning(
-                "Only %d connections fit the limit on file descriptors. Idle ones closed: %d, new ones refused: %d. "
-                "Raise the limit (ulimit -n).",
-                self._most,
-                self._dropped["closed"],
-                self._dropped["refused"],
-            )
-            self._dropped.clear()
-            self._reporting = asyncio.get_running_loop().call_later(_REPORT_SECONDS, self._report)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, cast
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from handlers.service.unread import Unread
+
 if TYPE_CHECKING:
     from handlers.service.response_cycle import ResponseCycle
 
@@ -23,9 +25,12 @@ class Flow(FlowControl):
     so long to parse that nobody else would be served: `tests/faults/test_costly_bodies.py`.
     """
 
-    def __init__(self, connection: HttpToolsProtocol, parse: Callable[[bytes], None]) -> None:
+    def __init__(self, connection: HttpToolsProtocol, parse: Callable[[bytes], None], unread: Unread) -> None:
         super().__init__(connection.transport)
+        # Writing is paused whenever the system does not take everything, and until it has.
+        connection.transport.set_write_buffer_limits(high=0)
         self.held = bytearray()
+        self._unread = unread
         self._connection = connection
         self._parse = parse
         self._has_turn = False
@@ -44,6 +49,20 @@ class Flow(FlowControl):
         """Resume reading, unless bytes are held."""
         if not self.held:
             super().resume_reading()
+
+    def pause_writing(self) -> None:
+        """Note that the client has to read before the service can write."""
+        super().pause_writing()
+        self._unread.begin(self._transport)
+
+    def resume_writing(self) -> None:
+        """Note that everything is sent, or that the connection is gone."""
+        super().resume_writing()
+        self._unread.end(self._transport)
+
+    def hold(self, content: bytes) -> None:
+        """Count what is kept in memory until the client has read it, if it has to read first."""
+        self._unread.hold(self._transport, content)
 
     def _take_turn(self) -> None:
         self._has_turn = False

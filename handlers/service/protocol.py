@@ -47,7 +47,7 @@ class HttpProtocol(HttpToolsProtocol):
         Prevents clients from using up the file descriptors: `tests/faults/test_descriptors.py`.
         """
         super().connection_made(transport)
-        self.flow = Flow(self, self._parse_some)
+        self.flow = Flow(self, self._parse_some, self.server_state.unread)
         self.server_state.opened(self)
 
     def data_received(self, data: bytes) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sized
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
@@ -12,6 +12,8 @@ from handlers.responses.state import service_state
 from handlers.service.flow import Flow
 
 _WITHOUT_CONTENT = (204, 304)
+# In bytes: where copying the content costs less than to send it apart from the head.
+_COPIED = 65_536
 # How long a rejected request may take to arrive.
 _REST_SECONDS = 5.0
 # Each piece takes the time of thousands of bytes. The service itself cuts a body into pieces of 16 KiB.
@@ -38,6 +40,7 @@ class ResponseCycle(RequestResponseCycle):
     received = 0
     is_late = False
     _pieces = 0
+    flow: Flow
     _head: Any = None
 
     @property
@@ -58,11 +61,7 @@ class ResponseCycle(RequestResponseCycle):
         is_start = message["type"] == "http.response.start"
         if is_start and self.more_body:
             await self._read_rest()
-        if (
-            is_start
-            and not (self.waiting or cast(Flow, self.flow).held)
-            and service_state(self.scope["state"]).closes_connections
-        ):
+        if is_start and not (self.waiting or self.flow.held) and service_state(self.scope["state"]).closes_connections:
             self.keep_alive = False
         if is_start and _is_whole(message):
             self._head = message
@@ -70,7 +69,7 @@ class ResponseCycle(RequestResponseCycle):
             head, self._head = self._head, None
             await self._send_whole(head, message)
         else:
-            await self._send_part(message)
+            await self._send_part(message, message.get("body", b""))
 
     async def receive(self) -> Any:
         """Return an ASGI message. Raises Problem if the rest of the body comes too slowly."""
@@ -102,20 +101,22 @@ class ResponseCycle(RequestResponseCycle):
             message: Any = await super().receive()
             size += len(message.get("body", b""))
 
-    async def _send_part(self, message: Any) -> None:
+    async def _send_part(self, message: Any, content: bytes) -> None:
+        self.flow.hold(content)
         # The wait comes first: the service may begin to stop meanwhile, which changes `keep_alive`.
         await self._wait_for_client(gives_up=not message.get("more_body"))
         if self.must_linger:
             # Uvicorn would announce the end of the connection with the head, but also close it after the content.
             self.keep_alive = message["type"] != "http.response.start"
         await super().send(message)
+        self.flow.hold(content)
 
     async def _wait_for_client(self, *, gives_up: bool) -> None:
         """Wait until the client has read most of what was sent. With `gives_up`, a cancellation gives up the response.
 
         Some time after it begins to stop, uvicorn cancels the requests that are still running, and would log a
-        traceback for each client that does not read: `tests/faults/test_unread.py`. A stream itself cancels the chunk
-        that waits when the service stops, and then sends its end.
+        traceback for each client that does not read: `tests/faults/test_unread_at_a_stop.py`. A stream itself cancels
+        the chunk that waits when the service stops, and then sends its end.
         """
         if self.flow.write_paused and not self.disconnected:
             try:
@@ -130,13 +131,20 @@ class ResponseCycle(RequestResponseCycle):
         lines = b"".join([b"%b: %b\r\n" % header for header in headers])
         is_plain = self.keep_alive and not message.get("more_body") and b"connection: " not in lines
         if self.flow.write_paused or self.disconnected or not is_plain:
-            await self._send_part(head)
-            await self._send_part(message)
+            content = message.get("body", b"")
+            await self._send_part(head, content)
+            await self._send_part(message, content)
             return
         if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers):
             raise RuntimeError("a header has a line break")
         content = b"" if self.scope["method"] == "HEAD" else message.get("body", b"")
-        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[head["status"]], lines, content))
+        parts = [STATUS_LINE[head["status"]], lines, b"\r\n", content]
+        # The transport keeps long contents without a copy.
+        if len(content) > _COPIED:
+            self.transport.writelines(parts)
+        else:
+            self.transport.write(b"".join(parts))
+        self.flow.hold(content)
         self.waiting_for_100_continue = False
         self.response_started = self.response_complete = True
         self.message_event.set()

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from handlers.service.lingering import unacknowledged
 
-# In bytes per second: what a body must come with when its time is up.
+# In bytes per second: what a body must come with, and a response be read with, when its time is up.
 _LEAST_RATE = 1024
 # In Linux's `struct tcp_info`: how many bytes the client has acknowledged, as an unsigned integer of 64 bits.
 _ACKNOWLEDGED = struct.Struct("120xQ")
@@ -58,8 +58,8 @@ class TimeLimits:
     """The limits on the connections of a process, in seconds.
 
     `head` is for a head from its first byte, or for a connection that sends nothing. `body` is for a body, which may
-    take longer while it comes with at least 1 KiB/s, and for a client that reads nothing of a response. `keep_alive` is
-    for a connection between requests.
+    take longer while it comes with at least 1 KiB/s, and for the responses that a client has not read, in the same way.
+    `keep_alive` is for a connection between requests.
     """
 
     def __init__(self, *, head: float, body: float, keep_alive: float) -> None:
@@ -91,17 +91,19 @@ class TimeLimits:
         return min(latest, deadline + (awaited.received - before.received) / _LEAST_RATE)
 
     def _unsent_of(self, connection: Connection) -> _Unsent | None:
-        """Return what a client has not read, and until when it must read some of it; None if it has read everything."""
+        """Return what a client has not read, and until when it must read more of it; None if it has read everything."""
         transport = connection.transport
         # What the system buffers matters only if the connection waits until it is read, which may be never.
         size = unacknowledged(transport) if connection.is_lingering else transport.get_write_buffer_size()
         if size == 0:
             return None
         acknowledged = _acknowledged(transport)
+        latest = self._now + self._seconds[Part.BODY]
         before = self._unsent.get(connection)
-        if before is None or acknowledged > before.acknowledged or size < before.size:
-            return _Unsent(size, acknowledged, self._now + self._seconds[Part.BODY])
-        return _Unsent(size, acknowledged, before.deadline)
+        if before is None:
+            return _Unsent(size, acknowledged, latest)
+        read = acknowledged - before.acknowledged or max(before.size - size, 0)
+        return _Unsent(size, acknowledged, min(latest, before.deadline + read / _LEAST_RATE))
 
 
 def _acknowledged(transport: Transport) -> int:

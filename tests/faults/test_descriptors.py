@@ -22,6 +22,8 @@ HEAD = (
     f"Content-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
 ).encode()
 LIVE = b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n"
+# Responses of more bytes than the system buffers for a connection.
+LARGE = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 100
 LOGGED = " connections fit the limit on file descriptors. "
 
 
@@ -151,6 +153,19 @@ def test_nobody_occupies_a_connection_by_an_incomplete_request(tmp_path: Path, d
         for _ in range(150):
             with suppress(ConnectionError):
                 connect(service, connections).sendall(sent)
+        assert all(is_alive(service) for _ in range(20))
+
+
+def test_nobody_occupies_a_connection_by_not_reading(tmp_path: Path, database: str) -> None:
+    with limited(tmp_path, database, 128, 128) as service, ExitStack() as connections:
+        slow = [connect(service, connections) for _ in range(100)]
+        for number in range(8):
+            for connection in slow:
+                # The last ones are refused.
+                with suppress(ConnectionError):
+                    connection.sendall(LARGE if number == 0 else b"")
+                    connection.recv(8192)
+            time.sleep(1)
         assert all(is_alive(service) for _ in range(20))
 
 

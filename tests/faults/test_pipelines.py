@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 import psycopg
@@ -16,6 +15,7 @@ import pytest
 from tests.support.client import User, mint
 from tests.support.postgres import wait_for_locks
 from tests.support.server import Service, start
+from tests.support.unread import connect, resident
 
 MIB = 2**20
 # Seconds without progress after which a client that does not read is dropped.
@@ -32,23 +32,6 @@ def service(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """Yield a service that soon drops clients that do not read."""
     with start(tmp_path_factory.mktemp("pipelines"), DATABASE_URL=database, BODY_TIMEOUT=str(UNREAD)) as service:
         yield service
-
-
-def connect(service: Service, window: int | None = None) -> socket.socket:
-    """Open a connection, with a receive buffer of this many bytes."""
-    client = socket.socket()
-    client.settimeout(20)
-    if window:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
-    address = urlsplit(service.url)
-    client.connect((str(address.hostname), address.port or 80))
-    return client
-
-
-def resident(service: Service) -> int:
-    """Return the resident memory of a service in bytes."""
-    status = Path(f"/proc/{service.process.pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
 
 def send_ahead(client: socket.socket, data: bytes) -> None:

@@ -1,95 +1,66 @@
-"""Clients that do not read while the service stops: they delay its end, and fill no log."""
+"""Clients that read slowly or not at all: they are dropped, and the memory for their responses is bounded."""
 
 import re
-import signal
 import socket
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
-from tests.support.client import mint
-from tests.support.copies import add_operation, copy_project
-from tests.support.server import Service, start
+from tests.support.client import User, mint
+from tests.support.server import start
+from tests.support.unread import connect, resident
 
-CLIENTS = 20
-OPERATION = """
-  /api/{user_id}/zeros:
-    parameters:
-      - $ref: '#/components/parameters/UserId'
-    get:
-      operationId: stream_zeros
-      tags: [zeros]
-      summary: Stream zeros
-      description: As fast as the client reads.
-      responses:
-        '200':
-          description: The zeros.
-          headers: {}
-          content:
-            text/event-stream:
-              schema: {type: string}
-"""
-HANDLER = """
-from handlers.responses.response import Response, Stream
+MIB = 2**20
 
 
-async def stream_zeros(user_id: str) -> Response:
-    return Stream(_zeros(), "text/event-stream")
+def read_and_send(client: socket.socket, seconds: int) -> None:
+    """Read 400 bytes a second. Raises ConnectionError when the service has closed the connection."""
+    for _ in range(4 * seconds):
+        client.recv(100)
+        time.sleep(0.25)
+        # The system drops what it has buffered when it gets more for a connection that the service has closed.
+        client.send(b"x")
 
 
-async def _zeros():
-    while True:
-        yield b"0" * 100_000
-"""
-STREAM = f"GET /api/ada/zeros HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {mint('ada')}\r\n\r\n".encode()
+def test_a_client_that_reads_too_slowly_is_dropped(database: str, tmp_path: Path) -> None:
+    # With the smallest buffer, something is acknowledged every few seconds.
+    with start(tmp_path, DATABASE_URL=database, BODY_TIMEOUT="8") as service, connect(service, 1) as client:
+        client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost:\r\n\r\n" * 2000)
+        with pytest.raises(ConnectionError):
+            read_and_send(client, 40)
 
 
-def send(service: Service, data: bytes) -> socket.socket:
-    """Open a connection, send this, and return the connection, from which nothing is read."""
-    address = urlsplit(service.url)
-    client = socket.create_connection((str(address.hostname), address.port or 80), timeout=20)
-    client.sendall(data)
-    return client
-
-
-def test_clients_that_read_nothing_cause_no_errors_when_the_service_stops(tmp_path: Path, database: str) -> None:
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
+def test_a_document_that_many_clients_do_not_read_is_in_memory_once(database: str, tmp_path: Path) -> None:
     with start(tmp_path, DATABASE_URL=database) as service, ExitStack() as stack:
-        asset = re.findall(r"assets/\w+/redoc.js", httpx.get(f"{service.url}/redoc").text)[0]
-        # More than the system buffers, so that the service cannot write the last response.
-        downloads = f"GET /{asset} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 4
-        for _ in range(CLIENTS):
-            stack.enter_context(send(service, downloads))
-        time.sleep(1)
-        assert service.stop() == 0
-        log = service.log.read_text()
-    assert f"Cancel {CLIENTS} running task(s)" in log
-    assert log.count(" ERROR: ") == 1
-    assert "Traceback" not in log
+        page = httpx.get(f"{service.url}/redoc").text
+        path = re.findall(r'src="(\S+/redoc.js)"', page)[0]
+        assert len(httpx.get(f"{service.url}/{path}").content) > MIB
+        before = resident(service)
+        for _ in range(100):
+            client = stack.enter_context(connect(service, 4096))
+            client.sendall(f"GET /{path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 8)
+        assert httpx.get(f"{service.url}/health/live", timeout=20).is_success
+        assert resident(service) - before < 60 * MIB
 
 
-def test_a_stream_that_is_read_late_has_its_end_and_one_that_is_not_read_causes_no_error(
-    tmp_path: Path, database: str, server: str
-) -> None:
-    assert server, "it has migrated the database"
-    copy_project(tmp_path)
-    add_operation(tmp_path, OPERATION, "zeros", HANDLER)
-    with (
-        start(tmp_path, DATABASE_URL=database, PYTHONPATH=str(tmp_path)) as service,
-        send(service, STREAM),
-        send(service, STREAM) as late,
-    ):
-        time.sleep(1)
-        service.process.send_signal(signal.SIGTERM)
-        while "Shutting down" not in service.log.read_text():
-            time.sleep(0.05)
-        time.sleep(0.5)
-        received = b"".join(iter(lambda: late.recv(65_536), b""))
-        assert received.startswith(b"HTTP/1.1 200 ")
-        assert received.endswith(b"\r\n0\r\n\r\n")
-        assert service.process.wait(20) == 0
-        log = service.log.read_text()
-    assert "Cancel 1 running task(s)" in log
-    assert "Traceback" not in log
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
+def test_lists_that_a_client_does_not_read_take_bounded_memory(database: str, tmp_path: Path) -> None:
+    with start(tmp_path, DATABASE_URL=database) as service, ExitStack() as stack:
+        with User(service.url, "reader") as reader:
+            for _ in range(100):
+                reader.create(description="\N{GRINNING FACE}" * 9000)
+        fields = f"Host: x\r\nAuthorization: Bearer {mint('reader')}"
+        sent = f"GET /api/reader/tasks?limit=100 HTTP/1.1\r\n{fields}\r\n\r\n".encode() * 3
+        before = resident(service)
+        for _ in range(120):
+            client = stack.enter_context(connect(service, 4096))
+            client.sendall(sent)
+        for _ in range(10):
+            time.sleep(0.5)
+            assert httpx.get(f"{service.url}/health/live", timeout=20).is_success
+        assert resident(service) - before < 400 * MIB
+        assert "Responses that clients do not read take 256 MiB. " in service.log.read_text()
