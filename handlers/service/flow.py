@@ -53,20 +53,20 @@ class Flow(FlowControl):
     def pause_writing(self) -> None:
         """Note that the client has to read before the service can write."""
         super().pause_writing()
-        self._unread.begin(self._transport)
+        self._unread.begin(self._connection.transport)
 
     def resume_writing(self) -> None:
         """Note that everything is sent, or that the connection is gone."""
         super().resume_writing()
-        self._unread.end(self._transport)
+        self._unread.end(self._connection.transport)
 
     def hold(self, content: bytes) -> None:
         """Count what is kept in memory until the client has read it, if it has to read first."""
-        self._unread.hold(self._transport, content)
+        self._unread.hold(self._connection.transport, content)
 
     def _take_turn(self) -> None:
         self._has_turn = False
-        if not self._transport.is_closing():
+        if not self._connection.transport.is_closing():
             self.parse()
             # A request that has more of its body to read resumes reading itself.
             cycle = self._connection.cycle
