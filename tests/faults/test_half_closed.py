@@ -5,7 +5,6 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from tests.support.client import User, mint
 from tests.support.postgres import wait_for_locks
 from tests.support.server import Service, start
+from tests.support.unread import connect
 
 OWN = f"Host: x\r\nAuthorization: Bearer {mint('ada')}\r\n"
 LIVE = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -47,17 +47,6 @@ def service(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     limits = dict.fromkeys(["HEAD_TIMEOUT", "BODY_TIMEOUT", "KEEP_ALIVE_TIMEOUT"], "60")
     with start(tmp_path_factory.mktemp("half-closed"), DATABASE_URL=database, **limits) as service:
         yield service
-
-
-def connect(service: Service, window: int | None = None) -> socket.socket:
-    """Open a connection, with a receive buffer of this many bytes."""
-    client = socket.socket()
-    client.settimeout(20)
-    if window:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
-    address = urlsplit(service.url)
-    client.connect((str(address.hostname), address.port or 80))
-    return client
 
 
 def responses(client: socket.socket) -> list[bytes]:
