@@ -1,6 +1,7 @@
 """Each user's share of the connections: at most half, so that the slow statements of one user leave others the rest."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -94,7 +95,7 @@ class Shares:
     def fail(self, error: Exception) -> None:
         """Fail all statements that are held back."""
         for line in self._lines.values():
-            line.fail(error, created_before=asyncio.get_running_loop().time())
+            line.fail(error, created_before=math.inf)
         self._lines.clear()
 
     def _free(self, owner: str | None) -> int:
