@@ -1,15 +1,14 @@
 """Flow control of a connection: the service reads no further while requests wait for their turn."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from handlers.service.unread import Unread
 
 if TYPE_CHECKING:
-    from handlers.service.response_cycle import ResponseCycle
+    from handlers.service.protocol import HttpProtocol
 
 _END_OF_HEAD = b"\r\n\r\n"
 _MOST_AHEAD = 16
@@ -25,7 +24,7 @@ class Flow(FlowControl):
     so long to parse that nobody else would be served: `tests/faults/test_costly_bodies.py`.
     """
 
-    def __init__(self, connection: HttpToolsProtocol, parse: Callable[[bytes], None], unread: Unread) -> None:
+    def __init__(self, connection: "HttpProtocol", parse: Callable[[bytes], None], unread: Unread) -> None:
         super().__init__(connection.transport)
         # Writing is paused whenever the system does not take everything, and until it has.
         connection.transport.set_write_buffer_limits(high=0)
@@ -75,7 +74,7 @@ class Flow(FlowControl):
 
     def _take(self) -> bytes:
         """Return, and hold no longer, bytes that are at most 16 requests, or part of a body."""
-        cycle = cast("ResponseCycle | None", self._connection.cycle)
+        cycle = self._connection.cycle
         end = min(cycle.rest if cycle else 0, _MOST_AT_ONCE) or self._end_of_requests()
         data = bytes(self.held[:end])
         del self.held[:end]

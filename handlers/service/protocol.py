@@ -35,6 +35,7 @@ class HttpProtocol(HttpToolsProtocol):
     """Limits and checks a request's head, ignores Upgrade, and rejects invalid HTTP with a problem document."""
 
     flow: Flow
+    cycle: ResponseCycle
     server_state: Connections
     _head_size = 0
     _refusal: Problem | None = None
@@ -119,7 +120,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.expect_100_continue = any(n == b"expect" and v.lower() == b"100-continue" for n, v in self.headers)
             super().on_headers_complete()
             self.cycle.__class__ = ResponseCycle
-            cast(ResponseCycle, self.cycle).waiting = self.pipeline
+            self.cycle.waiting = self.pipeline
             self.headers = []
 
     def on_body(self, body: bytes) -> None:
@@ -129,7 +130,7 @@ class HttpProtocol(HttpToolsProtocol):
         `tests/contract/test_hostile_corpus.py`, cases of `bodies`.
         """
         self._head_size = 0
-        cast(ResponseCycle, self.cycle).note(body)
+        self.cycle.note(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -176,7 +177,7 @@ class HttpProtocol(HttpToolsProtocol):
         # The scope begins with a head, and has a method when the head is complete.
         if self.scope is None or "method" not in self.scope:
             return Awaited(Part.HEAD, self.scope)
-        cycle = cast(ResponseCycle, self.cycle)
+        cycle = self.cycle
         if cycle.response_complete:
             return Awaited(Part.NEXT, cycle)
         if cycle.more_body and not cycle.response_started and not cycle.is_late:
@@ -189,7 +190,7 @@ class HttpProtocol(HttpToolsProtocol):
         Prevents a reset of a request that has just arrived: `tests/faults/test_time_limits.py`.
         """
         if part is Part.BODY:
-            cast(ResponseCycle, self.cycle).time_out()
+            self.cycle.time_out()
         elif part is Part.NEXT or self.scope is None:
             if not has_unread(self.transport):
                 self.transport.close()
