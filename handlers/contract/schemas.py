@@ -78,11 +78,21 @@ def _with_type(schema: Schema, translated: dict[str, Any]) -> dict[str, Any]:
         raise ContractError(f"the format '{schema['format']}' is not supported in the schema of a request")
     if "pattern" in translated and "title" not in translated:
         raise ContractError(f"the pattern '{schema['pattern']}' needs a title that describes it")
+    if "format" in translated and FORMATS[translated["format"]].is_exact:
+        translated |= _pattern_of(translated["format"], translated)
     if schema.get("nullable"):
         if "type" not in schema:
             raise ContractError("nullable is only supported in a schema that has a type")
         translated["type"] = [schema["type"], "null"]
     return translated
+
+
+def _pattern_of(text_format: str, schema: Schema) -> dict[str, str]:
+    """Return a pattern that checks a format, and the title that describes it."""
+    if "pattern" in schema:
+        raise ContractError(f"a schema with the format '{text_format}' cannot also have a pattern")
+    one = FORMATS[text_format]
+    return {"pattern": f"^(?:{one.pattern.pattern})$", "title": one.words}
 
 
 def _bounds(integer_format: str, schema: Schema) -> dict[str, int]:

@@ -18,7 +18,7 @@ InvalidValue = tuple[Place, str]
 """An error: its place, and the end of a sentence about it, such as "must be at most 100"."""
 
 # Draft 4 has no uuid, and jsonschema-rs's own dates include a year 0, which Python and PostgreSQL refuse.
-_CHECKS: dict[str, Callable[[str], bool]] = {name: one.is_valid for name, one in FORMATS.items()}
+_CHECKS: dict[str, Callable[[str], bool]] = {n: one.is_valid for n, one in FORMATS.items() if not one.is_exact}
 # Errors to leave out if there is another error at the same place that implies them, which is the value.
 _IMPLIED_BY = {"enum": "type", "oneOf": "type", "maxLength": "format", "pattern": "minLength", SAME_AS_IN_PATH: "type"}
 # Deeper than any schema, and far below Python's recursion limit.
@@ -60,13 +60,20 @@ class Validator:
         except ValueError as error:
             # jsonschema-rs validates 255 levels.
             raise TooDeep from error
-        kinds = {(tuple(error.instance_path), error.kind.name) for error in found}
-        own = [one for one in found if (tuple(one.instance_path), _IMPLIED_BY.get(one.kind.name)) not in kinds]
+        kinds = {(tuple(error.instance_path), self._kind(error)) for error in found}
+        own = [one for one in found if (tuple(one.instance_path), _IMPLIED_BY.get(self._kind(one))) not in kinds]
         return [invalid for error in own for invalid in self._describe(error, value, most)]
 
+    def _kind(self, error: ValidationError) -> str:
+        """Return the keyword that is violated: `format` also where a pattern checks it."""
+        name: str = error.kind.name
+        return "format" if name == "pattern" and "format" in self._schema_of(error) else name
+
+    def _schema_of(self, error: ValidationError) -> Any:
+        return _at(self._schema, tuple(error.schema_path)[:-1])
+
     def _describe(self, error: ValidationError, value: Any, most: int) -> Iterator[InvalidValue]:
-        place, schema_place = tuple(error.instance_path), tuple(error.schema_path)[:-1]
-        schema = _at(self._schema, schema_place)
+        place, schema_place, schema = tuple(error.instance_path), tuple(error.schema_path)[:-1], self._schema_of(error)
         match error.kind:
             case ValidationErrorKind.Required(property=name):
                 yield (*place, str(name)), REQUIRED

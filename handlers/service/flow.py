@@ -28,7 +28,7 @@ class Flow(FlowControl):
         super().__init__(connection.transport)
         # Writing is paused whenever the system does not take everything, and until it has.
         connection.transport.set_write_buffer_limits(high=0)
-        self.held = bytearray()
+        self.held = b""
         self._unread = unread
         self._connection = connection
         self._parse = parse
@@ -76,15 +76,14 @@ class Flow(FlowControl):
         """Return, and hold no longer, bytes that are at most 16 requests, or part of a body."""
         cycle = self._connection.cycle
         end = min(cycle.rest if cycle else 0, _MOST_AT_ONCE) or self._end_of_requests()
-        data = bytes(self.held[:end])
-        del self.held[:end]
+        data, self.held = self.held[:end], self.held[end:]
         return data
 
     def _end_of_requests(self) -> int:
-        end = 0
         # The first request may end with the first bytes, if its head began in earlier ones.
+        if self.held.count(_END_OF_HEAD, 0, _MOST_AT_ONCE) < _MOST_AHEAD:
+            return _MOST_AT_ONCE
+        end = 0
         for _ in range(_MOST_AHEAD - 1):
-            end = self.held.find(_END_OF_HEAD, end, _MOST_AT_ONCE) + len(_END_OF_HEAD)
-            if end < len(_END_OF_HEAD):
-                return _MOST_AT_ONCE
+            end = self.held.index(_END_OF_HEAD, end) + len(_END_OF_HEAD)
         return end

@@ -229,7 +229,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _linger(self) -> None:
         self.is_lingering = True
-        self.flow.held.clear()
+        self.flow.held = b""
         self.server_state.released(self)
         self.flow.resume_reading()
         linger(self.transport)
@@ -240,7 +240,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, problem: Problem) -> None:
         """Reject the rest of what arrives, after the responses to what came before it (RFC 9112, section 9.3.2)."""
-        self.flow.held.clear()
+        self.flow.held = b""
         self._refusal = problem
         self._reject_in_turn(problem)
 

@@ -23,20 +23,22 @@ _HELD_UP_SECONDS = 0.005
 class ExclusiveConnection(AsyncConnection[Row]):
     """A psycopg connection that runs queries, with a limit in seconds for each statement; None means no limit.
 
-    The other attributes are for the pipeline: `plans`, `depth` (the most statements to have in flight) and `round_trip`
-    (the shortest time in which the server replied to a statement that did not have to wait, in seconds).
+    The other attributes are for the pipeline: `plans`, `depth` (the most statements to have in flight), `round_trip`
+    (the shortest time in which the server replied to a statement that did not have to wait, in seconds) and `patience`
+    (how old a statement in flight may be before it holds up others, in seconds).
     """
 
     statement_timeout: float | None = None
     is_ready = True
     plans: Plans
     round_trip = 0.0
+    patience = _HELD_UP_SECONDS
     depth = 1
 
-    @property
-    def patience(self) -> float:
-        """How old a statement in flight may be before it holds up others, in seconds."""
-        return _HELD_UP_SECONDS + 2 * self.round_trip
+    def note_round_trip(self, seconds: float) -> None:
+        """Set `round_trip`, and with it `patience`."""
+        self.round_trip = seconds
+        self.patience = _HELD_UP_SECONDS + 2 * seconds
 
     async def run(self, query: Query, parameters: Mapping[str, Any]) -> Sequence[Row]:
         """Execute the query and return all its rows. Raises psycopg.Error."""

@@ -155,7 +155,7 @@ class Pipeline:
         if has_share and (best is None or (statement.is_slow and best.in_flight)):
             self._grow()
         if best is not None:
-            best.append(statement)
+            best.send(statement)
         return best is not None
 
     def _grow(self) -> None:

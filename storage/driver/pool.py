@@ -157,7 +157,7 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
         # statement to one server and the rest to another (PgBouncer's issue 759).
         is_direct = row is not None and row[-1] == connection.info.backend_pid
         connection.depth = _DEPTH if is_direct and self._most_prepared else 1
-        connection.round_trip = time.monotonic() - began
+        connection.note_round_trip(time.monotonic() - began)
         connection.is_ready = True
         self._failing_since = None
 

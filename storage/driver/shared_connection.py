@@ -1,7 +1,7 @@
 """A connection in pipeline mode: many requests run statements on it, and each statement is a transaction of its own."""
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -35,7 +35,8 @@ class SharedConnection:
         """
         self.exclusive = connection
         self.in_flight, self.backlog = deque[Statement](), deque[Statement]()
-        self.owners = Counter[str | None]()
+        # How many statements each user has in line.
+        self.owners: dict[str | None, int] = {}
         self.is_retiring = self._has_ended = False
         self._pipeline, self.wait, self.limit = pipeline, wait, limit
         self._loop = asyncio.get_running_loop()
@@ -68,8 +69,16 @@ class SharedConnection:
         """Return whether the statement that is first in line has waited too long for that."""
         return self.first_since - statement.created > self.wait
 
+    def send(self, statement: Statement) -> None:
+        """Send a statement at once. The connection must be free for it."""
+        statement.join(self)
+        try:
+            self._send(statement)
+        except psycopg.OperationalError as error:
+            self.break_off(error)
+
     def append(self, statement: Statement) -> None:
-        """Send a statement as soon as there is room: at once, if the connection is free."""
+        """Send a statement as soon as there is room."""
         statement.join(self)
         self.backlog.append(statement)
         self._send_backlog()
@@ -165,8 +174,8 @@ class SharedConnection:
         self.in_flight[0].check_reply()
         statement, now = self.in_flight.popleft(), self._loop.time()
         took = now - self.first_since
-        if statement.sent == self.first_since:
-            self.exclusive.round_trip = min(self.exclusive.round_trip, took)
+        if statement.sent == self.first_since and took < self.exclusive.round_trip:
+            self.exclusive.note_round_trip(took)
         if took > self.exclusive.patience and (self.in_flight or self.backlog or statement.is_slow):
             self._pipeline.on_slow(statement)
         if statement.error is not None:

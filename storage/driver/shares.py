@@ -71,7 +71,7 @@ class Shares:
 
     def has_share(self, owner: str | None) -> bool:
         """Return whether a user may occupy another connection. What is nobody's always may."""
-        return self._free(owner) > 0
+        return len(self._connections) < self._most or self._free(owner) > 0
 
     def hold_back(self, statement: Statement) -> bool:
         """Hold a statement back if its user has no share left; return whether this is so."""

@@ -57,15 +57,14 @@ class Statement:
     def join(self, connection: "SharedConnection") -> None:
         """Note that the statement is in line on a connection."""
         self.connection = connection
-        connection.owners[self.owner] += 1
+        connection.owners[self.owner] = connection.owners.get(self.owner, 0) + 1
 
     def leave(self) -> None:
         """Note that the statement is in line no more."""
         if self.connection is not None:
             owners = self.connection.owners
-            owners[self.owner] -= 1
-            if not owners[self.owner]:
-                del owners[self.owner]
+            if others := owners.pop(self.owner) - 1:
+                owners[self.owner] = others
             self.connection = None
 
     def accept(self, status: int, result: PGresult) -> None:

@@ -141,6 +141,12 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
         ),
         (
             "openapi.yaml",
+            "      format: uuid\n      maxLength: 36",
+            "      format: uuid\n      pattern: '^0'\n      title: a UUID that begins with 0",
+            "a schema with the format 'uuid' cannot also have a pattern",
+        ),
+        (
+            "openapi.yaml",
             "schema: {type: string, format: date, maxLength: 10}",
             "schema: {type: string, format: week, maxLength: 10}",
             "the format 'week' is not supported in the schema of a request",

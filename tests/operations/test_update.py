@@ -141,6 +141,8 @@ def test_an_id_may_be_written_in_upper_case_in_the_path_and_in_the_body(ada: Use
     [
         ("id", "019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41", "must be the same as in the path"),
         ("id", "x", "must be a UUID"),
+        ("id", "x" * 37, "must be a UUID"),
+        ("id", "019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41\n", "must be a UUID"),
         ("id", 1, "must be text"),
         ("id", None, "must be text"),
         ("id", ["x"], "must be text"),
