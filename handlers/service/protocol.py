@@ -1,4 +1,4 @@
-"""Uvicorn's HTTP/1.1 protocol, adapted to RFC 9110 and RFC 9112: stricter in some points, more lenient in others.
+"""Uvicorn's HTTP/1.1 protocol, adapted to RFC 9110 and RFC 9112: what a connection does before and after a request.
 
 For an empty request, uvicorn's other implementation, on h11, takes 84 µs, and this one takes 26. The docstring of an
 override says what it prevents, and which test fails without it.
@@ -7,37 +7,27 @@ override says what it prevents, and which test fails without it.
 import asyncio
 from typing import Any, cast
 
-import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from handlers.responses.problems import Problem, invalid_input
+from handlers.responses.problems import Problem
 from handlers.responses.state import service_state
-from handlers.service.connections import Connections
 from handlers.service.flow import Flow
 from handlers.service.half_close import answers_the_rest
 from handlers.service.lingering import linger
 from handlers.service.rejection import rejection
-from handlers.service.request_head import (
-    MAX_FIELDS,
-    TOO_LARGE,
-    TOO_MANY_FIELDS,
-    HeadError,
-    check_head,
-    head_without_upgrade,
-    is_too_large,
-)
+from handlers.service.request_parser import RequestParser
 from handlers.service.response_cycle import ResponseCycle
 from handlers.service.stopping import ARRIVAL_SECONDS, has_unread
 from handlers.service.time_limits import Awaited, Part
 
 
-class HttpProtocol(HttpToolsProtocol):
-    """Limits and checks a request's head, ignores Upgrade, and rejects invalid HTTP with a problem document."""
+class HttpProtocol(RequestParser):
+    """Serves the requests of a connection in turn, with limits, and ends it when its client or the service stops.
+
+    A problem document answers invalid HTTP.
+    """
 
     flow: Flow
-    cycle: ResponseCycle
-    server_state: Connections
-    _head_size = 0
     _refusal: Problem | None = None
     _running: RequestResponseCycle | None = None
     is_lingering = False
@@ -48,7 +38,7 @@ class HttpProtocol(HttpToolsProtocol):
         Prevents clients from using up the file descriptors: `tests/faults/test_descriptors.py`.
         """
         super().connection_made(transport)
-        self.flow = Flow(self, self._parse_some, self.server_state.unread)
+        self.flow = Flow(self, self.parse, self.server_state.unread)
         self.server_state.opened(self)
 
     def data_received(self, data: bytes) -> None:
@@ -60,90 +50,6 @@ class HttpProtocol(HttpToolsProtocol):
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keep the connection for as long as complete requests wait: `tests/faults/test_half_closed.py`."""
         return answers_the_rest(self._running, self.pipeline, closes=self._refusal is None)
-
-    def _parse_some(self, data: bytes) -> None:
-        """Parse the data.
-
-        Limits the size of heads, and prevents bytes after an Upgrade from being read as another request:
-        `tests/contract/test_hostile_corpus.py`, cases of `framing`.
-        """
-        self._head_size += len(data)
-        try:
-            while data:
-                data = self._parse(data)
-        except httptools.HttpParserError as error:
-            cause = error.__context__
-            self._refuse_head(str(cause) if isinstance(cause, HeadError) else "is not valid HTTP")
-        else:
-            if is_too_large(self._head_size):
-                self._refuse_head(TOO_LARGE)
-
-    def _parse(self, data: bytes) -> bytes:
-        """Parse bytes, and return those to be parsed next: none, except after an Upgrade."""
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            return self._without_upgrade(data[upgrade.args[0] :])
-        return b""
-
-    def _without_upgrade(self, rest: bytes) -> bytes:
-        """Return the request without its Upgrade header, for a new parser."""
-        method, version = self.parser.get_method(), self.parser.get_http_version()
-        if method == b"CONNECT":
-            self._refuse_head("must not use CONNECT, which is for proxies")
-            return b""
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        return head_without_upgrade(method, self.url, version, self.headers) + rest
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Store a field, of the head or of a trailer. Raises HeadError.
-
-        Prevents small fields from taking many times the memory of their bytes: `tests/contract/test_hostile_input.py`.
-        """
-        if len(self.headers) == MAX_FIELDS:
-            raise HeadError(TOO_MANY_FIELDS)
-        self.headers.append((name.lower(), value))
-
-    def on_headers_complete(self) -> None:
-        """Start the request, or have it parsed again if it asks to upgrade. Raises HeadError.
-
-        Rejects requests that RFC 9112 lets a server reject. Prevents blanks after a value from becoming part of it
-        (RFC 9112, section 5.1), and trailers from counting as headers (RFC 9110, section 6.5.1):
-        `tests/contract/test_hostile_corpus.py`, cases of `framing` and `targets`.
-        """
-        self._head_size = 0
-        if not self.parser.should_upgrade():
-            # The list is changed in place because the request's scope has it too; trailers go into another list.
-            self.headers[:] = [(name, value.rstrip(b" \t")) for name, value in self.headers]
-            check_head(self.parser.get_http_version(), self.url, self.headers)
-            self.expect_100_continue = any(n == b"expect" and v.lower() == b"100-continue" for n, v in self.headers)
-            super().on_headers_complete()
-            self.cycle.__class__ = ResponseCycle
-            self.cycle.waiting = self.pipeline
-            self.headers = []
-
-    def on_body(self, body: bytes) -> None:
-        """Pass on a part of the body.
-
-        Prevents the bytes of a body from counting towards the limit for a head:
-        `tests/contract/test_hostile_corpus.py`, cases of `bodies`.
-        """
-        self._head_size = 0
-        self.cycle.note(body)
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """End the request, unless it will be parsed again.
-
-        Prevents a request with Upgrade from being served before its body has arrived:
-        `tests/contract/test_hostile_corpus.py`, cases of `framing`.
-        """
-        self._head_size = 0
-        if not self.parser.should_upgrade():
-            super().on_message_complete()
-            if not self.cycle.response_complete:
-                self.server_state.occupied(self)
 
     def on_response_complete(self) -> None:
         """Continue with the next request, or reject the bytes that followed the last one.
@@ -195,7 +101,7 @@ class HttpProtocol(HttpToolsProtocol):
             if not has_unread(self.transport):
                 self.transport.close()
         else:
-            self._refuse(Problem(408, "The head of the request did not arrive in time."))
+            self.refuse(Problem(408, "The head of the request did not arrive in time."))
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
@@ -234,11 +140,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         linger(self.transport)
 
-    def _refuse_head(self, words: str) -> None:
-        """Reject what cannot be parsed; `words` are the end of a sentence about the head."""
-        self._refuse(invalid_input([{"in": "header", "detail": words}]))
-
-    def _refuse(self, problem: Problem) -> None:
+    def refuse(self, problem: Problem) -> None:
         """Reject the rest of what arrives, after the responses to what came before it (RFC 9112, section 9.3.2)."""
         self.flow.held = b""
         self._refusal = problem
