@@ -46,6 +46,8 @@ class Cancellation:
         if notice.source_function == "SyncRepWaitForLSN" and self._connection.in_flight:
             error = psycopg.OperationalError("the write may not have reached the synchronous standby")
             self._connection.in_flight[0].error = error
+            # There was no standby when the connection was set up.
+            self._connection.exclusive.most_writes = 1
 
     def judge(self, statement: Statement, error: Exception, now: float) -> Exception:
         """Return the error that a statement fails with, and forget a plan that cannot be used again."""
@@ -55,7 +57,7 @@ class Cancellation:
         is_cancelled = isinstance(error, QueryCanceled) and self.has_begun
         if is_cancelled and self._connection.is_late(statement):
             return none_was_free(self._connection.wait)
-        if is_cancelled and now - self._connection.first_since >= self._connection.limit:
+        if is_cancelled and now - self._connection.first_since >= self._limit(statement):
             return psycopg.OperationalError(f"the statement took longer than {self._connection.limit:g} s")
         # It held up others, or it was hit by a cancellation meant for the statement before it.
         return NoEffect(str(error)) if is_stale or is_cancelled else error
@@ -73,8 +75,12 @@ class Cancellation:
         behind = [*islice(line, 1, None), *connection.backlog]
         others = any(one.owner != first.owner or not one.query.is_write for one in behind)
         is_hurried = (others and not first.is_repeated) or connection.is_late(first)
-        allowed = min(patience, connection.limit) if is_hurried else connection.limit
+        allowed = min(patience, self._limit(first)) if is_hurried else self._limit(first)
         return first if self._is_over(allowed) else None
+
+    def _limit(self, first: Statement) -> float:
+        """Return how many seconds a statement that is first in line may take: a repeated one has what is left."""
+        return min(self._connection.limit, first.deadline - self._connection.first_since)
 
     def _is_over(self, allowed: float) -> bool:
         return asyncio.get_running_loop().time() - self._connection.first_since >= allowed
@@ -101,6 +107,6 @@ class Cancellation:
             # Close the connection even if the statement has just ended. The cancellation may still arrive, and must not
             # hit a statement of the next borrower.
             error = psycopg.OperationalError("the statement did not end when it was cancelled")
-            if self._is_over(self._connection.limit):
+            if self._is_over(self._limit(first)):
                 first.fail(error)
             self._connection.break_off(error)

@@ -20,12 +20,17 @@ _CANCEL_SECONDS = 1.0
 _HELD_UP_SECONDS = 0.005
 
 
+def ends_connection(error: psycopg.Error) -> bool:
+    """Return whether the server has ended the connection with this error, such as at its `transaction_timeout`."""
+    return error.diag.severity_nonlocalized in ("FATAL", "PANIC")
+
+
 class ExclusiveConnection(AsyncConnection[Row]):
     """A psycopg connection that runs queries, with a limit in seconds for each statement; None means no limit.
 
-    The other attributes are for the pipeline: `plans`, `depth` (the most statements to have in flight), `round_trip`
-    (the shortest time in which the server replied to a statement that did not have to wait, in seconds) and `patience`
-    (how old a statement in flight may be before it holds up others, in seconds).
+    The other attributes are for the pipeline: `plans`, `depth` and `most_writes` (the most statements to have in
+    flight), `round_trip` (the shortest time in which the server replied to a statement that did not have to wait, in
+    seconds) and `patience` (how old a statement in flight may be before it holds up others, in seconds).
     """
 
     statement_timeout: float | None = None
@@ -34,6 +39,7 @@ class ExclusiveConnection(AsyncConnection[Row]):
     round_trip = 0.0
     patience = _HELD_UP_SECONDS
     depth = 1
+    most_writes = 1
 
     def note_round_trip(self, seconds: float) -> None:
         """Set `round_trip`, and with it `patience`."""

@@ -10,7 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
 from sqlalchemy import text
 
-from storage.driver.connection import ExclusiveConnection
+from storage.driver.connection import ExclusiveConnection, ends_connection
 from storage.driver.pipeline import Pipeline
 from storage.driver.pool import AWAY, Pool, first_line
 from storage.driver.query import Query
@@ -91,8 +91,10 @@ class Database:
                     yield connection
             finally:
                 await self._pool.give_back(connection)
-        except AWAY as error:
-            raise Unavailable(first_line(error)) from error
+        except psycopg.Error as error:
+            if isinstance(error, AWAY) or ends_connection(error):
+                raise Unavailable(first_line(error)) from error
+            raise
 
     def load(self) -> tuple[int, int]:
         """Return how many connections are in use, and how many statements and transactions wait for one."""

@@ -45,13 +45,14 @@ class Pipeline:
         """Execute the query and return all its rows.
 
         If it has no effect, because its connection breaks, it holds up others or it conflicts with another, it is
-        repeated once for each. Raises Unavailable if this does not help, if no connection becomes free in time, or if
-        the statement takes too long.
+        repeated once for each, in the time that is left. Raises Unavailable if this does not help, if no connection
+        becomes free in time, or if the statement takes too long.
         """
         repeated: list[type[Exception]] = []
+        deadline = self._loop.time() + self._pool.timeout + self._pool.statement_timeout
         while True:
             try:
-                return await self._send(Statement(query, parameters, self._loop, is_repeated=bool(repeated)))
+                return await self._send(Statement(query, parameters, self._loop, deadline, is_repeated=bool(repeated)))
             except (*AWAY, *CONFLICTS) as error:
                 if not isinstance(error, (NoEffect, *CONFLICTS)) or type(error) in repeated:
                     raise Unavailable(first_line(error)) from error
@@ -64,7 +65,8 @@ class Pipeline:
         held_up = [one for one in used if not one.has_room(now, is_write=one.in_flight[0].query.is_write)]
         behind = sum(len(connection.in_flight) - 1 + len(connection.backlog) for connection in held_up)
         in_use = self._pool.lent - len(self._connections) + len(used)
-        return in_use, len(self._waiting) + len(self._shares) + behind + self.waiting_transactions
+        waiting = sum(not statement.future.done() for statement in self._waiting)
+        return in_use, waiting + len(self._shares) + behind + self.waiting_transactions
 
     def has_idle(self) -> bool:
         """Return whether a connection is there that does nothing."""

@@ -57,7 +57,7 @@ class SharedConnection:
         if not (line := self.in_flight):
             return True
         # A write may wait for a lock, the disk or the merge of an index. No read waits with it, and few writes do.
-        most = max(1, self.exclusive.depth // 4) if is_write else self.exclusive.depth
+        most = self.exclusive.most_writes if is_write else self.exclusive.depth
         is_open = len(line) < most and line[-1].query.is_write == is_write
         return is_open and not (line[0].is_slow or line[-1].is_slow or now - line[0].sent > self.exclusive.patience)
 

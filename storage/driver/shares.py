@@ -62,8 +62,8 @@ class Shares:
         self._watch: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
-        """Return how many statements are held back."""
-        return sum(len(line.statements) for line in self._lines.values())
+        """Return how many statements are held back and have not failed meanwhile."""
+        return sum(not one.future.done() for line in self._lines.values() for one in line.statements)
 
     def occupied_by(self, owner: str | None) -> list["SharedConnection"]:
         """Return the connections that have statements of a user in line."""
@@ -86,9 +86,11 @@ class Shares:
     def release(self) -> Iterator[Statement]:
         """Yield, and hold back no longer, as many of each user's statements as the user may occupy connections."""
         for owner, line in [*self._lines.items()]:
-            for _ in range(self._free(owner)):
-                if line.statements:
-                    yield line.statements.popleft()
+            free = self._free(owner)
+            while free and line.statements:
+                if not (statement := line.statements.popleft()).future.done():
+                    free -= 1
+                    yield statement
             if not line.statements:
                 del self._lines[owner]
 

@@ -9,6 +9,7 @@ from psycopg.errors import OperationalError, error_from_result
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
+from storage.driver.connection import ends_connection
 from storage.driver.plans import Plan
 from storage.driver.query import Query, Row
 
@@ -29,7 +30,7 @@ class Lost(NoEffect):
 
 
 class Statement:
-    """A query to run once. `owner` is the user that its parameters name, or None.
+    """A query to run once, until `deadline` at the latest. `owner` is the user that its parameters name, or None.
 
     Times are in seconds, by the event loop's clock.
     """
@@ -42,10 +43,16 @@ class Statement:
     error: Exception | None = None
 
     def __init__(
-        self, query: Query, parameters: Mapping[str, Any], loop: asyncio.AbstractEventLoop, *, is_repeated: bool = False
+        self,
+        query: Query,
+        parameters: Mapping[str, Any],
+        loop: asyncio.AbstractEventLoop,
+        deadline: float,
+        *,
+        is_repeated: bool = False,
     ) -> None:
         """Convert the parameters. Raises psycopg.DataError."""
-        self.is_repeated = is_repeated
+        self.deadline, self.is_repeated = deadline, is_repeated
         values = query.values(**parameters)
         self.query = query
         self.owner = parameters.get("user_id")
@@ -84,7 +91,8 @@ class Statement:
         elif status == _ERROR and self.error is None:
             reported = error_from_result(result)
             # Libpq's own errors have no SQLSTATE: it has lost the connection, or cannot make sense of what came.
-            self.error = reported if reported.sqlstate else OperationalError(str(reported))
+            is_lost = not reported.sqlstate or ends_connection(reported)
+            self.error = OperationalError(str(reported)) if is_lost else reported
         # PIPELINE_ABORTED follows an error, and needs no handling.
 
     def check_reply(self) -> None:

@@ -1,31 +1,57 @@
 """With synchronous replication, no write is acknowledged that the standby does not have."""
 
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
+import pytest
 
+from storage.administration.migrations import migrate
 from tests.support.client import User
 from tests.support.postgres import private_postgres
 from tests.support.server import serve
 
+REQUIRE = "ALTER SYSTEM SET synchronous_standby_names = 'absent'"
+RELEASE = "ALTER SYSTEM RESET synchronous_standby_names"
 
-def test_a_write_that_does_not_reach_the_standby_is_not_acknowledged(tmp_path: Path) -> None:
+
+@pytest.mark.parametrize("level", ["notice", "error"])
+def test_a_write_that_does_not_reach_the_standby_is_not_acknowledged(tmp_path: Path, level: str) -> None:
+    """PostgreSQL reports it with a warning, which the role's own settings may suppress."""
     settings = {"DATABASE_STATEMENT_TIMEOUT": "1", "DATABASE_POOL_MAX_SIZE": "2"}
-    with private_postgres() as url, serve(tmp_path, DATABASE_URL=url, **settings) as server:
-        assert [create(server, "before", n) for n in range(2)] == [201, 201]
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("ALTER SYSTEM SET synchronous_standby_names = 'absent'")
-            connection.execute("SELECT pg_reload_conf()")
-        # Some wait until their time is up, and others are cancelled before that because they hold up others.
-        with ThreadPoolExecutor(12) as threads:
-            statuses = Counter(threads.map(lambda number: create(server, f"user-{number}", number), range(12)))
-        assert statuses == {503: 12}
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("ALTER SYSTEM RESET synchronous_standby_names")
-            connection.execute("SELECT pg_reload_conf()")
-        assert create(server, "after", 1) == 201
+    with private_postgres() as url:
+        alter(url, f"ALTER ROLE CURRENT_USER SET client_min_messages = '{level}'")
+        with serve(tmp_path, DATABASE_URL=url, **settings) as server:
+            assert [create(server, "before", n) for n in range(2)] == [201, 201]
+            alter(url, REQUIRE)
+            # Some wait until their time is up, and others are cancelled before that because they hold up others.
+            with ThreadPoolExecutor(12) as threads:
+                statuses = Counter(threads.map(lambda number: create(server, f"user-{number}", number), range(12)))
+            assert statuses == {503: 12}
+            alter(url, RELEASE)
+            assert create(server, "after", 1) == 201
+
+
+def test_writes_that_wait_for_the_standby_do_not_make_each_other_fail(tmp_path: Path) -> None:
+    """Otherwise, a write that holds up others for a tenth of a second is cancelled."""
+    with private_postgres() as url:
+        migrate(url)
+        alter(url, REQUIRE)
+        with serve(tmp_path, DATABASE_URL=url, DATABASE_POOL_TIMEOUT="60", DATABASE_STATEMENT_TIMEOUT="60") as server:
+            with ThreadPoolExecutor(24) as threads:
+                statuses = threads.map(lambda number: create(server, f"user-{number}", number), range(24))
+                time.sleep(1)
+                alter(url, RELEASE)
+            assert Counter(statuses) == {201: 24}
+
+
+def alter(url: str, statement: str) -> None:
+    """Change a setting of the server."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement.encode())
+        connection.execute("SELECT pg_reload_conf()")
 
 
 def create(server: str, user: str, number: int) -> int:

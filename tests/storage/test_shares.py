@@ -128,6 +128,24 @@ def test_further_statements_fail_after_a_second_without_progress(url: str, obser
     with_database(url, test, connections=2, pool_timeout=60, statement_timeout=60)
 
 
+@pytest.mark.parametrize("connections", [2, 10])
+def test_statements_that_have_failed_do_not_hold_back_later_ones(
+    url: str, observer: Observer, connections: int
+) -> None:
+    async def test(opened: Database) -> None:
+        with observer.gate():
+            held = await occupied(opened, observer, "ada", connections // 2)
+            failed = await asyncio.gather(*(slow(opened, "ada") for _ in range(300)), return_exceptions=True)
+            assert {type(one) for one in failed} == {Busy}
+            assert opened.load() == (connections // 2, 0)
+            later = [slow(opened, "ada") for _ in range(20)]
+            await asyncio.sleep(0)
+            assert opened.load() == (connections // 2, 20)
+        assert await asyncio.gather(*held, *later) == [[("ada",)]] * (connections // 2 + 20)
+
+    with_database(url, test, connections=connections, pool_timeout=60, statement_timeout=60)
+
+
 def test_further_statements_wait_while_there_is_progress(url: str) -> None:
     async def test(opened: Database) -> None:
         # Each takes less than the second without progress, and all together take several.

@@ -48,6 +48,21 @@ def test_time_counts_from_when_a_statement_is_first_in_line(url: str) -> None:
     with_database(url, test, statement_timeout=0.9)
 
 
+def test_a_statement_that_is_repeated_has_only_the_time_that_is_left(url: str, observer: Observer) -> None:
+    """It may take the time of one wait and one statement in all, which here are 5 and 2 seconds."""
+
+    async def test(opened: Database) -> None:
+        slow = asyncio.create_task(fetch(opened.pipeline, SLEEP, user_id="ada", number="slow", seconds=600))
+        began = asyncio.get_running_loop().time()
+        for after in (1, 3, 5, 6.5):
+            await asyncio.sleep(began + after - asyncio.get_running_loop().time())
+            observer.execute("SELECT 1")
+        with pytest.raises(Unavailable):
+            await slow
+
+    with_database(url, test, pool_timeout=5, statement_timeout=2)
+
+
 @pytest.mark.parametrize("limit", [0.2, 5], ids=["cancelled by their limit", "cancelled because they hold up others"])
 def test_a_write_that_ends_as_it_is_cancelled_takes_effect_once_or_fails(
     url: str, observer: Observer, limit: float
