@@ -110,6 +110,19 @@ def _unchanged(body: Any) -> Any:
     return body
 
 
+async def read_to_end(receive: Receive) -> None:
+    """Read and drop a body that the contract does not declare.
+
+    An incomplete request must not take effect (RFC 9112, section 8). Raises Problem 408 and ClientDisconnected.
+    """
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        more = message.get("more_body", False)
+
+
 async def _read(receive: Receive, limit: int) -> bytes:
     chunks: list[bytes] = []
     size = 0

@@ -9,7 +9,7 @@ from connexion.operations import AbstractOperation
 from starlette.types import Receive, Scope, Send
 
 from handlers.authentication.principal import Principal
-from handlers.contract.body import ClientDisconnected, RequestBody
+from handlers.contract.body import ClientDisconnected, RequestBody, read_to_end
 from handlers.contract.errors import ContractError, listed
 from handlers.contract.parameters import Parameters
 from handlers.contract.read_only import parameters_by_member
@@ -18,6 +18,9 @@ from handlers.contract.security import needs_token
 from handlers.responses.problems import RETRY_AFTER, Problem, invalid_input
 from handlers.responses.response import Response
 from handlers.responses.state import request_state
+
+# RFC 9110, section 9.2.1.
+_SAFE = ("GET", "HEAD", "OPTIONS")
 
 Authenticate = Callable[[Iterable[tuple[bytes, bytes]]], Principal | Awaitable[Principal]]
 """Returns the user that a request's headers name, as an awaitable if a key must be fetched. Raises Problem."""
@@ -47,6 +50,7 @@ class Operation:
         self._parameters = Parameters(operation.parameters)
         body = operation.request_body
         self._body = RequestBody(body, body_limit, parameters_by_member(self.route)) if body else None
+        self._has_effect = operation.method.upper() not in _SAFE
         self._owned = "user_id" in self._parameters.arguments
         taken = set(inspect.signature(handler).parameters)
         self._resources = {name: value for name, value in resources.items() if name in taken}
@@ -86,6 +90,8 @@ class Operation:
         if self._body is not None:
             arguments["body"], body_errors = await self._body.read(scope, receive)
             errors += body_errors
+        elif self._has_effect:
+            await read_to_end(receive)
         if errors:
             raise invalid_input(errors)
         return arguments

@@ -10,8 +10,11 @@ from uvicorn.server import ServerState
 from handlers.service.repeated_warning import RepeatedWarning
 from handlers.service.unread import Unread
 
+LISTENERS = 16
+"""How often a process listens on each address."""
+
 # Descriptors for all but clients and the pool: sockets that listen, logs, metrics, libraries, certificates.
-_OTHERS = 100
+_OTHERS = 100 + LISTENERS
 
 
 def raise_limit() -> None:

@@ -15,9 +15,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from handlers.responses.state import service_state
-from handlers.service.connections import Connections, most_connections
+from handlers.service.connections import LISTENERS, Connections, most_connections
 from handlers.service.listening import url_of
-from handlers.service.stopping import ARRIVAL_SECONDS, END, refuse_connections, report_delay
+from handlers.service.stopping import ARRIVAL_SECONDS, END, refuse_connections, report_delay, until_accepted
 from handlers.service.time_limits import TimeLimits
 from handlers.settings.settings import Settings
 from handlers.telemetry.logs import log_config
@@ -47,8 +47,12 @@ class HttpServer(uvicorn.Server):
         self._stop_at: float | None = None
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        """Listen on the sockets. Raises SystemExit if the application cannot start."""
-        await super().startup(sockets)
+        """Listen on the sockets. Raises SystemExit if the application cannot start.
+
+        Uvloop accepts one connection per listener in each turn of the event loop, which may be long. With one listener,
+        new clients would wait while others are served: `tests/faults/test_accepting.py`.
+        """
+        await super().startup([one for listener in sockets or [] for one in _repeated(listener)])
         if self._reports is None:
             report_address(self._settings)
         else:
@@ -95,7 +99,12 @@ class HttpServer(uvicorn.Server):
         if self._reports is None:
             refuse_connections(sockets or [])
         await asyncio.sleep(ARRIVAL_SECONDS)
+        await until_accepted(sockets or [])
         await super().shutdown(sockets)
+
+
+def _repeated(listener: socket) -> list[socket]:
+    return [listener, *(listener.dup() for _ in range(LISTENERS - 1))]
 
 
 def report_address(settings: Settings) -> None:

@@ -18,6 +18,8 @@ END = signal.SIGUSR1
 ARRIVAL_SECONDS = 0.2
 """How long a request may be in transit: enough in one network, and short enough for a client that only connects."""
 
+# How long connections that have arrived may take to be accepted. All of a stop may take nine seconds.
+_ACCEPT_SECONDS = 1.0
 # Drop a TCP segment that has SYN and not ACK among its flags, at byte 13; accept others.
 _NO_SYN = [(0x30, 0, 0, 13), (0x54, 0, 0, 0x12), (0x15, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF)]
 _logger = logging.getLogger(__name__)
@@ -35,6 +37,28 @@ def refuse_connections(listeners: Iterable[socket.socket]) -> None:
             # Some sandboxes do not implement it.
             with suppress(OSError):
                 attach(listener, _NO_SYN)
+
+
+async def until_accepted(listeners: Iterable[socket.socket]) -> None:
+    """Wait until the connections that have arrived at these sockets are accepted, for a second at most.
+
+    Closing the sockets would reset them.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_ACCEPT_SECONDS):
+            while any(map(_not_accepted, listeners)):  # noqa: ASYNC110 - the pause accepts some
+                await asyncio.sleep(0)
+
+
+def _not_accepted(listener: socket.socket) -> int:
+    """Return how many connections wait to be accepted: `tcpi_unacked` in Linux's `struct tcp_info`."""
+    if sys.platform != "linux":
+        return 0
+    try:
+        information = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+    except OSError:
+        return 0
+    return int.from_bytes(information[24:28], sys.byteorder)
 
 
 def has_unread(transport: asyncio.Transport) -> bool:

@@ -1,6 +1,7 @@
 """The metrics of all processes, served on a separate port in Prometheus' exposition format."""
 
 import os
+import re
 import socket
 import sys
 import time
@@ -9,12 +10,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from threading import Condition, Lock, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, Metric, make_wsgi_app
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_ODD_VERSION = re.compile(r"version=(?![0-9]+(\.[0-9]+)*\s*([,;]|$))")
 _MOST_CONNECTIONS = 10
 _MOST_SECONDS = 5
 
@@ -28,12 +33,23 @@ def exposed(directory: str, host: str, port: int) -> Iterator[None]:
     registry = CollectorRegistry()
     _LiveProcesses(registry, directory)
     server_class = _IPv6Server if ":" in host else _Server
-    with make_server(host, port, make_wsgi_app(registry), server_class, _Handler) as server:
+    with make_server(host, port, _tolerant(make_wsgi_app(registry)), server_class, _Handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield
         finally:
             server.shutdown()
+
+
+def _tolerant(app: "WSGIApplication") -> "WSGIApplication":
+    """Ignore an Accept header with a version that is no number, with which prometheus-client fails."""
+
+    def tolerant(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if _ODD_VERSION.search(environ.get("HTTP_ACCEPT", "")):
+            del environ["HTTP_ACCEPT"]
+        return app(environ, start_response)
+
+    return tolerant
 
 
 class _Server(ThreadingMixIn, WSGIServer):

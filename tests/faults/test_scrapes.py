@@ -102,6 +102,15 @@ def test_clients_that_are_silent_slow_or_leave_are_not_logged(database: str, tmp
         assert "Exception" not in service.log.read_text()
 
 
+@pytest.mark.parametrize("version", ["x.y", "1.x", "", "0.0.4", "1.0.0"])
+def test_any_version_in_the_accept_header_is_taken(database: str, tmp_path: Path, version: str) -> None:
+    with scraped(database, tmp_path) as (service, port):
+        for name in ("text/plain", "application/openmetrics-text"):
+            accept = {"Accept": f"{name};version={version}"}
+            assert httpx.get(f"http://127.0.0.1:{port}/metrics", headers=accept, timeout=20).status_code == 200
+        assert "Traceback" not in service.log.read_text()
+
+
 def test_scrapes_at_the_same_time_remove_the_gauges_of_dead_workers(database: str, tmp_path: Path) -> None:
     with scraped(database, tmp_path, TMPDIR=str(tmp_path)) as (service, port):
         (directory,) = tmp_path.glob("todo-api-metrics-*")

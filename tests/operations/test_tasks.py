@@ -1,12 +1,13 @@
 """Creating, reading and deleting a task."""
 
+import socket
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from uuid import UUID, uuid4
 
 import pytest
 
-from tests.support.client import User
+from tests.support.client import User, mint
 from tests.support.conformance import CONTRACT
 
 
@@ -88,3 +89,22 @@ def test_user_ids_are_opaque_text(server: str) -> None:
             made = client.post(f"/api/{quote(user_id, safe='')}/tasks", json={"title": "t"})
             assert made.status_code == 201, made.text
             assert client.get(made.headers["Location"]).json()["user_id"] == user_id
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [("Content-Length: 5", b"ab"), ("Transfer-Encoding: chunked", b"3\r\nabc\r\nzz\r\n")],
+    ids=["cut off", "invalid"],
+)
+def test_a_delete_whose_body_is_cut_off_or_invalid_has_no_effect(ada: User, head: str, body: bytes) -> None:
+    """An incomplete request must not take effect (RFC 9112, section 8), although a body of a DELETE is ignored."""
+    task = ada.create(title="Keep me")
+    target = f"/api/{ada.id}/tasks/{task['id']}"
+    token = f"Authorization: Bearer {mint(ada.id)}"
+    lines = [f"DELETE {target} HTTP/1.1", "Host: x", token, head, "", ""]
+    address = urlsplit(str(ada.http.base_url))
+    with socket.create_connection((str(address.hostname), address.port or 80), timeout=20) as client:
+        client.sendall("\r\n".join(lines).encode() + body)
+        client.shutdown(socket.SHUT_WR)
+        assert b" 204 " not in b"".join(iter(lambda: client.recv(4096), b""))
+    assert ada.get(f"/tasks/{task['id']}").status_code == 200
