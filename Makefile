@@ -1,4 +1,4 @@
-.PHONY: run test faults fuzz bench check format lock wheels
+.PHONY: run test test-api faults fuzz bench check format lock wheels
 
 # Python 3.11 or later
 PYTHON ?= python3
@@ -17,6 +17,14 @@ run: .venv/installed
 
 test: .venv/installed-dev $(NODE)
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+
+# Tests the service on the database at TEST_DATABASE_URL, such as a provider's or a cluster: best an empty one, because
+# the service migrates it and the tests leave their users' tasks there. DATABASE_PREPARED_STATEMENTS and the other settings
+# of that name apply. Only tests that speak HTTP run; the end of the output lists the others, and why they are left out.
+# Two workers, so that the services open at most two pools (DATABASE_POOL_MAX_SIZE).
+test-api: .venv/installed-dev $(NODE)
+	@test -n "$$TEST_DATABASE_URL" || { echo "Name the database to test: TEST_DATABASE_URL=postgresql://... make test-api"; exit 1; }
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # What takes minutes.
 faults: .venv/installed-dev
