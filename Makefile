@@ -1,4 +1,4 @@
-.PHONY: run test faults fuzz bench check format lock wheels
+.PHONY: run test test-api faults fuzz bench check format lock wheels
 
 # Python 3.11 or later
 PYTHON ?= python3
@@ -17,6 +17,14 @@ run: .venv/installed
 
 test: .venv/installed-dev $(NODE)
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+
+# Tests the service on the database at TEST_DATABASE_URL, such as a provider's or a cluster. Use an empty database: the
+# service migrates it, and the tests leave the tasks of their users there. The service takes DATABASE_PREPARED_STATEMENTS
+# and the other variables of that prefix. The output ends with the tests that do not run, and why.
+# Each of the two workers starts a service with a pool of its own.
+test-api: .venv/installed-dev $(NODE)
+	@test -n "$$TEST_DATABASE_URL" || { echo "Name the database to test: TEST_DATABASE_URL=postgresql://... make test-api"; exit 1; }
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # What takes minutes.
 faults: .venv/installed-dev

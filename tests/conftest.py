@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.client import User
 from tests.support.contract_coverage import ContractCoverage
+from tests.support.given_database import GIVEN, GivenDatabase
 from tests.support.postgres import odd_database, private_postgres
 from tests.support.server import serve
 
@@ -17,6 +18,8 @@ from tests.support.server import serve
 def pytest_configure(config: pytest.Config) -> None:
     """Check every response against the contract, and report declared responses that no test received."""
     config.pluginmanager.register(ContractCoverage(config))
+    if GIVEN:
+        config.pluginmanager.register(GivenDatabase())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -56,10 +59,13 @@ def database(postgres: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the base URL of a running service."""
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the base URL of a running service.
+
+    It names no `database`: the tests that do, use the database themselves, and never one that is given.
+    """
     directory: Path = tmp_path_factory.mktemp("server")
-    with serve(directory, DATABASE_URL=database) as url:
+    with serve(directory, DATABASE_URL=GIVEN or request.getfixturevalue("database")) as url:
         yield url
 
 

@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -19,18 +20,20 @@ from tests.support.server import free_port
 KIB = 1024
 MIB = 1024 * KIB
 CURL = shutil.which("curl")
-GET = f"GET /api/ada/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {mint('ada')}\r\n\r\n".encode()
+USER = f"ada-{uuid4().hex}"
+TASKS = f"/api/{USER}/tasks"
 JSON = "Content-Type: application/json"
-OWN = f"Authorization: Bearer {mint('ada')}"
+OWN = f"Authorization: Bearer {mint(USER)}"
+GET = f"GET {TASKS} HTTP/1.1\r\nHost: x\r\n{OWN}\r\n\r\n".encode()
 
 # What is wrong with each request, by the status of the response.
 REJECTED = {
-    401: ("POST", "/api/ada/tasks", [JSON]),
+    401: ("POST", TASKS, [JSON]),
     403: ("POST", "/api/grace/tasks", [JSON, OWN]),
     404: ("POST", "/nowhere", [JSON]),
-    405: ("PUT", "/api/ada/tasks", [JSON, OWN]),
-    413: ("POST", "/api/ada/tasks", [JSON, OWN]),
-    415: ("POST", "/api/ada/tasks", [JSON, OWN, "Content-Encoding: gzip"]),
+    405: ("PUT", TASKS, [JSON, OWN]),
+    413: ("POST", TASKS, [JSON, OWN]),
+    415: ("POST", TASKS, [JSON, OWN, "Content-Encoding: gzip"]),
 }
 
 
@@ -152,7 +155,7 @@ def test_uploads_without_a_token_through_haproxy_hurt_no_bystander(server: str, 
                 "Expect:",
                 "--data-binary",
                 f"@{upload}",
-                f"http://127.0.0.1:{port}/api/ada/tasks",
+                f"http://127.0.0.1:{port}{TASKS}",
             ]
             return subprocess.run(words, stdout=subprocess.PIPE, check=False, timeout=60, text=True).stdout
 

@@ -10,7 +10,7 @@ from tests.support.server import send_raw, serve
 
 REQUESTS = [
     ("GET", "/health"),
-    ("GET", "/api/ada/tasks"),
+    ("GET", "/api/{ada}/tasks"),
     ("POST", "/api/grace/tasks"),
     ("GET", "/nothing/here"),
     ("PUT", "/health"),
@@ -29,9 +29,8 @@ def production(database: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.mark.parametrize(("method", "path"), REQUESTS)
-def test_every_response_has_the_security_headers(server: str, method: str, path: str) -> None:
-    with User(server, "ada") as ada:
-        headers = ada.http.request(method, path).headers
+def test_every_response_has_the_security_headers(ada: User, method: str, path: str) -> None:
+    headers = ada.http.request(method, path.format(ada=ada.id)).headers
     assert headers.get_list("X-Content-Type-Options") == ["nosniff"]
     assert headers.get_list("Referrer-Policy") == ["no-referrer"]
     assert headers.get_list("Content-Security-Policy") == ["default-src 'none'; frame-ancestors 'none'"]

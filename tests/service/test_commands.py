@@ -7,6 +7,7 @@ import socket
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx
 import jwt
@@ -42,11 +43,12 @@ def test_help_describes_each_command(tmp_path: Path, arguments: tuple[str, ...],
 
 
 def test_a_token_is_what_the_frontend_would_mint(tmp_path: Path, server: str) -> None:
-    token = run("token", "ada", directory=tmp_path, settings={}).stdout.strip()
+    user_id = f"ada-{uuid4().hex}"
+    token = run("token", user_id, directory=tmp_path, settings={}).stdout.strip()
     said = claims(token)
-    assert (said["sub"], said["iss"], said["aud"]) == ("ada", "nextjs-frontend", "fastapi-backend")
+    assert (said["sub"], said["iss"], said["aud"]) == (user_id, "nextjs-frontend", "fastapi-backend")
     assert said.keys() == {"sub", "email", "name", "iat", "exp", "iss", "aud"}
-    answer = httpx.get(f"{server}/api/ada/tasks", headers={"Authorization": f"Bearer {token}"})
+    answer = httpx.get(f"{server}/api/{user_id}/tasks", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 200
 
 

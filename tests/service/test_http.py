@@ -4,6 +4,7 @@ import socket
 import struct
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ from tests.support.client import User, mint
 from tests.support.postgres import wait_for_locks
 from tests.support.server import start
 
+USER = f"ada-{uuid4().hex}"
 TITLE = b'{"title": "A task"}'
 
 
@@ -22,8 +24,8 @@ def connect(server: str) -> socket.socket:
 
 
 def head(method: str, *fields: str) -> bytes:
-    """Return the head of a request to ada's tasks."""
-    lines = [f"{method} /api/ada/tasks HTTP/1.1", "Host: localhost", f"Authorization: Bearer {mint('ada')}", *fields]
+    """Return the head of a request to the user's tasks."""
+    lines = [f"{method} /api/{USER}/tasks HTTP/1.1", "Host: localhost", f"Authorization: Bearer {mint(USER)}", *fields]
     return "\r\n".join([*lines, "", ""]).encode()
 
 
@@ -57,10 +59,10 @@ def test_a_client_that_pipelines_and_disconnects_leaves_no_traceback_in_the_log(
 ) -> None:
     assert server, "it has migrated the database"
     fields = ("Content-Type: application/json", f"Content-Length: {len(TITLE)}")
-    with start(tmp_path, DATABASE_URL=database) as service, User(service.url, "ada") as ada:
+    with start(tmp_path, DATABASE_URL=database) as service, User(service.url, USER) as ada:
         ada.create("before")
         with psycopg.connect(database) as connection, connect(service.url) as client:
-            connection.execute("SELECT FROM accounts WHERE user_id = 'ada' FOR UPDATE")
+            connection.execute("SELECT FROM accounts WHERE user_id = %s FOR UPDATE", [USER])
             # The service reads on only after its first response, and the third request waits behind the second.
             client.sendall(head("OPTIONS") + head("POST", *fields) + TITLE + head("GET"))
             wait_for_locks(database, 1)

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.support.conformance import DECLARED, PRODUCED, Pair, check, check_async
+from tests.support.given_database import GIVEN
 
 
 class ContractCoverage:
@@ -15,7 +16,7 @@ class ContractCoverage:
     def __init__(self, config: pytest.Config) -> None:
         chosen = ("keyword", "markexpr", "lf", "deselect", "ignore", "ignore_glob")
         whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
-        self._whole = whole and not any(config.getoption(option, None) for option in chosen)
+        self._whole = whole and not GIVEN and not any(config.getoption(option, None) for option in chosen)
         self._reports = self._whole or config.get_verbosity() >= 0
         patch = pytest.MonkeyPatch()
         config.add_cleanup(patch.undo)

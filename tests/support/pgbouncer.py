@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
-from tests.support.postgres import UNPRIVILEGED, reachable_directory
+from tests.support.postgres import UNPRIVILEGED, private_postgres, reachable_directory
 from tests.support.server import free_port
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -52,3 +53,14 @@ def _wait_until_it_accepts_connections(url: str) -> None:
             return
         time.sleep(0.02)
     raise RuntimeError("PgBouncer did not start")
+
+
+def main(command: list[str]) -> int:
+    """Run a command with the URL of a new database behind PgBouncer in TEST_DATABASE_URL; return its exit status."""
+    with private_postgres() as direct, run_pgbouncer(direct) as url:
+        settings = {"TEST_DATABASE_URL": url, "DATABASE_PREPARED_STATEMENTS": "false"}
+        return subprocess.run(command, env=os.environ | settings, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

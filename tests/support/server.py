@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.support import forked
+from tests.support import forked, given_database
 from tests.support.raw_answers import check_raw
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ SECRET = "a-secret-for-tests-that-is-long-enough"
 def environment(**settings: str) -> dict[str, str]:
     """Return an environment with these settings and the required ones, without the other variables of this process."""
     ours = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "BETTER_AUTH_SECRET": SECRET, "PORT": str(free_port())}
-    return ours | settings
+    return ours | given_database.SETTINGS | settings
 
 
 def command(*arguments: str) -> list[str]:
