@@ -13,8 +13,9 @@ import pytest
 from tests.support.client import mint
 from tests.support.faulty_proxy import proxy_of
 from tests.support.hung_node import Coordinator
+from tests.support.metrics import Samples, eventually
 from tests.support.postgres import new_database
-from tests.support.server import run, serve
+from tests.support.server import Service, free_port, run, start
 
 HUNG = [f"hung-{number}" for number in range(23)]
 HEALTHY = [f"healthy-{number}" for number in range(23)]
@@ -25,17 +26,17 @@ SUCCESS = {"GET": 200, "POST": 201}
 
 
 @contextmanager
-def cluster(postgres: str, directory: Path, **settings: str) -> Iterator[tuple[str, Coordinator]]:
-    """Serve a database that looks like that of a coordinator, and yield the server's URL and the coordinator."""
+def cluster(postgres: str, directory: Path, **settings: str) -> Iterator[tuple[Service, Coordinator]]:
+    """Serve a database that looks like that of a coordinator, and yield the service and the coordinator."""
     database = new_database(postgres)
     run("migrate", directory=directory, settings={"DATABASE_URL": database})
     with psycopg.connect(database) as connection:
         connection.execute("CREATE TABLE pg_dist_partition ()")
     with (
         proxy_of(Coordinator, database) as coordinator,
-        serve(directory, DATABASE_URL=coordinator.url, MIGRATE_ON_START="false", **settings) as server,
+        start(directory, DATABASE_URL=coordinator.url, MIGRATE_ON_START="false", **settings) as service,
     ):
-        yield server, coordinator
+        yield service, coordinator
 
 
 async def at_once(server: str, method: str, *users: str) -> Counter[tuple[int, str | None]]:
@@ -71,8 +72,8 @@ async def while_it_hangs(
 def test_nobody_else_gets_503_if_there_are_connections_for_all_requests(
     postgres: str, tmp_path: Path, method: str
 ) -> None:
-    with cluster(postgres, tmp_path, **ROOMY) as (server, coordinator):
-        healthy = asyncio.run(while_it_hangs(server, coordinator, method, head_start=0))
+    with cluster(postgres, tmp_path, **ROOMY) as (service, coordinator):
+        healthy = asyncio.run(while_it_hangs(service.url, coordinator, method, head_start=0))
     assert healthy == {(SUCCESS[method], None): 23}
 
 
@@ -81,7 +82,27 @@ def test_nobody_else_gets_503_if_there_are_connections_for_all_requests(
 def test_with_default_settings_others_get_503_too_until_the_node_is_back(
     postgres: str, tmp_path: Path, method: str
 ) -> None:
-    with cluster(postgres, tmp_path) as (server, coordinator):
-        healthy = asyncio.run(while_it_hangs(server, coordinator, method, head_start=2.5))
+    with cluster(postgres, tmp_path) as (service, coordinator):
+        healthy = asyncio.run(while_it_hangs(service.url, coordinator, method, head_start=2.5))
     print(f"{method}: {healthy[503, '2']} of {len(HEALTHY)} users of the healthy node got 503")  # noqa: T201 - the figure
     assert set(healthy) <= {(SUCCESS[method], None), (503, "2")}
+
+
+def failures(samples: Samples) -> dict[str, float]:
+    """Return how many requests failed because of the database, by reason."""
+    return {name[1]: value for name, value in samples.items() if name[0] == "todo_api_database_failures_total"}
+
+
+def test_metrics_and_logs_tell_a_node_that_is_away_from_a_database_that_is_away(postgres: str, tmp_path: Path) -> None:
+    port = str(free_port())
+    with cluster(postgres, tmp_path, DATABASE_STATEMENT_TIMEOUT="1", METRICS_PORT=port) as (service, coordinator):
+        with coordinator.hanging(HUNG):
+            assert asyncio.run(at_once(service.url, "GET", HUNG[0])) == {(503, "2"): 1}
+            eventually(port, lambda samples: failures(samples) == {"statement": 1, "away": 0, "share": 0})
+        coordinator.away = True
+        coordinator.reset(after=b"")
+        assert asyncio.run(at_once(service.url, "GET", *HEALTHY[:3])) == {(503, "2"): 3}
+        eventually(port, lambda samples: failures(samples) == {"statement": 1, "away": 3, "share": 0})
+    log = service.log.read_text()
+    assert log.count("The database responds, but some statements fail or take too long. Requests that failed: 1.") == 1
+    assert log.count("The database is away. Requests that failed: ") == 1
