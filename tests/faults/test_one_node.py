@@ -1,4 +1,4 @@
-"""One node of a cluster hangs: its users get 503, and nobody else does if there are connections for all requests."""
+"""One node of a cluster is away: its users get 503, and others do not if there are connections for all requests."""
 
 import asyncio
 from collections import Counter
@@ -23,6 +23,14 @@ HEALTHY = [f"healthy-{number}" for number in range(23)]
 # A busy machine may take long to open them.
 ROOMY = {"DATABASE_STATEMENT_TIMEOUT": "2", "DATABASE_POOL_MAX_SIZE": "46", "DATABASE_POOL_TIMEOUT": "30"}
 SUCCESS = {"GET": 200, "POST": 201}
+# The error is the one that a coordinator reports for a node that refuses connections.
+UNREACHABLE = """
+    ALTER TABLE tasks RENAME TO all_tasks;
+    CREATE FUNCTION fail() RETURNS boolean LANGUAGE plpgsql AS $$
+        BEGIN RAISE 'connection to the remote node failed' USING ERRCODE = 'connection_failure'; END
+    $$;
+    CREATE VIEW tasks AS SELECT * FROM all_tasks WHERE CASE WHEN user_id LIKE 'hung-%' THEN fail() ELSE true END;
+"""
 
 
 @contextmanager
@@ -88,6 +96,15 @@ def test_with_default_settings_others_get_503_too_until_the_node_is_back(
     assert set(healthy) <= {(SUCCESS[method], None), (503, "2")}
 
 
+def test_only_users_of_a_node_that_refuses_connections_get_503(postgres: str, tmp_path: Path) -> None:
+    with cluster(postgres, tmp_path) as (service, coordinator):
+        assert asyncio.run(at_once(service.url, "POST", *HUNG, *HEALTHY)) == {(201, None): 46}
+        with psycopg.connect(coordinator.url) as connection:
+            connection.execute(UNREACHABLE)
+        for _ in range(3):
+            assert asyncio.run(at_once(service.url, "GET", *HUNG, *HEALTHY)) == {(503, "2"): 23, (200, None): 23}
+
+
 def failures(samples: Samples) -> dict[str, float]:
     """Return how many requests failed because of the database, by reason."""
     return {name[1]: value for name, value in samples.items() if name[0] == "todo_api_database_failures_total"}
@@ -99,6 +116,7 @@ def test_metrics_and_logs_tell_a_node_that_is_away_from_a_database_that_is_away(
         with coordinator.hanging(HUNG):
             assert asyncio.run(at_once(service.url, "GET", HUNG[0])) == {(503, "2"): 1}
             eventually(port, lambda samples: failures(samples) == {"statement": 1, "away": 0, "share": 0})
+            assert httpx.get(f"{service.url}/health/ready").status_code == 200
         coordinator.away = True
         coordinator.reset(after=b"")
         assert asyncio.run(at_once(service.url, "GET", *HEALTHY[:3])) == {(503, "2"): 3}
