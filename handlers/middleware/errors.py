@@ -1,6 +1,7 @@
 """Errors become problem documents, wherever they were raised."""
 
 import logging
+from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -20,8 +21,10 @@ _logger = logging.getLogger(__name__)
 class Errors:
     """Sends a problem document for every error that is raised before a response has begun."""
 
-    def __init__(self, methods: Methods) -> None:
+    def __init__(self, methods: Methods, on_unavailable: Callable[[Unavailable], None]) -> None:
+        """`on_unavailable` is called for each request that fails because of the database."""
         self._methods = methods
+        self._on_unavailable = on_unavailable
 
     async def send(self, scope: Scope, send: Send, error: Exception) -> None:
         """Send the document. Raises the error again if the response had begun."""
@@ -37,6 +40,8 @@ class Errors:
             error = Problem(405, f"This path supports {allow['Allow']}.", headers=allow)
         problem = problem_of(error, Headers(scope=scope))
         _log(error, problem, state.request_id)
+        if isinstance(error, Unavailable):
+            self._on_unavailable(error)
         await send_problem(send, problem, state.request_id, problem.headers)
 
 

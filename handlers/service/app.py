@@ -21,6 +21,7 @@ from handlers.middleware.security_headers import SecurityHeaders, security_heade
 from handlers.middleware.wrapper import OnResponse, Wrapper
 from handlers.resources.cursors import Cursors
 from handlers.responses.state import ServiceState
+from handlers.service.failures import Failures
 from handlers.service.lifespan import lifespan
 from handlers.service.token_rules import rules_of
 from handlers.settings.database_url import is_local
@@ -60,7 +61,7 @@ def create_app(settings: Settings) -> ASGIApp:
     return Wrapper(
         cors,
         on_response=[cors.add, SecurityHeaders(state.headers).add, add_request_id, *_metrics(settings)],
-        errors=Errors(Methods(contract.paths() | document_methods)),
+        errors=Errors(Methods(contract.paths() | document_methods), Failures(database, _count_failure(settings)).add),
     )
 
 
@@ -102,6 +103,14 @@ def _key_set(url: str) -> "KeySet":
     from handlers.authentication.jwks import KeySet
 
     return KeySet(url)
+
+
+def _count_failure(settings: Settings) -> Callable[[str], None] | None:
+    if settings.metrics_port is None:
+        return None
+    from handlers.telemetry.metrics import count_database_failure
+
+    return count_database_failure
 
 
 def _metrics(settings: Settings) -> list[OnResponse]:

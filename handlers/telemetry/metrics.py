@@ -32,6 +32,16 @@ _duration = Histogram(
     registry=_registry,
 )
 _refused_tokens = Counter("todo_api_refused_tokens", "Requests rejected because of their token.", registry=_registry)
+_database_failures = Counter(
+    "todo_api_database_failures",
+    "Requests that failed because of the database: it is away, it responds but not to the request's statement, or the "
+    "user's share of the connections is used up.",
+    ["reason"],
+    registry=_registry,
+)
+# A rate would miss the first failure if the series began with it.
+for _reason in ("away", "statement", "share"):
+    _database_failures.labels(_reason)
 _in_use = Gauge(
     "todo_api_pool_connections_in_use",
     "Database connections in use by requests.",
@@ -62,6 +72,11 @@ def count_request(operation_id: str | None, status: int, seconds: float) -> None
 def count_refused_token() -> None:
     """Count a request whose token was rejected."""
     _refused_tokens.inc()
+
+
+def count_database_failure(reason: str) -> None:
+    """Count a request that failed because of the database. The reason is `away`, `statement` or `share`."""
+    _database_failures.labels(reason).inc()
 
 
 async def sample(database: Database) -> None:

@@ -153,16 +153,18 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
             "set_config('default_transaction_isolation', 'read committed', false), "
             # Only a warning says that a write was committed without the synchronous standby.
             "set_config('client_min_messages', 'warning', false), "
-            "current_setting('synchronous_standby_names') <> '', pg_backend_pid()"
+            "current_setting('synchronous_standby_names') <> '' OR to_regclass('pg_dist_partition') IS NOT NULL, "
+            "pg_backend_pid()"
         )
         row = await cursor.fetchone()
         # A connection pooler reports process ids of its own. While it passes on a reply, it may send a part of the next
         # statement to one server and the rest to another (PgBouncer's issue 759).
         is_direct = row is not None and row[-1] == connection.info.backend_pid
         connection.depth = _DEPTH if is_direct and self._most_prepared else 1
-        # Writes that wait for a standby must not hold up each other: cancelling one would spoil it (`on_notice`).
-        awaits_standby = row is not None and row[-2]
-        connection.most_writes = 1 if awaits_standby else max(1, connection.depth // 4)
+        # Writes that wait for a standby must not hold up each other: cancelling one would spoil it (`on_notice`). On a
+        # Citus, a write may wait for a node that hangs, and those behind it, which cannot be repeated, would fail too.
+        awaits_others = row is not None and row[-2]
+        connection.most_writes = 1 if awaits_others else max(1, connection.depth // 4)
         connection.note_round_trip(time.monotonic() - began)
         connection.is_ready = True
         self._failing_since = None

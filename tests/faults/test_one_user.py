@@ -7,8 +7,9 @@ from pathlib import Path
 import httpx
 
 from tests.support.client import mint
+from tests.support.metrics import eventually
 from tests.support.postgres import new_database
-from tests.support.server import serve
+from tests.support.server import free_port, serve
 from tests.support.sessions import Observer, observe, until
 
 # Ada's reads wait as long as the gate is closed, whatever their plan.
@@ -51,7 +52,10 @@ async def beside_the_slow_user(server: str, observer: Observer) -> None:
 
 def test_other_users_are_served_while_one_users_reads_wait(postgres: str, tmp_path: Path) -> None:
     url = new_database(postgres)
-    with serve(tmp_path, DATABASE_URL=url, DATABASE_POOL_MAX_SIZE="4") as server, observe(url) as observer:
+    port = str(free_port())
+    settings = {"DATABASE_URL": url, "DATABASE_POOL_MAX_SIZE": "4", "METRICS_PORT": port}
+    with serve(tmp_path, **settings) as server, observe(url) as observer:
         observer.execute(CREATE)
         observer.execute(SLOW)
         asyncio.run(beside_the_slow_user(server, observer))
+        eventually(port, lambda samples: samples["todo_api_database_failures_total", "share"] == 18)

@@ -3,43 +3,18 @@
 import os
 import re
 import signal
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.client import User
 from tests.support.locked import locked_writes
+from tests.support.metrics import Samples, eventually
 from tests.support.postgres import new_database, wait_for_locks
 from tests.support.server import environment, free_port, run, start
-
-Samples = dict[tuple[str, ...], float]
-
-
-def scrape(port: str) -> Samples:
-    """Return every sample by its name and the values of its labels, sorted by label name."""
-    text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
-    return {
-        (one.name, *(value for _, value in sorted(one.labels.items()))): one.value
-        for family in text_string_to_metric_families(text)
-        for one in family.samples
-    }
-
-
-def eventually(port: str, holds: Callable[[Samples], bool]) -> Samples:
-    """Scrape until a condition holds: gauges are updated once a second."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        samples = scrape(port)
-        if holds(samples):
-            return samples
-        time.sleep(0.1)
-    raise AssertionError(samples)
 
 
 def workers_of(samples: Samples) -> set[int]:

@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from handlers.service.packet_filter import attach
 
 # A program for the kernel's socket filter that accepts no byte of any packet.
 _NOTHING = [(0x06, 0, 0, 0)]
+Proxy = TypeVar("Proxy", bound="FaultyProxy")
 
 
 class FaultyProxy:
@@ -61,6 +63,10 @@ class FaultyProxy:
         with suppress(OSError):
             server.connect(self._server)
         threading.Thread(target=self._forward, args=(server, client, lambda: self.delay), daemon=True).start()
+        self._pass_on(client, server)
+
+    def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
+        """Pass on what the client sends, until it closes the connection."""
         self._forward(client, server, lambda: 0.0)
 
     def _forward(self, source: socket.socket, target: socket.socket, delay: Callable[[], float]) -> None:
@@ -78,8 +84,15 @@ class FaultyProxy:
 @contextmanager
 def faulty_proxy(database: str) -> Iterator[FaultyProxy]:
     """Run a proxy to a database that listens on a Unix socket."""
+    with proxy_of(FaultyProxy, database) as proxy:
+        yield proxy
+
+
+@contextmanager
+def proxy_of(kind: type[Proxy], database: str) -> Iterator[Proxy]:
+    """Run a proxy of a kind to a database that listens on a Unix socket."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        proxy = FaultyProxy(listener, database)
+        proxy = kind(listener, database)
         threading.Thread(target=proxy.accept, args=(listener,), daemon=True).start()
         yield proxy
         listener.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,126 @@
+"""One node of a cluster is away: its users get 503, and others do not if there are connections for all requests."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from tests.support.client import mint
+from tests.support.faulty_proxy import proxy_of
+from tests.support.hung_node import Coordinator
+from tests.support.metrics import Samples, eventually
+from tests.support.postgres import new_database
+from tests.support.server import Service, free_port, run, start
+
+HUNG = [f"hung-{number}" for number in range(23)]
+HEALTHY = [f"healthy-{number}" for number in range(23)]
+# As many connections as there are requests at once, so that statements that hang leave one for each of the others.
+# A busy machine may take long to open them.
+ROOMY = {"DATABASE_STATEMENT_TIMEOUT": "2", "DATABASE_POOL_MAX_SIZE": "46", "DATABASE_POOL_TIMEOUT": "30"}
+SUCCESS = {"GET": 200, "POST": 201}
+# The error is the one that a coordinator reports for a node that refuses connections.
+UNREACHABLE = """
+    ALTER TABLE tasks RENAME TO all_tasks;
+    CREATE FUNCTION fail() RETURNS boolean LANGUAGE plpgsql AS $$
+        BEGIN RAISE 'connection to the remote node failed' USING ERRCODE = 'connection_failure'; END
+    $$;
+    CREATE VIEW tasks AS SELECT * FROM all_tasks WHERE CASE WHEN user_id LIKE 'hung-%' THEN fail() ELSE true END;
+"""
+
+
+@contextmanager
+def cluster(postgres: str, directory: Path, **settings: str) -> Iterator[tuple[Service, Coordinator]]:
+    """Serve a database that looks like that of a coordinator, and yield the service and the coordinator."""
+    database = new_database(postgres)
+    run("migrate", directory=directory, settings={"DATABASE_URL": database})
+    with psycopg.connect(database) as connection:
+        connection.execute("CREATE TABLE pg_dist_partition ()")
+    with (
+        proxy_of(Coordinator, database) as coordinator,
+        start(directory, DATABASE_URL=coordinator.url, MIGRATE_ON_START="false", **settings) as service,
+    ):
+        yield service, coordinator
+
+
+async def at_once(server: str, method: str, *users: str) -> Counter[tuple[int, str | None]]:
+    """Send a request for each user, and count the responses by status and Retry-After."""
+
+    async def send(user: str) -> tuple[int, str | None]:
+        headers = {"Authorization": f"Bearer {mint(user)}"}
+        body = {"title": "A task"} if method == "POST" else None
+        response = await client.request(method, f"/api/{user}/tasks", headers=headers, json=body)
+        return response.status_code, response.headers.get("Retry-After")
+
+    async with httpx.AsyncClient(base_url=server, timeout=60) as client:
+        return Counter(await asyncio.gather(*(send(user) for user in users)))
+
+
+async def while_it_hangs(
+    server: str, coordinator: Coordinator, method: str, *, head_start: float
+) -> Counter[tuple[int, str | None]]:
+    """Let the node hang, send requests of all users, and return the responses that those of the healthy node got.
+
+    The users of the other node begin `head_start` seconds earlier.
+    """
+    with coordinator.hanging(HUNG):
+        hung = asyncio.create_task(at_once(server, method, *HUNG))
+        await asyncio.sleep(head_start)
+        healthy = await at_once(server, method, *HEALTHY)
+        assert await hung == {(503, "2"): 23}
+    assert await at_once(server, method, *HUNG, *HEALTHY) == {(SUCCESS[method], None): 46}
+    return healthy
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_nobody_else_gets_503_if_there_are_connections_for_all_requests(
+    postgres: str, tmp_path: Path, method: str
+) -> None:
+    with cluster(postgres, tmp_path, **ROOMY) as (service, coordinator):
+        healthy = asyncio.run(while_it_hangs(service.url, coordinator, method, head_start=0))
+    assert healthy == {(SUCCESS[method], None): 23}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_with_default_settings_others_get_503_too_until_the_node_is_back(
+    postgres: str, tmp_path: Path, method: str
+) -> None:
+    with cluster(postgres, tmp_path) as (service, coordinator):
+        healthy = asyncio.run(while_it_hangs(service.url, coordinator, method, head_start=2.5))
+    print(f"{method}: {healthy[503, '2']} of {len(HEALTHY)} users of the healthy node got 503")  # noqa: T201 - the figure
+    assert set(healthy) <= {(SUCCESS[method], None), (503, "2")}
+
+
+def test_only_users_of_a_node_that_refuses_connections_get_503(postgres: str, tmp_path: Path) -> None:
+    with cluster(postgres, tmp_path) as (service, coordinator):
+        assert asyncio.run(at_once(service.url, "POST", *HUNG, *HEALTHY)) == {(201, None): 46}
+        with psycopg.connect(coordinator.url) as connection:
+            connection.execute(UNREACHABLE)
+        for _ in range(3):
+            assert asyncio.run(at_once(service.url, "GET", *HUNG, *HEALTHY)) == {(503, "2"): 23, (200, None): 23}
+
+
+def failures(samples: Samples) -> dict[str, float]:
+    """Return how many requests failed because of the database, by reason."""
+    return {name[1]: value for name, value in samples.items() if name[0] == "todo_api_database_failures_total"}
+
+
+def test_metrics_and_logs_tell_a_node_that_is_away_from_a_database_that_is_away(postgres: str, tmp_path: Path) -> None:
+    port = str(free_port())
+    with cluster(postgres, tmp_path, DATABASE_STATEMENT_TIMEOUT="1", METRICS_PORT=port) as (service, coordinator):
+        with coordinator.hanging(HUNG):
+            assert asyncio.run(at_once(service.url, "GET", HUNG[0])) == {(503, "2"): 1}
+            eventually(port, lambda samples: failures(samples) == {"statement": 1, "away": 0, "share": 0})
+            assert httpx.get(f"{service.url}/health/ready").status_code == 200
+        coordinator.away = True
+        coordinator.reset(after=b"")
+        assert asyncio.run(at_once(service.url, "GET", *HEALTHY[:3])) == {(503, "2"): 3}
+        eventually(port, lambda samples: failures(samples) == {"statement": 1, "away": 3, "share": 0})
+    log = service.log.read_text()
+    assert log.count("The database responds, but some statements fail or take too long. Requests that failed: 1.") == 1
+    assert log.count("The database is away. Requests that failed: ") == 1
