@@ -1,4 +1,4 @@
-"""The `todo-api` command: serve, migrate, token, doctor."""
+"""The `todo-api` command: serve, migrate, distribute, token, doctor."""
 
 import os
 import re
@@ -87,6 +87,26 @@ def migrate() -> None:
     with _refusals(), _database(_load(), reach_postgres) as settings:
         migrate_database(settings.database_url or "")
     click.echo("The database is up to date.")
+
+
+@main.command()
+def distribute() -> None:
+    """Distribute the tables over the nodes of a Citus cluster, with all rows of a user on one node.
+
+    It distributes only what is not distributed yet, in one transaction, so you can run it again at any time. Requests
+    wait until it is done. Later migrations distribute the tables that they create.
+    """
+    from storage.administration.distribution import ON_ALL_NODES
+    from storage.administration.distribution import distribute as distribute_tables
+
+    with _refusals(), _database(_load(), reach_postgres) as settings:
+        new = distribute_tables(settings.database_url or "")
+    if by_user := [name for name in new if name != ON_ALL_NODES]:
+        click.echo(f"Distributed by user_id, with all rows of a user on one node: {', '.join(by_user)}.")
+    if ON_ALL_NODES in new:
+        click.echo(f"Copied to all nodes: {ON_ALL_NODES}.")
+    if not new:
+        click.echo("Nothing to do: all tables are distributed already.")
 
 
 @main.command()

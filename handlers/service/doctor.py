@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from handlers.authentication.jwks import JwksError, fetch_keys
 from handlers.authentication.rules import LEEWAY_SECONDS, PUBLIC_KEY_ALGORITHMS
+from handlers.service.cluster_checks import CLUSTER_CHECKS
 from handlers.service.findings import Finding, Verdict
 from handlers.service.token_check import check_token
 from handlers.settings.database_url import is_local
@@ -56,6 +57,8 @@ def examine(environ: Mapping[str, str], token: str | None = None) -> Iterator[Fi
     milliseconds = max(1, round(diagnosis.seconds * 1000))
     yield Finding("database", "ok", f"PostgreSQL {diagnosis.version} responds in {milliseconds} ms{where}.")
     yield from (Finding(name, *check(diagnosis, settings)) for name, check in _CHECKS.items())
+    if diagnosis.cluster is not None:
+        yield from (Finding(name, *check(diagnosis.cluster)) for name, check in CLUSTER_CHECKS.items())
 
 
 def _skipped(*checks: str, why: str) -> Iterator[Finding]:

@@ -8,7 +8,11 @@ from typing import Any, Literal
 import psycopg
 from psycopg.rows import dict_row
 
-from storage.administration.migrations import connect, encoding_fault, locale_fault, revision_of, version_fault
+from storage.administration.clock import ahead
+from storage.administration.cluster import Nodes, has_citus, is_coordinator, nodes_of
+from storage.administration.connection import connect
+from storage.administration.distribution import Placement, placements
+from storage.administration.migrations import encoding_fault, locale_fault, revision_of, version_fault
 from storage.errors import Unavailable, UnsuitableDatabase
 from storage.schema import metadata
 
@@ -52,12 +56,22 @@ SELECT quote_ident(current_user) AS role,
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """Facts about the Citus cluster that the database is a part of, and about where the rows of each table are."""
+
+    is_coordinator: bool
+    nodes: Nodes
+    placements: dict[str, Placement]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
     """Facts about a connection and its database.
 
     `seconds` is the time that connecting took. `address` is the socket's folder or the IP address connected to.
     `encoding_fault` and `locale_fault` are sentences, or None if there is no fault. `clock_ahead` is the least
     number of seconds that the database's clock can be ahead of ours; it is negative if that clock is behind.
+    `cluster` is None if the database has no Citus.
     """
 
     version: str
@@ -79,6 +93,7 @@ class Diagnosis:
     revision: str | None
     clock_ahead: float
     most_connections: int
+    cluster: Cluster | None
 
 
 def diagnose(url: str) -> Diagnosis:
@@ -128,7 +143,14 @@ def _facts(connection: psycopg.Connection[Any], seconds: float) -> Diagnosis:
         missing_privileges=missing,
         revision=revision_of(connection) if can_read_revision else None,
         clock_ahead=clock_ahead,
+        cluster=_cluster(connection) if has_citus(connection) else None,
         **facts,
+    )
+
+
+def _cluster(connection: psycopg.Connection[Any]) -> Cluster:
+    return Cluster(
+        is_coordinator=is_coordinator(connection), nodes=nodes_of(connection), placements=placements(connection)
     )
 
 
@@ -142,5 +164,4 @@ def _clock_ahead(connection: psycopg.Connection[Any]) -> float:
     row = connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
     after = time.time()
     theirs = float(row[0]) if row else before
-    # The clocks count as equal if the database's reading lies between `before` and `after`.
-    return max(theirs - after, 0.0) + min(theirs - before, 0.0)
+    return ahead(theirs, before, after)

@@ -9,13 +9,15 @@ import psycopg
 from sqlalchemy import NullPool, create_engine, func, select
 from sqlalchemy.exc import DBAPIError
 
-from storage.errors import Unavailable, UnsuitableDatabase
+from storage.administration.cluster import nodes_fault
+from storage.administration.connection import LOCK, connect, failing_as
+from storage.administration.distribution import distributing
+from storage.errors import UnsuitableDatabase
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 _DIRECTORY = Path(__file__).parents[2] / "alembic"
-_LOCK = 7_261_042_001
 _logger = logging.getLogger(__name__)
 
 
@@ -24,25 +26,14 @@ def migrate(url: str) -> None:
 
     Raises UnsuitableDatabase if the service cannot use the database, and Unavailable if the database does not respond.
     """
-    try:
+    with failing_as("The database cannot be migrated"):
         with connect(url, autocommit=True) as connection:
-            for fault_of in (version_fault, encoding_fault, locale_fault):
+            for fault_of in (version_fault, encoding_fault, locale_fault, nodes_fault):
                 if fault := fault_of(connection):
                     raise UnsuitableDatabase(fault)
             before = revision_of(connection)
         if not is_applied(before, head()):
             _upgrade(url, is_new=before is None)
-    except psycopg.OperationalError as error:
-        raise Unavailable(str(error)) from error
-    except psycopg.Error as error:
-        raise UnsuitableDatabase(f"The database cannot be migrated: {error.diag.message_primary or error}.") from error
-
-
-def connect(url: str, *, autocommit: bool) -> psycopg.Connection[Any]:
-    """Return a connection for a few statements. Raises psycopg.OperationalError, after ten seconds at most."""
-    return psycopg.connect(
-        url, autocommit=autocommit, connect_timeout=10, client_encoding="utf8", prepare_threshold=None
-    )
 
 
 def revisions() -> list[str]:
@@ -123,7 +114,7 @@ def _upgrade(url: str, *, is_new: bool) -> None:
         for revision in revisions():
             with engine.begin() as connection:
                 # Not a session lock, which would remain on the server connection of a PgBouncer in transaction mode.
-                connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+                connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
                 config.attributes["connection"] = connection
                 _apply(revision, config, level=logging.DEBUG if is_new else logging.INFO)
     except CommandError as error:
@@ -139,8 +130,10 @@ def _apply(revision: str, config: "Config", *, level: int) -> None:
     from alembic import command
     from alembic.script import ScriptDirectory
 
-    if is_applied(revision_of(config.attributes["connection"].connection.driver_connection), revision):
+    connection = config.attributes["connection"].connection.driver_connection
+    if is_applied(revision_of(connection), revision):
         return
     script = ScriptDirectory.from_config(config).get_revision(revision)
     _logger.log(level, "Running migration %s: %s", revision, script.doc)
-    command.upgrade(config, revision)
+    with distributing(connection):
+        command.upgrade(config, revision)

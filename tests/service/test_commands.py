@@ -28,9 +28,10 @@ def claims(token: str, **options: str) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--help",), ("serve", "migrate", "token", "doctor", "DATABASE_URL", ".env", "Better Auth")),
+        (("--help",), ("serve", "migrate", "distribute", "token", "doctor", "DATABASE_URL", ".env", "Better Auth")),
         (("serve", "--help"), ("Ctrl-C", "SIGTERM", "Migrate")),
         (("migrate", "--help"), ("database",)),
+        (("distribute", "--help"), ("Citus", "one transaction", "Requests")),
         (("doctor", "--help"), ("configuration", "database", "status", "--token", "standard input")),
         (("token", "--help"), ("USER", "--expires", "1h", "curl")),
     ],

@@ -1,0 +1,33 @@
+"""Connections for the operator's commands, and what their failures mean."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from storage.errors import Unavailable, UnsuitableDatabase
+
+# The transaction-level advisory lock that every transaction holds which changes the tables.
+LOCK = 7_261_042_001
+
+
+def connect(url: str, *, autocommit: bool) -> psycopg.Connection[Any]:
+    """Return a connection for a few statements. Raises psycopg.OperationalError, after ten seconds at most."""
+    return psycopg.connect(
+        url, autocommit=autocommit, connect_timeout=10, client_encoding="utf8", prepare_threshold=None
+    )
+
+
+@contextmanager
+def failing_as(sentence: str) -> Iterator[None]:
+    """Raise Unavailable if the database does not respond, and UnsuitableDatabase if it refuses a statement.
+
+    `sentence`, without a full stop, says what cannot be done then.
+    """
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise Unavailable(str(error)) from error
+    except psycopg.Error as error:
+        raise UnsuitableDatabase(f"{sentence}: {error.diag.message_primary or error}.") from error
