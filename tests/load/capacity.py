@@ -1,0 +1,172 @@
+"""How many users each kind of database carries, and when the next one is the answer: computed, not measured.
+
+`python -m tests.load.capacity` prints it as Markdown. Each assumption is an option; `--help` lists them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from math import floor, log10
+from typing import NamedTuple
+
+from tests.load.assumptions import Assumptions, read
+from tests.load.output import table
+
+_DAY_SECONDS = 86_400
+
+
+class User(NamedTuple):
+    """An average user at the peak: requests and writes in a second, µs of PostgreSQL's CPU in a second, and bytes."""
+
+    requests: float
+    writes: float
+    cpu: float
+    writing_cpu: float
+    bytes: float
+
+
+class Step(NamedTuple):
+    """A kind of database: how many users each of its limits allows, and the ms of a response.
+
+    `change` says what the step changes for the operator.
+    """
+
+    name: str
+    limits: dict[str, float]
+    milliseconds: float
+    change: str
+
+    @property
+    def users(self) -> float:
+        """How many users it carries: those that all limits allow."""
+        return min(self.limits.values())
+
+    @property
+    def limit(self) -> str:
+        """The limit that is reached first."""
+        return min(self.limits, key=self.limits.__getitem__)
+
+
+def user(of: Assumptions) -> User:
+    """Return what an average user asks for at the peak."""
+    reads = [(of.polls, of.poll_cpu), (of.gets, of.get_cpu), (of.lists, of.list_cpu), (of.searches, of.search_cpu)]
+    writes = [(of.creates, of.create_cpu + of.vacuum_cpu), (of.changes, of.change_cpu + of.vacuum_cpu)]
+    requests = of.requests * of.peak / _DAY_SECONDS
+    each = requests / sum(share for share, _ in reads + writes)
+    writing_cpu = each * sum(share * cpu for share, cpu in writes)
+    return User(
+        requests=requests,
+        writes=each * sum(share for share, _ in writes),
+        cpu=each * sum(share * cpu for share, cpu in reads) + writing_cpu,
+        writing_cpu=writing_cpu,
+        bytes=of.tasks * of.task_bytes,
+    )
+
+
+def small_start(of: Assumptions) -> Step:
+    """Return what a Space on free hardware carries with Neon's free plan."""
+    one = user(of)
+    limits = {
+        "the Space's CPU": _busy(of, of.space_cores) / (one.requests * of.service_cpu),
+        "Neon's CPU": _busy(of, of.neon_cores) / one.cpu,
+        "Neon's storage": of.neon_disk * 1e9 / one.bytes,
+    }
+    change = "nothing to run: a push deploys, Neon keeps the backups"
+    return Step("Spaces + Neon, both free", limits, _response(of), change)
+
+
+def one_postgresql(of: Assumptions, cores: float) -> Step:
+    """Return what one PostgreSQL with so many cores carries."""
+    change = "`DATABASE_URL`; backups, and a standby that takes over; as many replicas of the service as its cores need"
+    limits = {"CPU": _busy(of, cores) / user(of).cpu, **_room(of, cores)}
+    return Step(f"one PostgreSQL, {cores:g} cores", limits, _response(of), change)
+
+
+def read_replicas(of: Assumptions) -> Step:
+    """Return what the largest PostgreSQL would carry if any number of replicas answered all reads."""
+    limits = {"CPU, for writes alone": _busy(of, of.large) / user(of).writing_cpu, **_room(of, of.large)}
+    change = "for failover only: the service reads from the primary alone, because a list must not go back in time"
+    return Step("the same, if replicas answered reads", limits, _response(of), change)
+
+
+def citus(of: Assumptions) -> Step:
+    """Return what a Citus carries, of a coordinator that routes every statement and of workers with the tasks."""
+    one = user(of)
+    routing = (one.requests - one.writes) * of.routing_read + one.writes * of.routing_write
+    working = one.cpu + one.requests * of.planning
+    cores = of.workers * of.large
+    limits = {
+        "the coordinator's CPU": _busy(of, of.large) / routing,
+        "the workers' CPU": _busy(of, cores) / working,
+        **_room(of, cores),
+    }
+    milliseconds = _response(of) + of.latency + (routing + working - one.cpu) / one.requests / 1000
+    change = "`todo-api distribute` once, a standby for each node, `DATABASE_STATEMENT_TIMEOUT=2` and a larger pool"
+    return Step(f"Citus, {of.workers:g} workers of {of.large:g} cores", limits, milliseconds, change)
+
+
+def steps(of: Assumptions) -> list[Step]:
+    """Return all steps, from the smallest to the largest."""
+    return [small_start(of), one_postgresql(of, of.small), one_postgresql(of, of.large), read_replicas(of), citus(of)]
+
+
+def _busy(of: Assumptions, cores: float) -> float:
+    """Return the µs of CPU that so many cores offer in a second."""
+    return cores * of.busy / 100 * 1e6
+
+
+def _room(of: Assumptions, cores: float) -> dict[str, float]:
+    """Return the users for whose data machines with so many cores have memory and disk."""
+    size = user(of).bytes
+    memory = cores * of.memory * 1e9 * of.cache / 100
+    return {"memory": memory / (size * of.hot / 100), "disk": cores * of.disk * 1e9 / size}
+
+
+def _response(of: Assumptions) -> float:
+    """Return the ms that an average request takes: a worker, the way to PostgreSQL and back, and a statement."""
+    one = user(of)
+    return of.latency + (of.service_cpu + one.cpu / one.requests) / 1000
+
+
+def rounded(number: float) -> str:
+    """Return a number with two digits that count, for example 12 million."""
+    digits = 1 - floor(log10(number))
+    value = round(number, digits)
+    return f"{value / 1e6:,.{max(digits + 6, 0)}f} million" if value >= 1e6 else f"{value:,.{max(digits, 0)}f}"
+
+
+def answers(of: Assumptions) -> list[str]:
+    """Return for how many users each step is the answer: for those that no smaller step carries."""
+    words, carried = [], 0.0
+    for step in steps(of):
+        lower = f"{rounded(carried)} to " if carried else "up to "
+        words.append(lower + rounded(step.users) if step.users > carried else "none")
+        carried = max(carried, step.users)
+    return words
+
+
+def _rows(of: Assumptions) -> Iterator[list[str]]:
+    one = user(of)
+    for step in steps(of):
+        rate = step.users * one.requests
+        cores = rate * of.service_cpu / _busy(of, 1)
+        flying = rate * step.milliseconds / 1000
+        others = ", ".join(f"{name} {rounded(users)}" for name, users in step.limits.items() if name != step.limit)
+        figures = [rounded(rate), rounded(cores), rounded(flying), f"{step.milliseconds:.1f}"]
+        yield [step.name, rounded(step.users), step.limit, others, *figures]
+
+
+def main() -> None:
+    """Print the assumptions, what each step carries, and what it changes for the operator."""
+    of = read()
+    options = [
+        [f"`--{one.name.replace('_', '-')}`", f"{getattr(of, one.name):g}", one.metadata["help"]] for one in fields(of)
+    ]
+    table(["assumption", "value", ""], options)
+    head = ["", "users", "limited by", "other limits", "requests/s", "service, cores", "requests at once", "ms"]
+    table(head, _rows(of))
+    whys = [[step.name, users, step.change] for step, users in zip(steps(of), answers(of), strict=True)]
+    table(["step", "is the answer for this many users", "what changes for the operator; in the API: nothing"], whys)
+
+
+if __name__ == "__main__":
+    main()
