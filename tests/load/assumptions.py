@@ -15,14 +15,14 @@ def _of(default: float, meaning: str) -> float:
 class Assumptions:
     """Users, their requests, what those cost, and the machines. The defaults of the costs are measured."""
 
-    requests: float = _of(100, "requests a day of an average user")
+    requests: float = _of(40, "requests a day of an average user, most of whom are not there every day")
     peak: float = _of(5, "how many times the average rate the busiest minutes have")
-    polls: float = _of(50, "of 100 requests: polls that find nothing new")
-    gets: float = _of(10, "of 100 requests: tasks fetched")
-    lists: float = _of(18, "of 100 requests: lists of 50, with the total")
-    searches: float = _of(2, "of 100 requests: searches")
-    creates: float = _of(10, "of 100 requests: tasks created")
-    changes: float = _of(10, "of 100 requests: tasks changed or deleted")
+    polls: float = _of(70, "of 100 requests: polls that find nothing new")
+    gets: float = _of(5, "of 100 requests: tasks fetched")
+    lists: float = _of(17, "of 100 requests: lists of 50, with the total")
+    searches: float = _of(1, "of 100 requests: searches")
+    creates: float = _of(2, "of 100 requests: tasks created")
+    changes: float = _of(5, "of 100 requests: tasks changed or deleted")
     poll_cpu: float = _of(60, "µs of PostgreSQL's CPU for a poll")
     get_cpu: float = _of(60, "µs for a task fetched")
     list_cpu: float = _of(300, "µs for a list")
@@ -31,9 +31,9 @@ class Assumptions:
     change_cpu: float = _of(300, "µs for a task changed or deleted")
     vacuum_cpu: float = _of(20, "µs of vacuum for a write")
     service_cpu: float = _of(90, "µs of a worker of the service for a request")
-    tasks: float = _of(100, "tasks of an average user, deleted ones included")
-    task_bytes: float = _of(1000, "bytes of a task, with its indexes")
-    hot: float = _of(20, "% of the data that is read every day, and should fit into memory")
+    tasks: float = _of(1000, "tasks of an average user, deleted ones included: three years of these creates")
+    task_bytes: float = _of(840, "bytes of a task, with its indexes")
+    hot: float = _of(10, "% of the data that is read every day, and should fit into memory")
     small: float = _of(8, "cores of a PostgreSQL")
     large: float = _of(64, "cores of the largest PostgreSQL, and of a node of a cluster")
     busy: float = _of(50, "% of its cores that a machine uses at the peak")
@@ -45,9 +45,12 @@ class Assumptions:
     neon_cores: float = _of(2, "cores of Neon's free plan, at most")
     neon_disk: float = _of(0.5, "GB of storage of Neon's free plan")
     workers: float = _of(4, "workers of a Citus, besides its coordinator")
-    routing_read: float = _of(200, "µs of the coordinator's CPU for a read, besides what PostgreSQL takes for it")
-    routing_write: float = _of(250, "µs of the coordinator's CPU for a write")
-    planning: float = _of(110, "µs that a worker of a Citus takes more than one PostgreSQL, for any statement")
+    coordinator_read: float = _of(
+        4, "times one PostgreSQL's CPU for a read that the coordinator of a Citus takes for it"
+    )
+    coordinator_write: float = _of(4, "the same for a write")
+    worker_read: float = _of(4, "times one PostgreSQL's CPU for a read that a worker of a Citus takes for it")
+    worker_write: float = _of(4, "the same for a write")
 
 
 def read(arguments: Sequence[str] | None = None) -> Assumptions:

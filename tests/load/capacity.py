@@ -5,7 +5,7 @@
 
 from collections.abc import Iterator
 from dataclasses import fields
-from math import floor, log10
+from math import ceil, floor, log10
 from typing import NamedTuple
 
 from tests.load.assumptions import Assumptions, read
@@ -15,13 +15,17 @@ _DAY_SECONDS = 86_400
 
 
 class User(NamedTuple):
-    """An average user at the peak: requests and writes in a second, µs of PostgreSQL's CPU in a second, and bytes."""
+    """An average user: requests in a second and the µs of PostgreSQL's CPU for them, at the peak; and bytes."""
 
     requests: float
-    writes: float
-    cpu: float
+    reading_cpu: float
     writing_cpu: float
     bytes: float
+
+    @property
+    def cpu(self) -> float:
+        """µs of CPU in a second, for reads and writes."""
+        return self.reading_cpu + self.writing_cpu
 
 
 class Step(NamedTuple):
@@ -52,14 +56,8 @@ def user(of: Assumptions) -> User:
     writes = [(of.creates, of.create_cpu + of.vacuum_cpu), (of.changes, of.change_cpu + of.vacuum_cpu)]
     requests = of.requests * of.peak / _DAY_SECONDS
     each = requests / sum(share for share, _ in reads + writes)
-    writing_cpu = each * sum(share * cpu for share, cpu in writes)
-    return User(
-        requests=requests,
-        writes=each * sum(share for share, _ in writes),
-        cpu=each * sum(share * cpu for share, cpu in reads) + writing_cpu,
-        writing_cpu=writing_cpu,
-        bytes=of.tasks * of.task_bytes,
-    )
+    reading_cpu, writing_cpu = (each * sum(share * cpu for share, cpu in kind) for kind in (reads, writes))
+    return User(requests, reading_cpu, writing_cpu, of.tasks * of.task_bytes)
 
 
 def small_start(of: Assumptions) -> Step:
@@ -89,17 +87,17 @@ def read_replicas(of: Assumptions) -> Step:
 
 
 def citus(of: Assumptions) -> Step:
-    """Return what a Citus carries, of a coordinator that routes every statement and of workers with the tasks."""
+    """Return what a Citus carries, of a coordinator that routes every statement and of workers that have the rows."""
     one = user(of)
-    routing = (one.requests - one.writes) * of.routing_read + one.writes * of.routing_write
-    working = one.cpu + one.requests * of.planning
+    routing = one.reading_cpu * of.coordinator_read + one.writing_cpu * of.coordinator_write
+    working = one.reading_cpu * of.worker_read + one.writing_cpu * of.worker_write
     cores = of.workers * of.large
     limits = {
         "the coordinator's CPU": _busy(of, of.large) / routing,
         "the workers' CPU": _busy(of, cores) / working,
         **_room(of, cores),
     }
-    milliseconds = _response(of) + of.latency + (routing + working - one.cpu) / one.requests / 1000
+    milliseconds = 2 * of.latency + (of.service_cpu + (routing + working) / one.requests) / 1000
     change = "`todo-api distribute` once, a standby for each node, `DATABASE_STATEMENT_TIMEOUT=2` and a larger pool"
     return Step(f"Citus, {of.workers:g} workers of {of.large:g} cores", limits, milliseconds, change)
 
@@ -145,13 +143,14 @@ def answers(of: Assumptions) -> list[str]:
 
 
 def _rows(of: Assumptions) -> Iterator[list[str]]:
-    one = user(of)
+    requests = user(of).requests
     for step in steps(of):
-        rate = step.users * one.requests
-        cores = rate * of.service_cpu / _busy(of, 1)
-        flying = rate * step.milliseconds / 1000
+        rate = step.users * requests
+        most = min(users for name, users in step.limits.items() if "CPU" in name) * requests
         others = ", ".join(f"{name} {rounded(users)}" for name, users in step.limits.items() if name != step.limit)
-        figures = [rounded(rate), rounded(cores), rounded(flying), f"{step.milliseconds:.1f}"]
+        cores = ceil(rate * of.service_cpu / _busy(of, 1))
+        at_once = ceil(rate * step.milliseconds / 1000)
+        figures = [rounded(rate), rounded(most), f"{step.milliseconds:.1f}", f"{at_once:,}", f"{cores:,}"]
         yield [step.name, rounded(step.users), step.limit, others, *figures]
 
 
@@ -162,8 +161,9 @@ def main() -> None:
         [f"`--{one.name.replace('_', '-')}`", f"{getattr(of, one.name):g}", one.metadata["help"]] for one in fields(of)
     ]
     table(["assumption", "value", ""], options)
-    head = ["", "users", "limited by", "other limits", "requests/s", "service, cores", "requests at once", "ms"]
-    table(head, _rows(of))
+    limits = ["", "users", "limited by", "other limits, in users"]
+    figures = ["requests/s", "requests/s that the CPU allows", "ms", "requests at once", "cores of the service"]
+    table([*limits, *figures], _rows(of))
     whys = [[step.name, users, step.change] for step, users in zip(steps(of), answers(of), strict=True)]
     table(["step", "is the answer for this many users", "what changes for the operator; in the API: nothing"], whys)
 

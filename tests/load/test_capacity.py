@@ -44,8 +44,8 @@ def test_every_assumption_is_an_option_and_matters(name: str) -> None:
 
 def test_an_option_changes_what_it_prints() -> None:
     row = f"| {small_start(DEFAULTS).name} | "
-    assert row + "5,000 |" in output("--task-bytes=1000", "--tasks=100")
-    assert row + "2,500 |" in output("--task-bytes=2000", "--tasks=100")
+    assert row + "500 |" in output("--task-bytes=1000")
+    assert row + "250 |" in output("--task-bytes=2000")
 
 
 @pytest.mark.parametrize("option", ["--tasks=0", "--peak=-1", "--latency=inf", "--busy=half"])
@@ -99,5 +99,5 @@ def test_more_workers_do_not_relieve_the_coordinator() -> None:
 
 def test_a_step_that_carries_no_more_than_a_smaller_one_is_no_answer() -> None:
     assert answers(DEFAULTS)[3] == "none"
-    assert answers(times(1000, "routing_read"))[4] == "none"
+    assert answers(times(1000, "coordinator_read"))[4] == "none"
     assert answers(times(1e5, "neon_disk", "neon_cores", "space_cores"))[1:3] == ["none", "none"]
