@@ -48,9 +48,11 @@ class Assumptions:
     coordinator_read: float = _of(
         4, "times one PostgreSQL's CPU for a read that the coordinator of a Citus takes for it"
     )
-    coordinator_write: float = _of(4, "the same for a write")
+    coordinator_create: float = _of(30, "the same for a task created")
+    coordinator_change: float = _of(7, "the same for a task changed or deleted")
     worker_read: float = _of(4, "times one PostgreSQL's CPU for a read that a worker of a Citus takes for it")
-    worker_write: float = _of(4, "the same for a write")
+    worker_create: float = _of(15, "the same for a task created")
+    worker_change: float = _of(7, "the same for a task changed or deleted")
 
 
 def read(arguments: Sequence[str] | None = None) -> Assumptions:

@@ -18,14 +18,15 @@ class User(NamedTuple):
     """An average user: requests in a second and the µs of PostgreSQL's CPU for them, at the peak; and bytes."""
 
     requests: float
-    reading_cpu: float
-    writing_cpu: float
+    reads: float
+    creates: float
+    changes: float
     bytes: float
 
     @property
     def cpu(self) -> float:
         """µs of CPU in a second, for reads and writes."""
-        return self.reading_cpu + self.writing_cpu
+        return self.reads + self.creates + self.changes
 
 
 class Step(NamedTuple):
@@ -52,12 +53,12 @@ class Step(NamedTuple):
 
 def user(of: Assumptions) -> User:
     """Return what an average user asks for at the peak."""
-    reads = [(of.polls, of.poll_cpu), (of.gets, of.get_cpu), (of.lists, of.list_cpu), (of.searches, of.search_cpu)]
-    writes = [(of.creates, of.create_cpu + of.vacuum_cpu), (of.changes, of.change_cpu + of.vacuum_cpu)]
     requests = of.requests * of.peak / _DAY_SECONDS
-    each = requests / sum(share for share, _ in reads + writes)
-    reading_cpu, writing_cpu = (each * sum(share * cpu for share, cpu in kind) for kind in (reads, writes))
-    return User(requests, reading_cpu, writing_cpu, of.tasks * of.task_bytes)
+    each = requests / (of.polls + of.gets + of.lists + of.searches + of.creates + of.changes)
+    reads = of.polls * of.poll_cpu + of.gets * of.get_cpu + of.lists * of.list_cpu + of.searches * of.search_cpu
+    creates = of.creates * (of.create_cpu + of.vacuum_cpu)
+    changes = of.changes * (of.change_cpu + of.vacuum_cpu)
+    return User(requests, each * reads, each * creates, each * changes, of.tasks * of.task_bytes)
 
 
 def small_start(of: Assumptions) -> Step:
@@ -81,7 +82,8 @@ def one_postgresql(of: Assumptions, cores: float) -> Step:
 
 def read_replicas(of: Assumptions) -> Step:
     """Return what the largest PostgreSQL would carry if any number of replicas answered all reads."""
-    limits = {"CPU, for writes alone": _busy(of, of.large) / user(of).writing_cpu, **_room(of, of.large)}
+    one = user(of)
+    limits = {"CPU, for writes alone": _busy(of, of.large) / (one.creates + one.changes), **_room(of, of.large)}
     change = "for failover only: the service reads from the primary alone, because a list must not go back in time"
     return Step("the same, if replicas answered reads", limits, _response(of), change)
 
@@ -89,8 +91,9 @@ def read_replicas(of: Assumptions) -> Step:
 def citus(of: Assumptions) -> Step:
     """Return what a Citus carries, of a coordinator that routes every statement and of workers that have the rows."""
     one = user(of)
-    routing = one.reading_cpu * of.coordinator_read + one.writing_cpu * of.coordinator_write
-    working = one.reading_cpu * of.worker_read + one.writing_cpu * of.worker_write
+    routing = one.reads * of.coordinator_read
+    routing += one.creates * of.coordinator_create + one.changes * of.coordinator_change
+    working = one.reads * of.worker_read + one.creates * of.worker_create + one.changes * of.worker_change
     cores = of.workers * of.large
     limits = {
         "the coordinator's CPU": _busy(of, of.large) / routing,

@@ -73,6 +73,7 @@ class Statement(NamedTuple):
     name: str
     call: Call
     times: int = 1
+    is_write: bool = False
 
 
 STATEMENTS = (
@@ -81,9 +82,9 @@ STATEMENTS = (
     Statement("list of 50, with the total", _page()),
     Statement("next page of 50", _page(_MIDDLE)),
     Statement("search for a rare word", _page(search=RARE)),
-    Statement("create", lambda on, of: tasks.create_task(on, of.user, _NEW_TASK)),
-    Statement("change", lambda on, of: tasks.update_task(on, of.user, of.task, _title(of), None)),
-    Statement("delete", lambda on, of: tasks.delete_task(on, of.user, of.task, None)),
+    Statement("create", lambda on, of: tasks.create_task(on, of.user, _NEW_TASK), is_write=True),
+    Statement("change", lambda on, of: tasks.update_task(on, of.user, of.task, _title(of), None), is_write=True),
+    Statement("delete", lambda on, of: tasks.delete_task(on, of.user, of.task, None), is_write=True),
 )
 
 
@@ -109,10 +110,15 @@ class Bench(NamedTuple):
         before = cpu_seconds(self.server)
         await asyncio.gather(*(client() for _ in range(at_once)))
         spent = cpu_seconds(self.server) - before
+        if statement.is_write:
+            self._undo(own)
+        return spent / (len(own) * statement.times) * 1e6
+
+    def _undo(self, own: Own) -> None:
+        """Remove the tasks that were created, and restore those that were deleted."""
         self.control.execute(_FORGET)
         self.control.execute(_RESTORE, [[user for user, _ in own], [task for _, task in own]])
         self.control.execute("VACUUM accounts, tasks")
-        return spent / (len(own) * statement.times) * 1e6
 
     async def rounds(self, statement: Statement, size: int, at_once: int = 1) -> str:
         """Measure a statement for users who have `size` tasks, and return the median and the spread."""

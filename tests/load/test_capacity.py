@@ -91,6 +91,12 @@ def test_replicas_that_answer_reads_relieve_only_the_cpu() -> None:
     assert (with_replicas["memory"], with_replicas["disk"]) == (alone["memory"], alone["disk"])
 
 
+def test_a_statement_on_citus_travels_twice() -> None:
+    far = times(10, "latency")
+    alone = one_postgresql(far, 8).milliseconds - one_postgresql(DEFAULTS, 8).milliseconds
+    assert citus(far).milliseconds - citus(DEFAULTS).milliseconds == pytest.approx(2 * alone)
+
+
 def test_more_workers_do_not_relieve_the_coordinator() -> None:
     few, many = citus(DEFAULTS).limits, citus(times(2, "workers")).limits
     assert many["the coordinator's CPU"] == few["the coordinator's CPU"]
