@@ -120,12 +120,12 @@ class Bench(NamedTuple):
         self.control.execute(_RESTORE, [[user for user, _ in own], [task for _, task in own]])
         self.control.execute("VACUUM accounts, tasks")
 
-    async def rounds(self, statement: Statement, size: int, at_once: int = 1) -> str:
-        """Measure a statement for users who have `size` tasks, and return the median and the spread."""
-        progress(f"{statement.name}, {size:,} tasks, {at_once} at once")
-        own = self.control.execute(_OWN, {"size": size}).fetchall()
+    async def rounds(self, statement: Statement, own: Own, at_once: int = 1) -> str:
+        """Measure a statement, and return the median and the spread."""
         await self.microseconds(statement, own[:200], at_once)  # a warm-up
-        return spread([await self.microseconds(statement, own, at_once) for _ in range(_ROUNDS)], 0)
+        found = spread([await self.microseconds(statement, own, at_once) for _ in range(_ROUNDS)], 0)
+        progress(f"{statement.name}, {at_once} at once: {found}")
+        return found
 
 
 async def _measure(url: str, control: psycopg.Connection[Any]) -> list[list[str]]:
@@ -133,13 +133,10 @@ async def _measure(url: str, control: psycopg.Connection[Any]) -> list[list[str]
     database = Database(url, min_size=1, max_size=10, **limits)
     await database.open()
     bench = Bench(database, control, parent_of(control.info.backend_pid))
+    sizes: list[Own] = [control.execute(_OWN, {"size": size}).fetchall() for size in SIZES]
     rows = [
-        [
-            statement.name,
-            *[await bench.rounds(statement, size) for size in SIZES],
-            await bench.rounds(statement, SIZES[0], _AT_ONCE),
-        ]
-        for statement in STATEMENTS
+        [one.name, *[await bench.rounds(one, own) for own in sizes], await bench.rounds(one, sizes[0], _AT_ONCE)]
+        for one in STATEMENTS
     ]
     await database.close()
     return rows
