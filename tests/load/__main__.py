@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from tests.load import growth, memory, startup, throughput, workers
+from tests.load import costs, growth, memory, startup, throughput, workers
 from tests.load.operations import OPERATIONS
 
 
@@ -39,6 +39,7 @@ def main() -> None:
         "memory": memory.main,
         "workers": workers.main,
         "growth": growth.main,
+        "costs": costs.main,
     }
     given = _arguments(list(parts))
     for stop in (signal.SIGINT, signal.SIGTERM):

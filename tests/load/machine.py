@@ -76,10 +76,18 @@ def processes(pid: int) -> list[int]:
     return [pid, *(one for child in children for one in processes(child))]
 
 
+def parent_of(pid: int) -> int:
+    """Return the id of a process's parent."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[1])
+
+
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU time, user and system, of a process and all its descendants, in seconds."""
+    """Return the CPU time, user and system, of a process and all its descendants, in seconds.
+
+    It includes descendants that have ended, such as PostgreSQL's parallel workers.
+    """
     stats = [Path(f"/proc/{one}/stat").read_text().rpartition(") ")[2].split() for one in processes(pid)]
-    return sum(int(ticks) for fields in stats for ticks in fields[11:13]) / _TICKS
+    return sum(int(ticks) for fields in stats for ticks in fields[11:15]) / _TICKS
 
 
 def resident_megabytes(pid: int) -> float:
