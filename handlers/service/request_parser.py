@@ -20,6 +20,8 @@ from handlers.service.request_head import (
 )
 from handlers.service.response_cycle import ResponseCycle
 
+_INVALID = "is not valid HTTP"
+
 
 class RequestParser(HttpToolsProtocol):
     """Limits and checks a request's head, ignores Upgrade, and refuses invalid HTTP."""
@@ -44,7 +46,12 @@ class RequestParser(HttpToolsProtocol):
                 data = self._parse(data)
         except httptools.HttpParserError as error:
             cause = error.__context__
-            self._refuse_head(str(cause) if isinstance(cause, HeadError) else "is not valid HTTP")
+            if isinstance(cause, HeadError):
+                self._refuse_head(str(cause))
+            elif self.cycle is not None and self.cycle.more_body:
+                self.refuse(invalid_input([{"in": "body", "pointer": "", "detail": _INVALID}]))
+            else:
+                self._refuse_head(_INVALID)
         else:
             if is_too_large(self._head_size):
                 self._refuse_head(TOO_LARGE)

@@ -10,6 +10,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from handlers.responses.problems import Problem
 from handlers.responses.state import service_state
 from handlers.service.flow import Flow
+from handlers.service.lingering import unacknowledged
 
 _WITHOUT_CONTENT = (204, 304)
 # In bytes: where copying the content costs less than to send it apart from the head.
@@ -27,8 +28,8 @@ class ResponseCycle(RequestResponseCycle):
 
     If the service rejects a request before its body has arrived, the response waits for the rest. Some proxies stop
     sending when they see a response, and reuse the connection: the next request, which may be another client's, would
-    be taken for the rest of the body. `must_linger` is true if the rest is not worth waiting for, so that the
-    connection has to end.
+    be taken for the rest of the body. `must_linger` is true if the connection has to end although the client may still
+    be sending: the rest is not worth waiting for, or the response is long.
 
     `waiting` are the requests that have arrived on the same connection. While the service stops, the last response on
     each connection ends it. `received` is the size of the body so far, in bytes. `is_late` is true if the rest comes
@@ -105,6 +106,10 @@ class ResponseCycle(RequestResponseCycle):
         self.flow.hold(content)
         # The wait comes first: the service may begin to stop meanwhile, which changes `keep_alive`.
         await self._wait_for_client(gives_up=not message.get("more_body"))
+        is_end = message["type"] == "http.response.body" and not message.get("more_body")
+        if is_end and not self.keep_alive and unacknowledged(self.transport) + len(content) > _COPIED:
+            # The client may send another request while it reads. To a closed connection, this would reset it.
+            self.must_linger = True
         if self.must_linger:
             # Uvicorn would announce the end of the connection with the head, but also close it after the content.
             self.keep_alive = message["type"] != "http.response.start"
