@@ -190,3 +190,24 @@ def test_clients_see_503_for_a_write_and_nothing_for_a_read(url: str, tmp_path: 
         assert response.json()["detail"] == "The database is not responding."
         assert read.result() == ["kept"]
         assert ada.titles() in ([], ["lost?"])
+
+
+@pytest.mark.parametrize("kind", ["single statement", "transaction"])
+def test_a_connection_that_the_server_ends_by_its_own_limit_is_lost(url: str, observer: Observer, kind: str) -> None:
+    """PostgreSQL reports its `transaction_timeout` as an internal error, which ends the connection."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'ALTER DATABASE "{connection.info.dbname}" SET transaction_timeout = 300'.encode())
+
+    async def write(opened: Database) -> None:
+        if kind == "transaction":
+            async with opened.transaction() as transaction:
+                await fetch(transaction, WRITE.replace(":number", "1"))
+        else:
+            await fetch(opened.pipeline, WRITE, number=1, user_id="ada")
+
+    async def test(opened: Database) -> None:
+        with observer.gate(), pytest.raises(Unavailable, match="transaction timeout"):
+            await write(opened)
+        assert not await fetch(opened.pipeline, "SELECT number FROM entries")
+
+    with_database(url, test)
