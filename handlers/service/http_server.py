@@ -104,7 +104,9 @@ class HttpServer(uvicorn.Server):
 
 
 def _repeated(listener: socket) -> list[socket]:
-    return [listener, *(listener.dup() for _ in range(LISTENERS - 1))]
+    # Not `listener.dup()`, which makes the socket block, for a moment and in all workers. A worker that accepts from it
+    # in that moment then waits for the next connection, and serves nobody.
+    return [listener, *(socket(fileno=os.dup(listener.fileno())) for _ in range(LISTENERS - 1))]
 
 
 def report_address(settings: Settings) -> None:
