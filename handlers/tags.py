@@ -1,5 +1,7 @@
 """The tag `tags`: the names that a user's tasks carry."""
 
+from typing import Any
+
 from handlers.resources.revisions import list_headers, list_not_modified
 from handlers.resources.tags import tag_resource
 from handlers.responses.response import JSON, Response
@@ -13,3 +15,20 @@ async def list_tags(database: Database, user_id: str, if_none_match: str | None)
         return not_modified
     revision, found = await tags.list_tags(database.pipeline, user_id)
     return JSON([tag_resource(tag) for tag in found], headers=list_headers(revision))
+
+
+async def rename_tag(
+    database: Database,
+    user_id: str,
+    name: str,
+    body: dict[str, Any],
+    idempotency_key: str | None,
+    fingerprint: bytes | None,
+) -> Response:
+    raise NotImplementedError
+
+
+async def remove_tag(
+    database: Database, user_id: str, name: str, idempotency_key: str | None, fingerprint: bytes | None
+) -> Response:
+    raise NotImplementedError

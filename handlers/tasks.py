@@ -20,6 +20,7 @@ async def list_tasks(
     database: Database,
     cursors: Cursors,
     user_id: str,
+    id: list[UUID] | None,
     search: str | None,
     completed: bool | None,
     priority: list[str] | None,
@@ -35,7 +36,7 @@ async def list_tasks(
     if_none_match: str | None,
 ) -> Response:
     """Return one page of the tasks that match, or 304."""
-    filters = filters_of(search, completed, priority, tags, tag_match, due_before, due_after)
+    filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after)
     sort = task_pages.Sort(sort_by, sort_direction == "desc")
     query = [user_id, filters, *sort]
     start = _start(offset, cursor, query, cursors)
@@ -46,11 +47,50 @@ async def list_tasks(
     return JSON(page_resource(page, limit, start, next_cursor), headers=list_headers(page.revision))
 
 
-async def create_task(database: Database, user_id: str, body: dict[str, Any]) -> Response:
+async def create_task(
+    database: Database, user_id: str, body: dict[str, Any], idempotency_key: str | None, fingerprint: bytes | None
+) -> Response:
     """Create a task, and return it with its path."""
     task = await tasks.create_task(database.pipeline, user_id, new_values(body))
     location = f"/api/{_encoded(user_id)}/tasks/{task.id}"
     return JSON(task_resource(task), 201, {"Location": location, **resource_headers(task.revision)})
+
+
+async def update_tasks(
+    database: Database,
+    user_id: str,
+    id: list[UUID] | None,
+    search: str | None,
+    completed: bool | None,
+    priority: list[str] | None,
+    tags: list[str] | None,
+    tag_match: str,
+    due_before: date | None,
+    due_after: date | None,
+    dry_run: bool,
+    body: dict[str, Any],
+    idempotency_key: str | None,
+    fingerprint: bytes | None,
+) -> Response:
+    raise NotImplementedError
+
+
+async def delete_tasks(
+    database: Database,
+    user_id: str,
+    id: list[UUID] | None,
+    search: str | None,
+    completed: bool | None,
+    priority: list[str] | None,
+    tags: list[str] | None,
+    tag_match: str,
+    due_before: date | None,
+    due_after: date | None,
+    dry_run: bool,
+    idempotency_key: str | None,
+    fingerprint: bytes | None,
+) -> Response:
+    raise NotImplementedError
 
 
 async def get_task(database: Database, user_id: str, task_id: UUID, if_none_match: str | None) -> Response:
@@ -60,6 +100,17 @@ async def get_task(database: Database, user_id: str, task_id: UUID, if_none_matc
     if if_none_match is not None and is_listed(str(task.revision), if_none_match):
         return NoContent(304, headers)
     return JSON(task_resource(task), headers=headers)
+
+
+async def put_task(
+    database: Database,
+    user_id: str,
+    task_id: UUID,
+    body: dict[str, Any],
+    if_match: str | None,
+    if_none_match: str | None,
+) -> Response:
+    raise NotImplementedError
 
 
 async def update_task(

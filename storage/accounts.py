@@ -24,6 +24,15 @@ lock = select(accounts.c.user_id).where(accounts.c.user_id == owner).with_for_up
 """Every write to existing rows locks the owner's account first: without one fixed order, two writes could deadlock."""
 
 
+OPEN = Query(insert(accounts).values(user_id=owner, revision=literal_column("0")).on_conflict_do_nothing())
+"""Creates the account of a user who has none, at revision 0."""
+
+_now = func.clock_timestamp(type_=DateTime(timezone=True)).label("at")
+_locked = select(accounts.c.revision).where(accounts.c.user_id == owner).with_for_update().cte("locked")
+LOCK = Query(select(_locked.c.revision, _now))
+"""Locks the user's account until the transaction ends, and returns its revision and the time, taken under the lock."""
+
+
 def bump_or_open() -> CTE:
     """Return a CTE that increments the user's revision, and creates the account if there is none.
 
@@ -52,8 +61,7 @@ def _stamped(bump: CTE) -> CTE:
     PostgreSQL does not inline it, because the time is volatile. So it is read after the wait for the account's lock.
     Citus allows it here, but not in RETURNING.
     """
-    now = func.clock_timestamp(type_=DateTime(timezone=True)).label("at")
-    return select(bump.c.revision, now).cte("stamp")
+    return select(bump.c.revision, _now).cte("stamp")
 
 
 async def get_revision(connection: Connection, user_id: str) -> int:

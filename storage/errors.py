@@ -1,5 +1,6 @@
 """The errors that storage raises. They know nothing of HTTP; `handlers/middleware/errors.py` translates them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -14,13 +15,52 @@ class NotFound(Exception):
 class PreconditionFailed(Exception):
     """The row has a revision that the caller does not accept.
 
-    `resource` is the kind of row, such as "task"; `current` is the current row, which has a `revision`.
+    `resource` is the kind of row, such as "task"; `current` is the current row, which has a `revision`, or None if the
+    caller required a row that is not there.
     """
 
     def __init__(self, resource: str, current: Any) -> None:
         super().__init__(resource)
         self.resource = resource
         self.current = current
+
+
+class Conflict(Exception):
+    """Another write, or a row that is there already, stands in the way.
+
+    `current` is that row, or None if it is deleted. `members` are the columns whose values the caller did not expect.
+    """
+
+    def __init__(self, resource: str, current: Any = None, members: Sequence[str] = ()) -> None:
+        super().__init__(resource)
+        self.resource = resource
+        self.current = current
+        self.members = members
+
+
+class TooMany(Exception):
+    """More rows match than one call may change, which is `limit`."""
+
+    def __init__(self, resource: str, limit: int) -> None:
+        super().__init__(resource)
+        self.resource = resource
+        self.limit = limit
+
+
+class TooManyTags(Exception):
+    """A task would have more tags than it may have."""
+
+
+class KeyReused(Exception):
+    """The idempotency key belongs to another request."""
+
+
+class Gone(Exception):
+    """The row that the first request with this idempotency key created has been deleted since."""
+
+    def __init__(self, resource: str) -> None:
+        super().__init__(resource)
+        self.resource = resource
 
 
 class Unavailable(Exception):

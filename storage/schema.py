@@ -10,15 +10,17 @@ from sqlalchemy import (
     Date,
     DateTime,
     Index,
+    LargeBinary,
     MetaData,
     SmallInteger,
     Table,
     Text,
     Uuid,
+    and_,
     func,
     literal_column,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = MetaData()
 
@@ -27,6 +29,8 @@ accounts = Table(
     metadata,
     Column("user_id", Text, primary_key=True),
     Column("revision", BigInteger, nullable=False),
+    # The greatest revision of a purged tombstone: whoever last synchronised before it has missed a deletion.
+    Column("purged", BigInteger, nullable=False, server_default=literal_column("0")),
 )
 
 tasks = Table(
@@ -45,9 +49,33 @@ tasks = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Column("deleted_at", DateTime(timezone=True)),
+    # The request that deleted the task. NULL in what a release before 0.4.0 deleted.
+    Column("deletion_id", Uuid),
+    # When the text of a deleted task was overwritten. The row is a tombstone from then on.
+    Column("erased_at", DateTime(timezone=True)),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    # What the request had in common with its repetitions.
+    Column("fingerprint", LargeBinary, nullable=False),
+    # Its status, ids, counts and revisions, but no text.
+    Column("answer", JSONB, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
 )
 
 is_live = tasks.c.deleted_at.is_(None)
+is_in_trash = and_(tasks.c.deleted_at.is_not(None), tasks.c.erased_at.is_(None))
 
 # Literals, not parameters: PostgreSQL uses an expression index only if the query contains the same expression.
 # The capital X separates title and description. A search term in lower case never contains it, so no match can
@@ -68,3 +96,12 @@ Index(
     postgresql_ops={"text": "gin_trgm_ops"},
     postgresql_where=is_live,
 )
+# For the trash, for undoing a deletion, and for purging.
+Index(
+    "tasks_by_deleted_at",
+    tasks.c.user_id,
+    tasks.c.deleted_at,
+    tasks.c.id,
+    postgresql_where=tasks.c.deleted_at.is_not(None),
+)
+Index("idempotency_keys_by_created_at", idempotency_keys.c.created_at)

@@ -1,8 +1,6 @@
 """Pages of a user's tasks: filtered, sorted, and paginated by keyset or by offset."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
 from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -19,7 +17,6 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
-    any_,
     bindparam,
     cast,
     collate,
@@ -30,29 +27,13 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
 from storage import accounts, schema
 from storage.driver.query import Connection, Query, Row
-from storage.schema import is_live, searched_text, tasks
+from storage.schema import is_live, tasks
+from storage.task_filters import Filters, conditions
 from storage.tasks import Task, columns
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
-    """The conditions that a listed task meets. None and an empty list set no condition; dates are inclusive.
-
-    A task must have one of `tags`, or with `all_tags` every one of them.
-    """
-
-    search: str | None = None
-    completed: bool | None = None
-    priority: Sequence[int] | None = None
-    tags: Sequence[str] | None = None
-    all_tags: bool = False
-    due_before: date | None = None
-    due_after: date | None = None
 
 
 class Sort(NamedTuple):
@@ -85,17 +66,6 @@ class Page(NamedTuple):
     next: Position | None
 
 
-_search = bindparam("search", type_=Text)
-_tags = bindparam("tags", type_=ARRAY(Text))
-_CONDITIONS: dict[str, ColumnElement[bool]] = {
-    "search": searched_text.like(func.lower(_search)),
-    "completed": tasks.c.completed == bindparam("completed"),
-    "priority": tasks.c.priority == any_(bindparam("priority", type_=ARRAY(SmallInteger))),
-    "any_tags": tasks.c.tags.overlap(_tags),
-    "all_tags": tasks.c.tags.contains(_tags),
-    "due_before": tasks.c.due_date <= bindparam("due_before"),
-    "due_after": tasks.c.due_date >= bindparam("due_after"),
-}
 _KEY_TYPES: dict[str, TypeEngine[Any]] = {
     "created_at": DateTime(timezone=True),
     "updated_at": DateTime(timezone=True),
@@ -122,12 +92,12 @@ def _without_date(sort: Sort) -> str:
 
 
 def _matching(names: frozenset[str], sort: Sort, *, after_position: bool) -> list[ColumnElement[bool]]:
-    conditions = [tasks.c.user_id == accounts.owner, is_live, *(_CONDITIONS[name] for name in sorted(names))]
+    matching = [tasks.c.user_id == accounts.owner, is_live, *conditions(names)]
     if after_position:
         position = tuple_(cast(bindparam("key", type_=Text), _KEY_TYPES[sort.by]), bindparam("id", type_=Uuid))
         here = tuple_(_sort_key(sort), tasks.c.id)
-        conditions.append(here < position if sort.descending else here > position)
-    return conditions
+        matching.append(here < position if sort.descending else here > position)
+    return matching
 
 
 def _ordered(rows: Select[Any], key: ColumnElement[Any], task_id: ColumnElement[Any], sort: Sort) -> Select[Any]:
@@ -202,8 +172,8 @@ async def list_tasks(
     `start` is the position that the page follows, or the number of tasks to skip. With a number, the page
     has a total.
     """
-    shape, values = _shape(filters)
-    query = _query(shape, sort, after_position=isinstance(start, Position))
+    names, values = filters.given()
+    query = _query(names, sort, after_position=isinstance(start, Position))
     values |= start._asdict() if isinstance(start, Position) else {"offset": start}
     rows = await query.fetch_all(connection, user_id=user_id, limit=limit + 1, **values)
     if not rows:
@@ -217,23 +187,3 @@ async def list_tasks(
 def _key(task: Task, row: Row, sort: Sort) -> str:
     value = row[-1] if sort.by == "title" else getattr(task, sort.by)
     return _without_date(sort) if value is None else str(value)
-
-
-def _shape(filters: Filters) -> tuple[frozenset[str], dict[str, Any]]:
-    """Return the names of the conditions that apply, and their parameters."""
-    tags = "all_tags" if filters.all_tags else "any_tags"
-    given = {
-        "search": f"%{_escaped(filters.search)}%" if filters.search else None,
-        "completed": filters.completed,
-        "priority": list(filters.priority or ()) or None,
-        tags: list(filters.tags or ()) or None,
-        "due_before": filters.due_before,
-        "due_after": filters.due_after,
-    }
-    values = {name: value for name, value in given.items() if value is not None}
-    return frozenset(values), {"tags" if name == tags else name: value for name, value in values.items()}
-
-
-def _escaped(text: str) -> str:
-    """Escape the special characters of LIKE."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -34,7 +34,9 @@ ARROWS: dict[str, set[str]] = {
     "storage.errors": set(),
     "storage.schema": set(),
     "storage.tags": {"storage.accounts", *QUERY},
-    "storage.task_pages": {"storage.accounts", "storage.tasks", *QUERY},
+    "storage.idempotency": {"storage.accounts", "storage.driver.transaction", *QUERY},
+    "storage.task_filters": QUERY,
+    "storage.task_pages": {"storage.accounts", "storage.task_filters", "storage.tasks", *QUERY},
     "storage.tasks": {"storage.accounts", *QUERY},
 }
 # For each library, the only places that may import it.

@@ -7,7 +7,7 @@ import orjson
 from starlette.types import Receive, Scope
 
 from handlers.contract.conversion import Convert, converter
-from handlers.contract.errors import ContractError, listed
+from handlers.contract.errors import ContractError
 from handlers.contract.messages import REQUIRED
 from handlers.contract.normalisation import normaliser
 from handlers.contract.read_only import IN_PATH, members_in_path
@@ -26,10 +26,8 @@ class _Content:
     """The compiled schema of a body in one media type."""
 
     def __init__(self, schema: Schema, in_path: Mapping[str, str]) -> None:
-        translated = draft4(schema)
+        translated = draft4(schema, in_path.keys())
         self.in_path = members_in_path(translated)
-        if unknown := self.in_path - in_path.keys():
-            raise ContractError(f"the body has the readOnly member {listed(unknown)}, which the path does not have")
         self._validator = Validator(translated)
         self._normalise = normaliser(translated) or _unchanged
         self._convert: Convert = converter(translated) or _unchanged
@@ -56,18 +54,19 @@ class RequestBody:
     def __init__(self, declared: Mapping[str, Any], limit: int, in_path: Mapping[str, str]) -> None:
         """Compile the declaration. Raises ContractError if it is not supported.
 
-        `limit` is in bytes; `in_path` are the path's parameters that a body may repeat, by the names of its members.
+        `limit` is in bytes, and the declaration's `x-body-limit` can raise it; `in_path` are the path's parameters that
+        a body may repeat, by the names of its members.
         """
         if not declared.get("required", False):
             raise ContractError("an optional request body is not supported")
-        self._limit = limit
+        self._limit = max(limit, declared.get("x-body-limit", 0))
         self._in_path = in_path
         self._contents = {
             media_type: _Content(content["schema"], in_path) for media_type, content in declared["content"].items()
         }
 
-    async def read(self, scope: Scope, receive: Receive) -> tuple[Any, list[InputError]]:
-        """Return the parsed body and all its errors.
+    async def read(self, scope: Scope, receive: Receive) -> tuple[Any, list[InputError], bytes]:
+        """Return the parsed body, all its errors, and its bytes.
 
         Raises Problem 415 and 413, and ClientDisconnected.
         """
@@ -77,10 +76,10 @@ class RequestBody:
             declared = self._contents[media_type]
             if declared.in_path:
                 IN_PATH.set({member: scope["path_params"][self._in_path[member]] for member in declared.in_path})
-            return declared.parse(content)
+            return *declared.parse(content), content
         if content:
             raise self._unsupported()
-        return None, [_error((), REQUIRED)]
+        return None, [_error((), REQUIRED)], content
 
     def _media_type(self, headers: Sequence[tuple[bytes, bytes]]) -> str | None:
         """Return the media type of the body, None without a Content-Type. Raises Problem 413 and 415."""

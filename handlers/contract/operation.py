@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from handlers.authentication.principal import Principal
 from handlers.contract.body import ClientDisconnected, RequestBody, read_to_end
 from handlers.contract.errors import ContractError, listed
+from handlers.contract.fingerprint import IDEMPOTENCY_KEY, fingerprint
 from handlers.contract.parameters import Parameters
 from handlers.contract.read_only import parameters_by_member
 from handlers.contract.resolver import Handler
@@ -55,8 +56,15 @@ class Operation:
         taken = set(inspect.signature(handler).parameters)
         self._resources = {name: value for name, value in resources.items() if name in taken}
         self._takes_principal = "principal" in taken
+        self._takes_request_id = "request_id" in taken
+        self._takes_fingerprint = "fingerprint" in taken
         declared = self._parameters.arguments | ({"body"} if self._body else set())
-        _check_signature(operation.operation_id, taken, declared, {*resources, "principal"})
+        offered = {*resources, "principal", "request_id", "fingerprint"}
+        _check_signature(operation.operation_id, taken, declared, offered)
+        if self._takes_fingerprint and IDEMPOTENCY_KEY not in declared:
+            raise ContractError(
+                f"{operation.operation_id} takes a fingerprint, but the contract has no Idempotency-Key"
+            )
         if (self._owned or self._takes_principal) and self._authenticate is None:
             raise ContractError(f"{operation.operation_id} is for a user, but the contract does not require a token")
 
@@ -80,6 +88,8 @@ class Operation:
             arguments = await self._arguments(scope, receive)
             if self._takes_principal:
                 arguments["principal"] = principal
+            if self._takes_request_id:
+                arguments["request_id"] = request_state(scope).request_id
             return await self._handler(**arguments, **self._resources)
         except asyncio.CancelledError:
             # Some time after it begins to stop, uvicorn cancels the requests that are still running.
@@ -87,13 +97,17 @@ class Operation:
 
     async def _arguments(self, scope: Scope, receive: Receive) -> dict[str, Any]:
         arguments, errors = self._parameters.read(scope)
+        content = b""
         if self._body is not None:
-            arguments["body"], body_errors = await self._body.read(scope, receive)
+            arguments["body"], body_errors, content = await self._body.read(scope, receive)
             errors += body_errors
         elif self._has_effect:
             await read_to_end(receive)
         if errors:
             raise invalid_input(errors)
+        if self._takes_fingerprint:
+            is_needed = arguments[IDEMPOTENCY_KEY] is not None
+            arguments["fingerprint"] = fingerprint(self.operation_id, scope, content) if is_needed else None
         return arguments
 
 

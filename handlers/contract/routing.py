@@ -36,7 +36,9 @@ class Routing:
         check_scheme(specification)
         check_modules(specification)
         self._paths: dict[re.Pattern[str], dict[str, Operation]] = {}
-        for route in _Routes(specification, next_app=app, resolver=TagResolver(specification)).router.routes:
+        routes = _Routes(specification, next_app=app, resolver=TagResolver(specification)).router.routes
+        # OpenAPI 3.0.3, section 4.7.8.1: a path with fewer templates is matched first.
+        for route in sorted(routes, key=lambda route: route.path.count("{")):
             operation = _compile(route.endpoint, compile_with)
             self._paths.setdefault(route.path_regex, {}).update(dict.fromkeys(route.methods, operation))
         check_functions(specification)
@@ -50,16 +52,14 @@ class Routing:
             await operation(scope, receive, send)
 
     def _find(self, scope: Scope) -> Operation | None:
-        path, is_known = scope["path"], False
+        path = scope["path"]
         _check_path(path, scope["raw_path"])
         for pattern, operations in self._paths.items():
             if found := pattern.match(path):
-                is_known = True
                 if operation := operations.get(scope["method"]):
                     scope["path_params"] = found.groupdict()
                     return operation
-        if is_known:
-            raise HTTPException(405)
+                raise HTTPException(405)
         if path in self._documents:
             request_state(scope).route = path
         # With an application in the scope, Starlette's routers raise HTTPException instead of sending plain text.

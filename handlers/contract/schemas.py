@@ -3,7 +3,7 @@
 Only keywords that are checked are accepted: any other keyword is an error at startup, never ignored.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from handlers.contract.errors import ContractError, listed
@@ -22,20 +22,22 @@ _IN_PATH = {"id", "user_id"}
 _GREATEST = {"int32": 2**31 - 1, "int64": 2**63 - 1}
 
 
-def draft4(schema: Schema) -> dict[str, Any]:
+def draft4(schema: Schema, in_path: Collection[str] = _IN_PATH) -> dict[str, Any]:
     """Translate a Schema Object (OpenAPI 3.0.3, section 4.7.24), its references resolved, to JSON Schema Draft 4.
 
+    `in_path` are those of the members `id` and `user_id` that the path has: a `readOnly` member of that name must be
+    the same. If the path has no `id`, as in a batch, such a member is passed to the handler, which must check it.
     Raises ContractError for everything that would not be checked.
     """
     translated: dict[str, Any] = {}
     for keyword, value in schema.items():
         match keyword:
             case "properties":
-                translated[keyword] = {name: _member(name, member) for name, member in value.items()}
+                translated[keyword] = {name: _member(name, member, in_path) for name, member in value.items()}
             case "items":
-                translated[keyword] = draft4(value)
+                translated[keyword] = draft4(value, in_path)
             case "allOf" | "oneOf":
-                translated[keyword] = [draft4(part) for part in value]
+                translated[keyword] = [draft4(part, in_path) for part in value]
             case "additionalProperties" if value is False:
                 translated[keyword] = value
             case "nullable":
@@ -53,14 +55,14 @@ def draft4(schema: Schema) -> dict[str, Any]:
     return _with_type(schema, translated)
 
 
-def _member(name: str, schema: Schema) -> dict[str, Any]:
+def _member(name: str, schema: Schema, in_path: Collection[str]) -> dict[str, Any]:
     """Translate the schema of a member, which may be `readOnly`: see `read_only.py`."""
     if schema.get("readOnly") is not True:
-        return draft4(schema)
+        return draft4(schema, in_path)
     if name not in _IN_PATH:
         return {"readOnly": True}
-    own = {keyword: value for keyword, value in schema.items() if keyword != "readOnly"}
-    return {**draft4(own), "readOnly": True, SAME_AS_IN_PATH: name}
+    own = draft4({keyword: value for keyword, value in schema.items() if keyword != "readOnly"}, in_path)
+    return {**own, "readOnly": True, SAME_AS_IN_PATH: name} if name in in_path else own
 
 
 def read_only_members(schema: Schema) -> set[str]:

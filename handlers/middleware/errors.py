@@ -8,12 +8,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope, Send
 
 from handlers.middleware.methods import Methods
-from handlers.resources import SERIALISERS
-from handlers.responses.entity_tags import mistake_in, strong
-from handlers.responses.problems import RETRY_AFTER, Problem, send_problem
+from handlers.resources import problems as resources
+from handlers.responses.entity_tags import mistake_in
+from handlers.responses.problems import Problem, send_problem
 from handlers.responses.response import send_whole
 from handlers.responses.state import request_state
-from storage.errors import Busy, NotFound, PreconditionFailed, Unavailable
+from storage.errors import Busy, PreconditionFailed, Unavailable
 
 _logger = logging.getLogger(__name__)
 
@@ -70,20 +70,10 @@ def problem_of(error: Exception, headers: Headers) -> Problem:
     match error:
         case Problem():
             return error
-        case NotFound(resource=resource):
-            return Problem(404, f"There is no such {resource}.")
-        case PreconditionFailed(resource=resource, current=current) if resource in SERIALISERS:
-            return Problem(
-                412,
-                mistake_in(", ".join(headers.getlist("if-match"))) or f"The {resource} has changed.",
-                headers={"ETag": strong(current.revision)},
-                extensions={resource: SERIALISERS[resource](current)},
-            )
-        case Busy():
-            return Problem(503, "Too many of your requests are still being processed.", headers=RETRY_AFTER)
-        case Unavailable():
-            return Problem(503, "The database is not responding.", headers=RETRY_AFTER)
         case HTTPException(status_code=404):
             return Problem(404, "There is nothing at this path.")
+        case PreconditionFailed() if given := ", ".join(headers.getlist("if-match")):
+            found = resources.problem_of(error, mistake_in(given))
         case _:
-            return Problem(500, "The server failed. This is not your fault, and the error has been logged.")
+            found = resources.problem_of(error)
+    return found or Problem(500, "The server failed. This is not your fault, and the error has been logged.")

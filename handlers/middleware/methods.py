@@ -9,7 +9,9 @@ class Methods:
 
     def __init__(self, paths: Mapping[str, Iterable[str]]) -> None:
         """`paths` maps path templates (OpenAPI 3.0.3, section 4.7.8.1) to their methods."""
-        self._allow = [(_pattern(template), _allow(methods)) for template, methods in paths.items()]
+        # As in routing, a path with fewer templates is matched first.
+        in_order = sorted(paths.items(), key=lambda item: item[0].count("{"))
+        self._allow = [(_pattern(template), _allow(methods)) for template, methods in in_order]
 
     def allow(self, path: str) -> str:
         """Return the Allow header (RFC 9110, section 10.2.1) of a path that exists."""

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
+from uuid import UUID
 
-from storage.task_pages import Filters, Page, Position
+from storage.task_filters import Filters
+from storage.task_pages import Page, Position
 from storage.tasks import Task
 
 PRIORITIES = {"Low": 1, "Medium": 2, "High": 3}
@@ -42,6 +44,7 @@ def page_resource(page: Page, limit: int, start: Position | int, next_cursor: st
 
 
 def filters_of(
+    ids: Iterable[UUID] | None,
     search: str | None,
     completed: bool | None,
     priority: Iterable[str] | None,
@@ -52,6 +55,7 @@ def filters_of(
 ) -> Filters:
     """Return the contract's filters as storage takes them; absent and empty ones match every task."""
     return Filters(
+        ids=sorted(set(ids or ())),
         search=search or None,
         completed=completed,
         priority=sorted({PRIORITIES[name] for name in priority or ()}),

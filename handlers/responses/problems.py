@@ -22,14 +22,18 @@ _SLUGS = {
     404: "not-found",
     405: "method-not-allowed",
     408: "request-timeout",
+    409: "conflict",
+    410: "gone",
     412: "precondition-failed",
     413: "content-too-large",
     415: "unsupported-media-type",
+    422: "idempotency-mismatch",
     500: "internal-error",
     503: "service-unavailable",
 }
-# RFC 9110 renamed 413; Python's HTTPStatus has the new name since 3.13.
-_TITLES = {status: HTTPStatus(status).phrase for status in _SLUGS} | {413: "Content Too Large"}
+# RFC 9110 renamed two; Python's HTTPStatus has the new names since 3.13.
+_RENAMED = {413: "Content Too Large", 422: "Unprocessable Content"}
+_TITLES = {status: HTTPStatus(status).phrase for status in _SLUGS} | _RENAMED
 
 InputError = TypedDict("InputError", {"in": str, "name": NotRequired[str], "pointer": NotRequired[str], "detail": str})
 """One error in the input: `in` is query, path, header or body; `name` is a parameter's, `pointer` a JSON pointer (RFC
@@ -40,6 +44,7 @@ class Problem(Exception):
     """An error as the client sees it.
 
     `status` is one of the contract's, `detail` is for people, `extensions` are members in addition to RFC 9457's own.
+    `kind` is the end of its `type`, where the status has several.
     `log_message` and `log_fields` are for the operator only; a problem without them is not logged.
     """
 
@@ -53,23 +58,29 @@ class Problem(Exception):
         *,
         headers: Mapping[str, str] | None = None,
         extensions: Mapping[str, Any] | None = None,
+        kind: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
+        self.kind = kind or _SLUGS[status]
         self.detail = detail
         self.headers = dict(headers or {})
         self.extensions = dict(extensions or {})
 
-    def document(self, request_id: str) -> bytes:
-        """Return the problem as JSON; its `instance` ends with the request's id."""
-        members: dict[str, Any] = {
-            "type": f"urn:problem-type:todo-api:{_SLUGS[self.status]}",
+    def members(self, request_id: str) -> dict[str, Any]:
+        """Return the members of the problem document; its `instance` ends with the request's id."""
+        own = {
+            "type": f"urn:problem-type:todo-api:{self.kind}",
             "title": _TITLES[self.status],
             "status": self.status,
             "detail": self.detail,
             "instance": f"urn:request:{request_id}",
         }
-        return orjson.dumps(members | self.extensions, option=orjson.OPT_UTC_Z)
+        return own | self.extensions
+
+    def document(self, request_id: str) -> bytes:
+        """Return the problem as JSON."""
+        return orjson.dumps(self.members(request_id), option=orjson.OPT_UTC_Z)
 
 
 def invalid_input(errors: Sequence[InputError]) -> Problem:

@@ -1,9 +1,10 @@
 """The database: what runs statements and transactions, and a check whether PostgreSQL responds."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, NamedTuple, TypeVar
+from weakref import WeakValueDictionary
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -11,10 +12,13 @@ from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTabl
 from sqlalchemy import text
 
 from storage.driver.connection import ExclusiveConnection, ends_connection
-from storage.driver.pipeline import Pipeline
+from storage.driver.pipeline import CONFLICTS, Pipeline
 from storage.driver.pool import AWAY, Pool, first_line
 from storage.driver.query import Query
-from storage.errors import Unavailable
+from storage.driver.transaction import LIMIT_PAUSES, Transaction
+from storage.errors import Busy, Unavailable
+
+Result = TypeVar("Result")
 
 _REVISION = Query(text("SELECT version_num FROM alembic_version"))
 _NO_REVISION = (UndefinedTable, UndefinedColumn, InsufficientPrivilege)
@@ -31,8 +35,14 @@ class Ping(NamedTuple):
 
 
 _DOWN = Ping(up=False, revision=None)
-# A process that is suspended in a transaction would otherwise keep its locks, and its users would wait for it.
-_LIMIT_PAUSES = Query(text("SELECT set_config('idle_in_transaction_session_timeout', :longest, true)"))
+
+
+class _Repeatable(Exception):
+    """A transaction had no effect, and may succeed when it is repeated."""
+
+    def __init__(self, cause: psycopg.Error) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
 
 
 class Database:
@@ -60,6 +70,7 @@ class Database:
         self._ping_pipeline = Pipeline(Pool(url, min_size=0, max_size=1, **options))
         self.pipeline = Pipeline(self._pool)
         self._ping: asyncio.Task[Ping] | None = None
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def open(self) -> None:
         """Start the pools, without waiting for the database."""
@@ -72,6 +83,58 @@ class Database:
             self._ping.cancel()
         await asyncio.gather(self._ping_pipeline.close(), self.pipeline.close())
 
+    async def in_transaction(self, user_id: str, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+        """Run `work` in a transaction that it commits, and return what it returns.
+
+        A user has one transaction at a time, so that a long one occupies one connection. `work` is run once more if the
+        first transaction conflicts with another, or its connection breaks before the commit. Raises Busy, and
+        Unavailable as `transaction` does. Other errors of `work` roll the transaction back.
+        """
+        turn = self._turns.setdefault(user_id, asyncio.Lock())
+        try:
+            async with asyncio.timeout(self._pool.timeout):
+                await turn.acquire()
+        except TimeoutError:
+            raise Busy("the same user's other transaction did not end") from None
+        try:
+            try:
+                return await self._attempt(work)
+            except _Repeatable:
+                return await self._attempt(work)
+        except _Repeatable as error:
+            raise Unavailable(first_line(error.cause)) from error.cause
+        finally:
+            turn.release()
+
+    async def _attempt(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+        """Run `work` once. Raises _Repeatable if nothing was written, and another attempt may succeed."""
+        connection = await self._lend()
+        transaction = Transaction(connection, self._longest_pause)
+        try:
+            return await work(transaction)
+        except psycopg.Error as error:
+            is_away = isinstance(error, AWAY) or ends_connection(error)
+            if isinstance(error, CONFLICTS) or (is_away and connection.closed and not transaction.is_committing):
+                raise _Repeatable(error) from error
+            if is_away:
+                raise Unavailable(first_line(error)) from error
+            raise
+        finally:
+            with suppress(psycopg.Error):
+                await transaction.end()
+            if connection.closed:
+                self.pipeline.suspect_others()
+            await self._pool.give_back(connection)
+
+    async def _lend(self) -> ExclusiveConnection:
+        self.pipeline.waiting_transactions += 1
+        try:
+            return await self._pool.take()
+        except psycopg.OperationalError as error:
+            raise Unavailable(first_line(error)) from error
+        finally:
+            self.pipeline.waiting_transactions -= 1
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[ExclusiveConnection]:
         """Lend an exclusive connection inside a transaction, which ends with the `with` block.
@@ -80,14 +143,10 @@ class Database:
         Raises Unavailable if no connection becomes free in time, if it breaks, or if a statement takes too long.
         """
         try:
-            self.pipeline.waiting_transactions += 1
-            try:
-                connection = await self._pool.take()
-            finally:
-                self.pipeline.waiting_transactions -= 1
+            connection = await self._lend()
             try:
                 async with connection.transaction():
-                    await _LIMIT_PAUSES.fetch_one(connection, longest=self._longest_pause)
+                    await LIMIT_PAUSES.fetch_one(connection, longest=self._longest_pause)
                     yield connection
             finally:
                 await self._pool.give_back(connection)

@@ -109,9 +109,13 @@ class Pipeline:
         self._connections.remove(connection)
         self._in_background(self._give_back(connection.exclusive))
         if lost:
-            self._in_background(self._pool.drain())
-            for other in [*self._connections]:
-                other.retire()
+            self.suspect_others()
+
+    def suspect_others(self) -> None:
+        """Replace all connections, because one has broken while in use."""
+        self._in_background(self._pool.drain())
+        for other in [*self._connections]:
+            other.retire()
 
     def _send(self, statement: Statement) -> asyncio.Future[Sequence[Row]]:
         if self._waiting or not self._place(statement):

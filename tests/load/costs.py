@@ -13,7 +13,8 @@ import psycopg
 from storage import accounts, task_pages, tasks
 from storage.driver.database import Database
 from storage.driver.pipeline import Pipeline
-from storage.task_pages import Filters, Position, Sort
+from storage.task_filters import Filters
+from storage.task_pages import Position, Sort
 from tests.load import bytes_of_tasks
 from tests.load.data import postgres
 from tests.load.machine import cpu_seconds, describe, parent_of

@@ -15,7 +15,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.visitors import iterate
 
 import storage
-from storage import accounts, task_pages, tasks
+from storage import accounts, task_filters, task_pages, tasks
 from storage.driver.query import Query
 from storage.schema import metadata
 
@@ -37,7 +37,7 @@ def queries() -> list[Query]:
     for module in pkgutil.walk_packages(storage.__path__, "storage."):
         importlib.import_module(module.name)
     compiled = [tasks._update(names) for names in subsets(tasks.CHANGEABLE) if names]
-    for sort, names in itertools.product(task_pages.ORDERS, subsets(tuple(task_pages._CONDITIONS))):
+    for sort, names in itertools.product(task_pages.ORDERS, subsets(tuple(task_filters._CONDITIONS))):
         if not {"any_tags", "all_tags"} <= names:
             compiled += [task_pages._query(names, sort, after_position=after) for after in (False, True)]
     there = [one for one in gc.get_objects() if isinstance(one, Query) and one not in compiled]
@@ -53,7 +53,9 @@ def functions_that_citus_refuses(statement: ClauseElement) -> set[str]:
             if isinstance(element, Update | Delete):
                 places += element._where_criteria
             if (conflict := getattr(element, "_post_values_clause", None)) is not None:
-                places += [*conflict.update_values_to_set.values(), conflict.update_whereclause]
+                # DO NOTHING has neither.
+                places += getattr(conflict, "update_values_to_set", {}).values()
+                places.append(getattr(conflict, "update_whereclause", None))
             for place in places:
                 if isinstance(place, ClauseElement):
                     found |= {one.name for one in iterate(place) if isinstance(one, FunctionElement)}

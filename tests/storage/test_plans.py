@@ -13,7 +13,8 @@ from storage import accounts, tags, tasks
 from storage.administration.migrations import migrate
 from storage.driver.database import Database
 from storage.driver.query import Query
-from storage.task_pages import Filters, Position, Sort, _query, list_tasks
+from storage.task_filters import Filters
+from storage.task_pages import Position, Sort, _query, list_tasks
 from tests.support.driver import fetch, with_database
 from tests.support.postgres import new_database
 

@@ -9,7 +9,8 @@ from psycopg import errors
 
 from storage.administration.migrations import migrate
 from storage.driver.database import Database
-from storage.task_pages import Filters, Sort, list_tasks
+from storage.task_filters import Filters
+from storage.task_pages import Sort, list_tasks
 from tests.support.client import User
 from tests.support.driver import fetch, until_held_up, with_database
 from tests.support.pgbouncer import PGBOUNCER, run_pgbouncer

@@ -5,7 +5,8 @@ import pytest
 
 from storage.administration.migrations import migrate
 from storage.driver.database import Database
-from storage.task_pages import ORDERS, Filters, Page, Position, Sort, list_tasks
+from storage.task_filters import Filters
+from storage.task_pages import ORDERS, Page, Position, Sort, list_tasks
 from storage.tasks import Task
 from tests.support.driver import fetch, with_database
 from tests.support.postgres import new_database

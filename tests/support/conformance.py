@@ -45,13 +45,15 @@ class DeclaredResponse:
 
     def __init__(self, declared: Mapping[str, Any]) -> None:
         """Compile a declared response. Raises NotImplementedError for a format without a checker."""
-        self._headers = {name.lower(): _validator(header["schema"]) for name, header in declared["headers"].items()}
+        headers = declared["headers"]
+        self._headers = {name.lower(): _validator(header["schema"]) for name, header in headers.items()}
+        self._required = {name.lower() for name, header in headers.items() if header.get("required")}
         self._bodies = {name: _validator(body["schema"]) for name, body in declared.get("content", {}).items()}
 
     def violations(self, response: httpx.Response) -> Iterator[str]:
         """Yield each way in which a response differs from the declaration."""
         headers = response.headers
-        for name in sorted((self._headers.keys() | EVERYWHERE) - headers.keys()):
+        for name in sorted((self._required | EVERYWHERE) - headers.keys()):
             yield f"the header {name} is missing"
         for name in sorted(headers.keys() - self._headers.keys() - EVERYWHERE - UNDECLARED):
             yield f"the header {name} is not declared"
@@ -76,7 +78,35 @@ def _validator(schema: Mapping[str, Any]) -> Any:
     for name in re.findall(r"'format': '([^']+)'", str(schema)):
         if name not in FORMATS.checkers:
             raise NotImplementedError(f"no checker for the format {name}")
-    return Draft4ResponseValidator(schema, format_checker=FORMATS)
+    return Draft4ResponseValidator(_closed(schema), format_checker=FORMATS)
+
+
+def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a schema that rejects the members that it does not declare.
+
+    Clients must ignore such members, but this version of the server must not send them.
+    """
+    closed = _with_closed_parts(schema)
+    if names := _members(schema):
+        # Draft 4 does not look for a member in an allOf.
+        closed["properties"] = dict.fromkeys(names, {}) | closed.get("properties", {})
+        closed["additionalProperties"] = False
+    return closed
+
+
+def _with_closed_parts(schema: Mapping[str, Any]) -> dict[str, Any]:
+    closed = dict(schema)
+    if "items" in schema:
+        closed["items"] = _closed(schema["items"])
+    if "properties" in schema:
+        closed["properties"] = {name: _closed(member) for name, member in schema["properties"].items()}
+    if "allOf" in schema:
+        closed["allOf"] = [_with_closed_parts(part) for part in schema["allOf"]]
+    return closed
+
+
+def _members(schema: Mapping[str, Any]) -> list[str]:
+    return [*schema.get("properties", ()), *(name for part in schema.get("allOf", ()) for name in _members(part))]
 
 
 def _value(text: str, kind: str) -> str | int:
@@ -149,7 +179,10 @@ class PathItem:
             PRODUCED.add((name, status))
 
 
-PATHS = [PathItem(path, item) for path, item in CONTRACT["paths"].items()]
+# OpenAPI 3.0.3, section 4.7.8.1: a path with fewer templates is matched first.
+PATHS = [
+    PathItem(path, CONTRACT["paths"][path]) for path in sorted(CONTRACT["paths"], key=lambda path: path.count("{"))
+]
 DECLARED: set[Pair] = {
     (operation["operationId"], status) for operation in OPERATIONS.values() for status in operation["responses"]
 }

@@ -1,0 +1,56 @@
+"""Transactions of a user: groups of statements, each sent in one round trip."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from psycopg import AsyncRawCursor
+from psycopg.pq import Format, TransactionStatus
+from sqlalchemy import text
+
+from storage.driver.connection import ExclusiveConnection
+from storage.driver.query import Query, Row
+
+Call = tuple[Query, Mapping[str, Any]]
+"""A query, and its parameters."""
+
+# A stricter level would read the rows as they were before the wait for the account's lock.
+_BEGIN = Query(text("BEGIN ISOLATION LEVEL READ COMMITTED"))
+# A process that is suspended in a transaction would otherwise keep its locks, and its users would wait for it.
+LIMIT_PAUSES = Query(text("SELECT set_config('idle_in_transaction_session_timeout', :longest, true)"))
+_COMMIT = Query(text("COMMIT"))
+_ROLLBACK = Query(text("ROLLBACK"))
+
+
+class Transaction:
+    """A transaction, which begins with the first group of statements that is sent. Nothing of it is repeated."""
+
+    def __init__(self, connection: ExclusiveConnection, longest_pause: str) -> None:
+        """`longest_pause` is the time between two groups after which the server ends the transaction."""
+        self._connection = connection
+        self._begin: list[Call] = [(_BEGIN, {}), (LIMIT_PAUSES, {"longest": longest_pause})]
+        self.is_committing = False
+
+    async def run(self, *calls: Call) -> list[Sequence[Row]]:
+        """Execute statements in one round trip, and return the rows of each. Raises psycopg.Error."""
+        begin, self._begin = self._begin, []
+        return (await self._send([*begin, *calls]))[len(begin) :]
+
+    async def commit(self, *calls: Call) -> list[Sequence[Row]]:
+        """Execute statements and commit, in one round trip. Without a commit, nothing of the transaction remains."""
+        self.is_committing = True
+        return (await self.run(*calls, (_COMMIT, {})))[:-1]
+
+    async def end(self) -> None:
+        """Roll back what is not committed. Raises psycopg.Error."""
+        if self._connection.info.transaction_status != TransactionStatus.IDLE:
+            await self._send([(_ROLLBACK, {})])
+
+    async def _send(self, calls: Sequence[Call]) -> list[Sequence[Row]]:
+        cursors = []
+        async with self._connection.pipeline():
+            for query, parameters in calls:
+                cursor = AsyncRawCursor(self._connection)
+                cursor.format = Format.BINARY
+                await cursor.execute(query.sql, query.values(**parameters))
+                cursors.append(cursor)
+        return [await cursor.fetchall() if cursor.description else () for cursor in cursors]
