@@ -89,7 +89,7 @@ def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
     closed = _with_closed_parts(schema)
     if names := _members(schema):
         # Draft 4 does not look for a member in an allOf.
-        closed["properties"] = dict.fromkeys(names, {}) | closed.get("properties", {})
+        closed["properties"] = {name: {} for name in names} | closed.get("properties", {})
         closed["additionalProperties"] = False
     return closed
 
