@@ -12,7 +12,7 @@ from handlers.resources.tasks import changed_values, filters_of, new_values, pag
 from handlers.responses.entity_tags import is_listed, required_revisions
 from handlers.responses.problems import InputError, invalid_input
 from handlers.responses.response import JSON, NoContent, Response
-from storage import task_pages, tasks
+from storage import task_pages, task_replacement, tasks
 from storage.driver.database import Database
 
 
@@ -52,8 +52,7 @@ async def create_task(
 ) -> Response:
     """Create a task, and return it with its path."""
     task = await tasks.create_task(database.pipeline, user_id, new_values(body))
-    location = f"/api/{_encoded(user_id)}/tasks/{task.id}"
-    return JSON(task_resource(task), 201, {"Location": location, **resource_headers(task.revision)})
+    return _created(task)
 
 
 async def update_tasks(
@@ -96,10 +95,9 @@ async def delete_tasks(
 async def get_task(database: Database, user_id: str, task_id: UUID, if_none_match: str | None) -> Response:
     """Return the task, or 304."""
     task = await tasks.get_task(database.pipeline, user_id, task_id)
-    headers = resource_headers(task.revision)
     if if_none_match is not None and is_listed(str(task.revision), if_none_match):
-        return NoContent(304, headers)
-    return JSON(task_resource(task), headers=headers)
+        return NoContent(304, resource_headers(task.revision))
+    return _shown(task)
 
 
 async def put_task(
@@ -110,7 +108,17 @@ async def put_task(
     if_match: str | None,
     if_none_match: str | None,
 ) -> Response:
-    raise NotImplementedError
+    """Create or replace the task, and return it."""
+    put = await task_replacement.put_task(
+        database.pipeline,
+        user_id,
+        task_id,
+        new_values(body),
+        # The contract allows only `*`: the task must not be there, so no revision is accepted.
+        revisions=required_revisions(if_match) if if_none_match is None else [],
+        may_create=if_match is None,
+    )
+    return _created(put.task) if put.is_new else _shown(put.task)
 
 
 async def update_task(
@@ -120,13 +128,22 @@ async def update_task(
     task = await tasks.update_task(
         database.pipeline, user_id, task_id, changed_values(body), required_revisions(if_match)
     )
-    return JSON(task_resource(task), headers=resource_headers(task.revision))
+    return _shown(task)
 
 
 async def delete_task(database: Database, user_id: str, task_id: UUID, if_match: str | None) -> Response:
     """Delete the task, and return no content."""
     await tasks.delete_task(database.pipeline, user_id, task_id, required_revisions(if_match))
     return NoContent()
+
+
+def _shown(task: tasks.Task) -> JSON:
+    return JSON(task_resource(task), headers=resource_headers(task.revision))
+
+
+def _created(task: tasks.Task) -> JSON:
+    location = f"/api/{_encoded(task.user_id)}/tasks/{task.id}"
+    return JSON(task_resource(task), 201, {"Location": location, **resource_headers(task.revision)})
 
 
 @lru_cache(1024)

@@ -6,8 +6,19 @@ nothing has changed.
 
 from typing import Any
 
-from sqlalchemy import CTE, BigInteger, ColumnElement, DateTime, Text, bindparam, func, literal_column, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Text,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import Insert, insert
 
 from storage.driver.query import Connection, Query
 from storage.schema import accounts
@@ -32,17 +43,22 @@ _locked = select(accounts.c.revision).where(accounts.c.user_id == owner).with_fo
 LOCK = Query(select(_locked.c.revision, _now))
 """Locks the user's account until the transaction ends, and returns its revision and the time, taken under the lock."""
 
+stamp = select(_now).select_from(lock).cte("stamp")
+"""For writes that take no revision: locks the owner's account, and has the time as `at`, taken under the lock."""
+
 
 def bump_or_open() -> CTE:
     """Return a CTE that increments the user's revision, and creates the account if there is none.
 
     It returns the new revision, and the time as `at`, taken under the account's lock.
     """
-    opened = insert(accounts).values(user_id=owner, revision=literal_column("1"))
-    bumped = opened.on_conflict_do_update(
-        index_elements=["user_id"], set_={"revision": accounts.c.revision + literal_column("1")}
-    )
-    return _stamped(bumped.returning(accounts.c.revision).cte("bump"))
+    return _bumped(insert(accounts).values(user_id=owner, revision=literal_column("1")))
+
+
+def bump_or_open_if(condition: ColumnElement[bool]) -> CTE:
+    """Return a CTE that does what `bump_or_open` does if `condition` holds; otherwise it returns no row."""
+    opened = select(owner, literal_column("1", BigInteger)).where(condition)
+    return _bumped(insert(accounts).from_select(["user_id", "revision"], opened))
 
 
 def bump_if(condition: ColumnElement[bool]) -> CTE:
@@ -52,6 +68,14 @@ def bump_if(condition: ColumnElement[bool]) -> CTE:
     """
     bumped = update(accounts).where(accounts.c.user_id == owner, condition)
     bumped = bumped.values(revision=accounts.c.revision + literal_column("1"))
+    return _stamped(bumped.returning(accounts.c.revision).cte("bump"))
+
+
+def _bumped(opened: Insert) -> CTE:
+    """Return a CTE that inserts the account or, if it is there, increments its revision."""
+    bumped = opened.on_conflict_do_update(
+        index_elements=["user_id"], set_={"revision": accounts.c.revision + literal_column("1")}
+    )
     return _stamped(bumped.returning(accounts.c.revision).cte("bump"))
 
 

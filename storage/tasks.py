@@ -1,14 +1,20 @@
-"""Tasks: create, read, update and delete a single task. `storage/task_pages.py` lists them."""
+"""Tasks: create, read, update and delete a single task.
 
-from collections.abc import Mapping, Sequence
+`storage/task_pages.py` lists them, `storage/task_replacement.py` replaces one, `storage/trash.py` has the deleted ones.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     ColumnElement,
+    FromClause,
+    Insert,
     Uuid,
     and_,
     any_,
@@ -55,35 +61,70 @@ class Task(NamedTuple):
 CHANGEABLE = ("title", "description", "completed", "priority", "due_date", "tags")
 columns = [tasks.c[name] for name in Task._fields]
 
-_id = bindparam("id", type_=Uuid)
+own = (tasks.c.user_id == accounts.owner, tasks.c.id == bindparam("id", type_=Uuid))
 _revisions = bindparam("revisions", type_=ARRAY(BigInteger))
-_own = (tasks.c.user_id == accounts.owner, tasks.c.id == _id)
 
-_old = (
-    select(*columns)
-    .select_from(tasks.join(accounts.lock, accounts.lock.c.user_id == tasks.c.user_id))
-    .where(*_own, is_live)
-    .with_for_update(of=tasks)
-    .cte("old")
-)
-_matches = or_(_revisions.is_(None), _old.c.revision == any_(_revisions))
+
+def locked(*conditions: ColumnElement[bool]) -> CTE:
+    """Return a CTE with the task, if it meets these conditions, and its `deleted_at`.
+
+    It locks the account first, then the task, and has the task as it is under that lock.
+    """
+    with_account = tasks.join(accounts.lock, accounts.lock.c.user_id == tasks.c.user_id)
+    row = select(*columns, tasks.c.deleted_at).select_from(with_account).where(*own, *conditions)
+    return row.with_for_update(of=tasks).cte("old")
+
+
+def task_in(row: CTE) -> list[ColumnElement[Any]]:
+    """Return the columns that make a `Task`."""
+    return [row.c[name] for name in Task._fields]
+
+
+def has_rows(row: FromClause, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return whether a CTE has a row that meets these conditions."""
+    return exists(select(literal_column("1")).where(*conditions).select_from(row))
+
+
+def is_accepted(old: CTE) -> ColumnElement[bool]:
+    """Return whether the parameter `revisions` has the task's revision, or is NULL and allows any."""
+    return or_(_revisions.is_(None), old.c.revision == any_(_revisions))
+
+
+def parameters_for(names: Iterable[str]) -> dict[str, ColumnElement[Any]]:
+    """Return the parameters of a statement that sets these columns."""
+    return {name: bindparam(name, type_=tasks.c[name].type) for name in names}
+
+
+def differs(old: CTE, new: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
+    """Return whether any of the new values is not the old one."""
+    return or_(false(), *(old.c[name].is_distinct_from(value) for name, value in new.items()))
+
+
+def created(new: Mapping[str, ColumnElement[Any]], stamp: CTE, *conditions: ColumnElement[bool]) -> Insert:
+    """Return the insertion of a task, with a value for each name in CHANGEABLE, if these conditions hold."""
+    completed_at = case((new["completed"], stamp.c.at), else_=null())
+    values = {**new, "id": bindparam("id", type_=Uuid), "user_id": accounts.owner, "completed_at": completed_at}
+    values |= {"created_at": stamp.c.at, "updated_at": stamp.c.at, "revision": stamp.c.revision}
+    row = select(*values.values()).select_from(stamp).where(*conditions)
+    return insert(tasks).from_select(list(values), row)
+
+
+def updated(new: Mapping[str, ColumnElement[Any]], stamp: CTE) -> CTE:
+    """Return a CTE that sets these columns of the task, and returns the task."""
+    at = not_before_last_update(stamp.c.at)
+    values: dict[str, Any] = {**new, "revision": stamp.c.revision, "updated_at": at}
+    if "completed" in new:
+        completed_at = func.coalesce(tasks.c.completed_at, at)
+        values["completed_at"] = case((new["completed"], completed_at), else_=null())
+    return update(tasks).where(*own).values(**values).returning(*columns).cte("updated")
 
 
 def _create() -> Query:
-    stamp = accounts.bump_or_open()
-    values = {name: bindparam(name, type_=tasks.c[name].type) for name in CHANGEABLE} | {
-        "id": _id,
-        "user_id": accounts.owner,
-    }
-    completed_at = case((values["completed"], stamp.c.at), else_=null())
-    derived: dict[str, Any] = {"completed_at": completed_at, "created_at": stamp.c.at, "updated_at": stamp.c.at}
-    values |= derived | {"revision": stamp.c.revision}
-    row = select(*values.values()).select_from(stamp)
-    return Query(insert(tasks).from_select(list(values), row).returning(*columns))
+    return Query(created(parameters_for(CHANGEABLE), accounts.bump_or_open()).returning(*columns))
 
 
 def _get() -> Query:
-    return Query(select(*columns).where(*_own, is_live))
+    return Query(select(*columns).where(*own, is_live))
 
 
 @lru_cache(maxsize=64)
@@ -92,32 +133,28 @@ def _update(names: frozenset[str]) -> Query:
 
     It returns the task and whether its revision matched, or no row if there is no such task.
     """
-    new = {name: bindparam(name, type_=tasks.c[name].type) for name in sorted(names)}
-    changed = or_(false(), *(_old.c[name].is_distinct_from(value) for name, value in new.items()))
-    stamp = accounts.bump_if(exists(select(literal_column("1")).where(and_(_matches, changed)).select_from(_old)))
-    at = _not_before_last_update(stamp.c.at)
-    values: dict[str, Any] = new | {"revision": stamp.c.revision, "updated_at": at}
-    if "completed" in new:
-        completed_at = func.coalesce(tasks.c.completed_at, at)
-        values["completed_at"] = case((new["completed"], completed_at), else_=null())
-    updated = update(tasks).where(*_own).values(**values).returning(*columns).cte("updated")
-    unchanged = select(*_old.c, _matches).where(~exists(select(literal_column("1")).select_from(updated)))
-    return Query(union_all(select(*updated.c, true()), unchanged))
+    new = parameters_for(sorted(names))
+    stamp = accounts.bump_if(has_rows(_old, and_(is_accepted(_old), differs(_old, new))))
+    written = updated(new, stamp)
+    unchanged = select(*task_in(_old), is_accepted(_old)).where(~has_rows(written))
+    return Query(union_all(select(*written.c, true()), unchanged))
 
 
 def _delete() -> Query:
-    stamp = accounts.bump_if(exists(select(literal_column("1")).where(_matches).select_from(_old)))
-    at = _not_before_last_update(stamp.c.at)
-    deleted = update(tasks).where(*_own).values(deleted_at=at, updated_at=at, revision=stamp.c.revision)
+    stamp = accounts.bump_if(has_rows(_old, is_accepted(_old)))
+    at = not_before_last_update(stamp.c.at)
+    values = {"deleted_at": at, "deletion_id": bindparam("deletion_id", type_=Uuid), "updated_at": at}
+    deleted = update(tasks).where(*own).values(**values, revision=stamp.c.revision)
     tombstone = deleted.returning(tasks.c.id).cte("deleted")
-    return Query(select(*_old.c, exists(select(literal_column("1")).select_from(tombstone))))
+    return Query(select(*task_in(_old), has_rows(tombstone)))
 
 
-def _not_before_last_update(at: ColumnElement[datetime]) -> ColumnElement[datetime]:
+def not_before_last_update(at: ColumnElement[datetime]) -> ColumnElement[datetime]:
     """Return the time of a write, or that of the task's last one if the database's clock has been set back since."""
     return func.greatest(at, tasks.c.updated_at)
 
 
+_old = locked(is_live)
 _CREATE = _create()
 _GET = _get()
 _DELETE = _delete()
@@ -160,8 +197,9 @@ async def update_task(
 
 
 async def delete_task(connection: Connection, user_id: str, task_id: UUID, revisions: Sequence[int] | None) -> None:
-    """Delete the task. `revisions` and the errors raised are those of `update_task`."""
-    _accepted(await _DELETE.fetch_one(connection, user_id=user_id, id=task_id, revisions=revisions))
+    """Move the task to the trash. `revisions` and the errors raised are those of `update_task`."""
+    parameters = {"user_id": user_id, "id": task_id, "revisions": revisions, "deletion_id": uuid7()}
+    _accepted(await _DELETE.fetch_one(connection, **parameters))
 
 
 def _accepted(row: Row | None) -> Task:

@@ -37,7 +37,9 @@ ARROWS: dict[str, set[str]] = {
     "storage.idempotency": {"storage.accounts", "storage.driver.transaction", *QUERY},
     "storage.task_filters": QUERY,
     "storage.task_pages": {"storage.accounts", "storage.task_filters", "storage.tasks", *QUERY},
+    "storage.task_replacement": {"storage.accounts", "storage.tasks", *QUERY},
     "storage.tasks": {"storage.accounts", *QUERY},
+    "storage.trash": {"storage.accounts", "storage.driver", "storage.task_pages", "storage.tasks", *QUERY},
 }
 # For each library, the only places that may import it.
 LIBRARIES: dict[str, set[str]] = {

@@ -72,8 +72,10 @@ def problem_of(error: Exception, headers: Headers) -> Problem:
             return error
         case HTTPException(status_code=404):
             return Problem(404, "There is nothing at this path.")
-        case PreconditionFailed() if given := ", ".join(headers.getlist("if-match")):
-            found = resources.problem_of(error, mistake_in(given))
+        case PreconditionFailed(resource=resource):
+            given = ", ".join(headers.getlist("if-match"))
+            reason = mistake_in(given) if given else f"There is a {resource} with this id already."
+            found = resources.problem_of(error, reason)
         case _:
             found = resources.problem_of(error)
     return found or Problem(500, "The server failed. This is not your fault, and the error has been logged.")

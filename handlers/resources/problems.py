@@ -18,10 +18,10 @@ from storage.errors import (
 )
 
 
-def problem_of(error: Exception, mistake: str | None = None) -> Problem | None:
+def problem_of(error: Exception, reason: str | None = None) -> Problem | None:
     """Return the problem document of an error of storage, None for any other error.
 
-    `mistake` is a sentence about what makes the request's precondition fail in any case.
+    `reason` is a sentence about why the request's precondition failed, unless it is that the resource has changed.
     """
     match error:
         case NotFound(resource=resource):
@@ -35,10 +35,10 @@ def problem_of(error: Exception, mistake: str | None = None) -> Problem | None:
         case Gone(resource=resource):
             return Problem(410, f"The {resource} was created by this request earlier, and has been deleted since.")
         case PreconditionFailed(resource=resource, current=None):
-            return Problem(412, mistake or f"There is no such {resource}.", extensions={resource: None})
+            return Problem(412, reason or f"There is no such {resource}.", extensions={resource: None})
         case PreconditionFailed(resource=resource, current=current):
             headers = {"ETag": strong(current.revision)}
-            detail = mistake or f"The {resource} has changed."
+            detail = reason or f"The {resource} has changed."
             return Problem(412, detail, headers=headers, extensions=_state(resource, current))
         case KeyReused():
             return Problem(422, "This Idempotency-Key was used for another request.")

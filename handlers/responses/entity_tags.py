@@ -32,7 +32,7 @@ def mistake_in(if_match: str) -> str | None:
     if weak_tags:
         tag = f'"{weak_tags[0]}"'
         return f"The entity tag W/{tag} in If-Match is weak, so it never matches. Send {tag} instead."
-    if not required_revisions(if_match):
+    if required_revisions(if_match) == []:
         return 'If-Match lists no entity tag that this server makes. Send a revision in double quotes, such as "42".'
     return None
 
