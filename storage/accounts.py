@@ -32,6 +32,11 @@ _locked = select(accounts.c.revision).where(accounts.c.user_id == owner).with_fo
 LOCK = Query(select(_locked.c.revision, _now))
 """Locks the user's account until the transaction ends, and returns its revision and the time, taken under the lock."""
 
+SET_REVISION = Query(
+    update(accounts).where(accounts.c.user_id == owner).values(revision=bindparam("revision", type_=BigInteger))
+)
+"""Sets the revision of an account that is locked."""
+
 
 def bump_or_open() -> CTE:
     """Return a CTE that increments the user's revision, and creates the account if there is none.
