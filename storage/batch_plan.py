@@ -82,7 +82,7 @@ def plan(
     `found` are the rows that are there, by their ids. `revision` is the user's, and `at` the time of the batch.
     """
     outcomes, changed = [], []
-    stamp = Stamp(user_id, revision + 1, at, uuid7())
+    stamp = Stamp(user_id, revision + 1, at, _new_id())
     for operation in operations:
         row = found.get(operation.id) if operation.id else None
         try:
@@ -175,7 +175,7 @@ def _new(operation: Operation, stamp: Stamp) -> StoredTask:
     values = operation.values
     return StoredTask(
         Task(
-            id=operation.id or uuid7(),
+            id=operation.id or _new_id(),
             user_id=stamp.user_id,
             **values,
             completed_at=stamp.at if values["completed"] else None,
@@ -197,3 +197,8 @@ def _with_values(row: StoredTask, values: Mapping[str, Any], stamp: Stamp) -> St
 def _touched(task: Task, stamp: Stamp) -> Task:
     """Return the task with the stamp of a write. Its time never goes back, even if the database's clock does."""
     return task._replace(revision=stamp.revision, updated_at=max(stamp.at, task.updated_at))
+
+
+def _new_id() -> UUID:
+    # The library's own subclass cannot be written as JSON.
+    return UUID(int=uuid7().int)
