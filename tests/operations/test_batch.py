@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.support.batches import create, delete, replace, restore, run, send, statuses, update
-from tests.support.client import User
+from tests.support.client import Json, User
 
 
 def test_one_batch_creates_replaces_updates_deletes_and_restores(ada: User) -> None:
@@ -63,7 +63,7 @@ def test_a_created_task_is_what_create_task_would_have_made(ada: User) -> None:
 def test_a_replaced_task_gets_defaults_for_absent_members(ada: User) -> None:
     task = ada.create("old", description="d", completed=True, priority="High", due_date="2026-01-01", tags=["a"])
     replaced = run(ada, replace(task["id"], "new"))["results"][0]["task"]
-    defaults = {"description": None, "completed": False, "completed_at": None, "due_date": None, "tags": []}
+    defaults: Json = {"description": None, "completed": False, "completed_at": None, "due_date": None, "tags": []}
     assert replaced == task | defaults | {
         "title": "new",
         "priority": "Medium",
@@ -112,7 +112,7 @@ def test_a_batch_reaches_only_the_tasks_of_its_user(ada: User, grace: User) -> N
     assert ada.get("/tasks").json()["tasks"][0]["revision"] == 1
 
 
-def test_a_batch_has_1_to_100_operations_and_up_to_1_MiB(ada: User) -> None:
+def test_a_batch_has_1_to_100_operations_and_up_to_1_mib(ada: User) -> None:
     assert send(ada).status_code == 400
     assert send(ada, *[create()] * 101).status_code == 400
     assert run(ada, *[create(description="ä" * 5000) for _ in range(100)])["revision"] == 100
