@@ -50,14 +50,15 @@ def problem_of(error: Exception, reason: str | None = None) -> Problem | None:
 
 
 def _conflict(resource: str, current: Any, members: Any) -> Problem:
+    state = {} if current is None else _state(resource, current)
+    if members:
+        names = " and ".join(filter(None, [", ".join(members[:-1]), members[-1]]))
+        verb = "has" if len(members) == 1 else "have"
+        detail = f"{names} {verb} changed since the client read the {resource}."
+        return Problem(409, detail, extensions={"members": [*members], **state})
     if current is None:
         return Problem(409, f"The {resource} is deleted. Restore it, or choose another id.")
-    if not members:
-        return Problem(409, f"There is a {resource} with this id already.", extensions=_state(resource, current))
-    names = " and ".join(filter(None, [", ".join(members[:-1]), members[-1]]))
-    verb = "has" if len(members) == 1 else "have"
-    detail = f"{names} {verb} changed since the client read the {resource}."
-    return Problem(409, detail, extensions={"members": [*members], **_state(resource, current)})
+    return Problem(409, f"There is a {resource} with this id already.", extensions=state)
 
 
 def _state(resource: str, current: Any) -> dict[str, Any]:

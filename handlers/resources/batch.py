@@ -1,0 +1,54 @@
+"""Batches: conversion of the contract's `BatchOperation` for storage, and of the outcomes to `BatchResult`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from handlers.resources.batch_input import check_operations
+from handlers.resources.problems import problem_of
+from handlers.resources.tasks import changed_values, new_values, task_resource
+from handlers.responses.problems import Problem
+from storage.batch import Batch
+from storage.batch_plan import Operation, Outcome
+
+_STATUSES = {"created": 201, "written": 200, "deleted": 204, "not_run": 424}
+
+
+def operations_of(body: Mapping[str, Any]) -> list[Operation]:
+    """Return the operations of a `Batch` as storage takes them. Raises Problem 400."""
+    check_operations(body["operations"])
+    return [_operation(one) for one in body["operations"]]
+
+
+def _operation(given: Mapping[str, Any]) -> Operation:
+    base = changed_values(given["base"]) if "base" in given else None
+    return Operation(given["op"], given.get("id"), _values(given), base, given.get("if_revision"))
+
+
+def _values(given: Mapping[str, Any]) -> dict[str, Any]:
+    values = new_values(given["task"]) if "task" in given else changed_values(given.get("changes", {}))
+    values.pop("id", None)
+    return values
+
+
+def batch_resource(batch: Batch, request_id: str) -> dict[str, Any]:
+    """Return what became of a batch as the contract's `BatchResult`."""
+    return {"revision": batch.revision, "results": _results(batch, request_id)}
+
+
+def batch_failed(batch: Batch, request_id: str) -> Problem:
+    """Return the problem of an atomic batch of which nothing was written, with every failure."""
+    failed = sum(outcome.error is not None for outcome in batch.outcomes)
+    detail = f"{failed} of {len(batch.outcomes)} operations failed, so nothing was written."
+    return Problem(409, detail, kind="batch-failed", extensions={"results": _results(batch, request_id)})
+
+
+def _results(batch: Batch, request_id: str) -> list[dict[str, Any]]:
+    return [_result(outcome, request_id) for outcome in batch.outcomes]
+
+
+def _result(outcome: Outcome, request_id: str) -> dict[str, Any]:
+    if outcome.error is not None:
+        problem: Any = problem_of(outcome.error)
+        return {"status": problem.status, "id": outcome.id, "problem": problem.members(request_id)}
+    task = {"task": task_resource(outcome.task)} if outcome.task else {}
+    return {"status": _STATUSES[outcome.kind], "id": outcome.id, **task}

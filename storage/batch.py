@@ -1,0 +1,113 @@
+"""Batches: many writes of a user's tasks in one transaction, in two round trips, however many there are."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Uuid, any_, bindparam, column, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+
+from storage import accounts, idempotency
+from storage.batch_answers import answer_of, ids_in, outcomes_of
+from storage.batch_plan import Operation, Outcome, Plan, StoredTask, failures, plan
+from storage.driver.database import Database
+from storage.driver.query import Query, Row
+from storage.driver.transaction import Call, Transaction
+from storage.idempotency import Key
+from storage.schema import tasks
+from storage.tasks import Task, columns
+
+
+class Batch(NamedTuple):
+    """What became of a batch. `revision` is the user's after it, or after the first request with the same key."""
+
+    revision: int
+    outcomes: Sequence[Outcome]
+    is_written: bool
+    is_replayed: bool = False
+
+
+_written = [*columns, tasks.c.deleted_at, tasks.c.deletion_id]
+_ids = bindparam("ids", type_=ARRAY(Uuid))
+_FIND = Query(select(*_written, tasks.c.erased_at).where(tasks.c.user_id == accounts.owner, tasks.c.id == any_(_ids)))
+
+
+def _write() -> Query:
+    """Return the statement that creates, changes, deletes and restores tasks, all at once."""
+    types = {one.name: one.type for one in _written if one.name != "user_id"}
+    records = func.jsonb_to_recordset(bindparam("rows", type_=JSONB))
+    rows = records.table_valued(*(column(name, kind) for name, kind in types.items()))
+    row, names = rows.render_derived("row", with_types=True).c, list(types)
+    new = insert(tasks).from_select(["user_id", *names], select(accounts.owner, *(row[name] for name in names)))
+    changed = {name: new.excluded[name] for name in names if name not in ("id", "created_at")}
+    return Query(new.on_conflict_do_update(index_elements=["user_id", "id"], set_=changed))
+
+
+_WRITE = _write()
+
+
+async def run_batch(
+    database: Database, user_id: str, operations: Sequence[Operation], *, is_atomic: bool, key: Key | None
+) -> Batch:
+    """Carry out the operations, no two of which may have the same id.
+
+    If one fails, an atomic batch writes nothing. Each change takes a revision, in the order of the operations. Raises
+    KeyReused, and what `Database.in_transaction` raises.
+    """
+
+    async def work(transaction: Transaction) -> Batch:
+        (revision, at), kept, found = await _lock_and_find(transaction, user_id, operations, key)
+        if kept is not None:
+            return await _replay(transaction, user_id, kept)
+        planned = plan(operations, found, user_id, revision, at)
+        if is_atomic and planned.has_failures():
+            return Batch(revision, failures(planned, operations), is_written=False)
+        writes = _writes(user_id, planned)
+        if key is not None:
+            writes.append(idempotency.keep(user_id, key, answer_of(planned), at))
+        if writes:
+            await transaction.commit(*writes)
+        return Batch(planned.revision, planned.outcomes, is_written=True)
+
+    return await database.in_transaction(user_id, work)
+
+
+async def _lock_and_find(
+    transaction: Transaction, user_id: str, operations: Iterable[Operation], key: Key | None
+) -> tuple[Row, dict[str, Any] | None, dict[UUID, StoredTask]]:
+    """Lock the account. Return its revision and the time, the kept answer if there is one, and the tasks by id."""
+    owner = {"user_id": user_id}
+    ids = [operation.id for operation in operations if operation.id is not None]
+    kept = [idempotency.find(user_id, key)] if key else []
+    calls = [(accounts.OPEN, owner), (accounts.LOCK, owner), _find(user_id, ids), *kept]
+    _, (locked,), found, *answers = await transaction.run(*calls)
+    answer = idempotency.answer_of(answers[0], key) if key else None
+    return locked, answer, {stored.task.id: stored for stored in map(_stored, found)}
+
+
+def _find(user_id: str, ids: Sequence[UUID]) -> Call:
+    return _FIND, {"user_id": user_id, "ids": ids}
+
+
+def _stored(row: Row) -> StoredTask:
+    return StoredTask(Task._make(row[: len(Task._fields)]), *row[len(Task._fields) :])
+
+
+async def _replay(transaction: Transaction, user_id: str, kept: dict[str, Any]) -> Batch:
+    """Return a kept answer, with the tasks as they are now."""
+    (found,) = await transaction.commit(_find(user_id, ids_in(kept)))
+    current = {stored.task.id: stored.current for stored in map(_stored, found)}
+    return Batch(kept["revision"], outcomes_of(kept, current), is_written=True, is_replayed=True)
+
+
+def _writes(user_id: str, planned: Plan) -> list[Call]:
+    if not planned.changed:
+        return []
+    rows = json.dumps([_record(stored) for stored in planned.changed], default=str)
+    owner = {"user_id": user_id}
+    return [(accounts.SET_REVISION, owner | {"revision": planned.revision}), (_WRITE, owner | {"rows": rows})]
+
+
+def _record(stored: StoredTask) -> dict[str, Any]:
+    return stored.task._asdict() | {"deleted_at": stored.deleted_at, "deletion_id": stored.deletion_id}

@@ -1,0 +1,50 @@
+"""The answer of a batch as its idempotency key keeps it: what became of each operation, by ids, without texts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from storage.batch_plan import Failure, Outcome, Plan
+from storage.errors import Conflict, NotFound, PreconditionFailed
+from storage.tasks import Task
+
+_FAILURES = {NotFound: "not_found", Conflict: "conflict", PreconditionFailed: "precondition_failed"}
+
+
+def answer_of(plan: Plan) -> dict[str, Any]:
+    """Return what to keep of a batch that was carried out."""
+    return {"revision": plan.revision, "outcomes": [_kept(outcome) for outcome in plan.outcomes]}
+
+
+def ids_in(answer: Mapping[str, Any]) -> list[UUID]:
+    """Return the ids of the tasks that an answer names."""
+    return [UUID(one["id"]) for one in answer["outcomes"]]
+
+
+def outcomes_of(answer: Mapping[str, Any], current: Mapping[UUID, Task | None]) -> Sequence[Outcome]:
+    """Return the outcomes of a kept answer, with the tasks as they are now: None for those that are deleted."""
+    return [_outcome(one, current) for one in answer["outcomes"]]
+
+
+def _kept(outcome: Outcome) -> dict[str, Any]:
+    if outcome.error is None:
+        return {"id": str(outcome.id), "kind": outcome.kind}
+    members = outcome.error.members if isinstance(outcome.error, Conflict) else ()
+    return {"id": str(outcome.id), "kind": _FAILURES[type(outcome.error)], "members": [*members]}
+
+
+def _outcome(kept: Mapping[str, Any], current: Mapping[UUID, Task | None]) -> Outcome:
+    task_id, kind = UUID(kept["id"]), kept["kind"]
+    task = current.get(task_id)
+    if kind in _FAILURES.values():
+        return Outcome("failed", task_id, error=_failure(kind, kept["members"], task))
+    return Outcome(kind, task_id, None if kind == "deleted" else task)
+
+
+def _failure(kind: str, members: Sequence[str], current: Task | None) -> Failure:
+    match kind:
+        case "conflict":
+            return Conflict("task", current, members)
+        case "precondition_failed":
+            return PreconditionFailed("task", current)
+    return NotFound("task")
