@@ -31,6 +31,10 @@ _now = func.clock_timestamp(type_=DateTime(timezone=True)).label("at")
 _locked = select(accounts.c.revision).where(accounts.c.user_id == owner).with_for_update().cte("locked")
 LOCK = Query(select(_locked.c.revision, _now))
 """Locks the user's account until the transaction ends, and returns its revision and the time, taken under the lock."""
+SET_REVISION = Query(
+    update(accounts).where(accounts.c.user_id == owner).values(revision=bindparam("revision", type_=BigInteger))
+)
+"""Sets the user's revision, in a transaction that has the account's lock."""
 
 
 def bump_or_open() -> CTE:
