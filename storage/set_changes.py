@@ -119,7 +119,7 @@ def _has_too_many(number_of_tags: ColumnElement[int]) -> ColumnElement[bool]:
 def _write(new: Mapping[str, ColumnElement[Any]]) -> Query:
     """Return the statement that changes `picked` tasks, which take the revisions that follow `revision`."""
     ids = func.unnest(bindparam("picked", type_=ARRAY(Uuid)))
-    picked = ids.table_valued(column("id", Uuid), with_ordinality="place", name="picked").render_derived()
+    picked = ids.table_valued(column("id", Uuid), with_ordinality="place").render_derived("picked")
     revision = bindparam("revision", type_=BigInteger) + picked.c.place
     values: dict[str, Any] = {**new, "revision": revision, "updated_at": _time}
     if "completed" in new:

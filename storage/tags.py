@@ -70,8 +70,7 @@ async def list_tags(connection: Connection, user_id: str) -> tuple[int, Sequence
 
 def without_repeats(names: ColumnElement[Any], removed: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return a list of tags in its order, each at its first place, without those that are removed."""
-    placed = func.unnest(names).table_valued(column("name", Text), with_ordinality="place", name="placed")
-    placed = placed.render_derived()
+    placed = func.unnest(names).table_valued(column("name", Text), with_ordinality="place").render_derived("placed")
     kept = select(placed.c.name).where(placed.c.name != all_(removed)).group_by(placed.c.name)
     return func.array(kept.order_by(func.min(placed.c.place)).scalar_subquery(), type_=ARRAY(Text))
 
