@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from handlers.resources.idempotency import key_of
 from handlers.resources.revisions import list_headers, list_not_modified
 from handlers.resources.tags import tag_resource
+from handlers.resources.task_sets import outcome_response
 from handlers.responses.response import JSON, Response
 from storage import tags
 from storage.driver.database import Database
@@ -25,10 +27,14 @@ async def rename_tag(
     idempotency_key: str | None,
     fingerprint: bytes | None,
 ) -> Response:
-    raise NotImplementedError
+    """Rename the tag on all tasks that carry it, and return how many changed."""
+    outcome = await tags.rename_tag(database, user_id, name, body["name"], key_of(idempotency_key, fingerprint))
+    return outcome_response(outcome, "changed", "revision")
 
 
 async def remove_tag(
     database: Database, user_id: str, name: str, idempotency_key: str | None, fingerprint: bytes | None
 ) -> Response:
-    raise NotImplementedError
+    """Remove the tag from all tasks that carry it, and return how many changed."""
+    outcome = await tags.remove_tag(database, user_id, name, key_of(idempotency_key, fingerprint))
+    return outcome_response(outcome, "changed", "revision")

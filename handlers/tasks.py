@@ -7,12 +7,14 @@ from urllib.parse import quote
 from uuid import UUID
 
 from handlers.resources.cursors import Cursors
+from handlers.resources.idempotency import key_of
 from handlers.resources.revisions import list_headers, list_not_modified, resource_headers
+from handlers.resources.task_sets import check_filters, outcome_response, set_values
 from handlers.resources.tasks import changed_values, filters_of, new_values, page_resource, task_resource
 from handlers.responses.entity_tags import is_listed, required_revisions
 from handlers.responses.problems import InputError, invalid_input
 from handlers.responses.response import JSON, NoContent, Response
-from storage import task_pages, task_replacement, tasks
+from storage import task_pages, task_replacement, task_sets, tasks
 from storage.driver.database import Database
 
 
@@ -71,7 +73,16 @@ async def update_tasks(
     idempotency_key: str | None,
     fingerprint: bytes | None,
 ) -> Response:
-    raise NotImplementedError
+    """Apply the merge patch to all tasks that match, and return how many matched and changed."""
+    filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after)
+    check_filters(filters, body)
+    changes = set_values(body)
+    if dry_run:
+        outcome = await task_sets.count_updates(database.pipeline, user_id, filters, changes)
+    else:
+        key = key_of(idempotency_key, fingerprint)
+        outcome = await task_sets.update_tasks(database, user_id, filters, changes, key)
+    return outcome_response(outcome, "matched", "changed", "revision")
 
 
 async def delete_tasks(
@@ -89,7 +100,14 @@ async def delete_tasks(
     idempotency_key: str | None,
     fingerprint: bytes | None,
 ) -> Response:
-    raise NotImplementedError
+    """Move all tasks that match to the trash, and return how many."""
+    filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after)
+    check_filters(filters)
+    if dry_run:
+        outcome = await task_sets.count_deletions(database.pipeline, user_id, filters)
+    else:
+        outcome = await task_sets.delete_tasks(database, user_id, filters, key_of(idempotency_key, fingerprint))
+    return outcome_response(outcome, "matched", "changed", "revision", "deletion_id")
 
 
 async def get_task(database: Database, user_id: str, task_id: UUID, if_none_match: str | None) -> Response:

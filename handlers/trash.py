@@ -4,12 +4,12 @@ from typing import Any
 from uuid import UUID
 
 from handlers.resources.cursors import Cursors
-from handlers.resources.revisions import resource_headers
+from handlers.resources.revisions import PRIVATE, resource_headers
 from handlers.resources.tasks import task_resource
 from handlers.resources.trash import trash_resource
 from handlers.responses.problems import invalid_input
 from handlers.responses.response import JSON, NoContent, Response
-from storage import trash
+from storage import deletions, trash
 from storage.driver.database import Database
 from storage.task_pages import Position
 
@@ -33,7 +33,9 @@ async def empty_trash(database: Database, user_id: str) -> Response:
 
 
 async def restore_deletion(database: Database, user_id: str, body: dict[str, Any]) -> Response:
-    raise NotImplementedError
+    """Restore what one request deleted, up to 1,000 tasks, and return how many there were."""
+    restored = await deletions.restore_deletion(database, user_id, body["deletion_id"])
+    return JSON(restored._asdict(), headers=PRIVATE)
 
 
 async def erase_task(database: Database, user_id: str, task_id: UUID) -> Response:

@@ -42,6 +42,10 @@ _now = func.clock_timestamp(type_=DateTime(timezone=True)).label("at")
 _locked = select(accounts.c.revision).where(accounts.c.user_id == owner).with_for_update().cte("locked")
 LOCK = Query(select(_locked.c.revision, _now))
 """Locks the user's account until the transaction ends, and returns its revision and the time, taken under the lock."""
+SET_REVISION = Query(
+    update(accounts).where(accounts.c.user_id == owner).values(revision=bindparam("revision", type_=BigInteger))
+)
+"""Sets the user's revision, in a transaction that has the account's lock."""
 
 stamp = select(_now).select_from(lock).cte("stamp")
 """For writes that take no revision: locks the owner's account, and has the time as `at`, taken under the lock."""

@@ -1,15 +1,35 @@
-"""Tags: the names that a user's tasks carry, with counts."""
+"""Tags: the names that a user's tasks carry, with counts. They are renamed and removed on all tasks at once."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Text, cast, collate, func, literal_column, select, true
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Text,
+    all_,
+    any_,
+    bindparam,
+    cast,
+    collate,
+    column,
+    func,
+    literal_column,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from storage import accounts
+from storage.driver.database import Database
 from storage.driver.query import Connection, Query
+from storage.errors import NotFound
+from storage.idempotency import Key
 from storage.schema import is_live, tasks
+from storage.set_changes import Outcome, Picked, Statements, change_set, check_size, statements
 
 MAX_TAGS = 10_000
+MOST_CHANGED = 10_000
 
 
 class Tag(NamedTuple):
@@ -46,3 +66,44 @@ async def list_tags(connection: Connection, user_id: str) -> tuple[int, Sequence
     """Return the user's revision, and the first 10,000 tags in use, sorted by the code points of their names."""
     rows = await _LIST.fetch_all(connection, user_id=user_id)
     return rows[0][0], [Tag._make(row[1:]) for row in rows if row[1] is not None]
+
+
+def without_repeats(names: ColumnElement[Any], removed: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a list of tags in its order, each at its first place, without those that are removed."""
+    placed = func.unnest(names).table_valued(column("name", Text), with_ordinality="place").render_derived("placed")
+    kept = select(placed.c.name).where(placed.c.name != all_(removed)).group_by(placed.c.name)
+    return func.array(kept.order_by(func.min(placed.c.place)).scalar_subquery(), type_=ARRAY(Text))
+
+
+_name = bindparam("name", type_=Text)
+
+
+def _changing(new: ColumnElement[Any]) -> Statements:
+    return statements([is_live, _name == any_(tasks.c.tags)], {"tags": new}, tasks.c.tags.is_distinct_from(new))
+
+
+_nothing = literal_column("'{}'::text[]", ARRAY(Text))
+_RENAME = _changing(
+    without_repeats(func.array_replace(tasks.c.tags, _name, bindparam("new_name", type_=Text)), _nothing)
+)
+_REMOVE = _changing(func.array_remove(tasks.c.tags, _name, type_=ARRAY(Text)))
+
+
+async def rename_tag(database: Database, user_id: str, name: str, new_name: str, key: Key | None) -> Outcome:
+    """Rename a tag on all tasks that carry it. A task that carries both names keeps the first of their places.
+
+    Raises NotFound if no task carries it, TooMany if more than MOST_CHANGED do, and KeyReused.
+    """
+    values = {"name": name, "new_name": new_name}
+    return await change_set(database, user_id, _RENAME, values, most=MOST_CHANGED, check=_check, key=key)
+
+
+async def remove_tag(database: Database, user_id: str, name: str, key: Key | None) -> Outcome:
+    """Remove a tag from all tasks that carry it. The errors raised are those of `rename_tag`."""
+    return await change_set(database, user_id, _REMOVE, {"name": name}, most=MOST_CHANGED, check=_check, key=key)
+
+
+def _check(picked: Picked) -> None:
+    if not picked.matched:
+        raise NotFound("tag")
+    check_size(picked, MOST_CHANGED)

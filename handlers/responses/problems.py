@@ -37,7 +37,7 @@ _TITLES = {status: HTTPStatus(status).phrase for status in _SLUGS} | _RENAMED
 
 InputError = TypedDict("InputError", {"in": str, "name": NotRequired[str], "pointer": NotRequired[str], "detail": str})
 """One error in the input: `in` is query, path, header or body; `name` is a parameter's, `pointer` a JSON pointer (RFC
-6901) into the body; `detail` is the end of a sentence that begins with either."""
+6901) into the body; `detail` is the end of a sentence that begins with either, or with the query or the head."""
 
 
 class Problem(Exception):
@@ -101,6 +101,8 @@ def _subject(error: InputError) -> str:
     """Return what an error is about, as the beginning of a sentence."""
     if error["in"] == "header" and "name" not in error:
         return "The head of the request"
+    if error["in"] == "query" and "name" not in error:
+        return "The query"
     if error.get("pointer") == "":
         return "The body"
     subject = error.get("name") or _words(error.get("pointer", "/"))

@@ -1,0 +1,224 @@
+"""Sets of tasks: one transaction picks them under the account's lock, and changes them in portions."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Select,
+    Uuid,
+    bindparam,
+    case,
+    column,
+    false,
+    func,
+    literal_column,
+    null,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+
+from storage import accounts, idempotency
+from storage.driver.database import Database
+from storage.driver.query import Connection, Query
+from storage.driver.transaction import Call, Transaction
+from storage.errors import TooMany, TooManyTags
+from storage.idempotency import Key
+from storage.schema import tasks
+
+MAX_TAGS = 20
+# Every update of a task enters its text into the search index again, which takes longer the longer the text is. In one
+# statement, 10,000 tasks with long texts would take longer than a statement may.
+_PORTION = 250
+
+
+class Picked(NamedTuple):
+    """The tasks of a set: how many match, those that will change, and whether one would have more than MAX_TAGS."""
+
+    matched: int
+    ids: Sequence[UUID]
+    has_too_many_tags: bool
+
+
+class Outcome(NamedTuple):
+    """What became of a set: how many tasks matched and changed, and the user's revision after it.
+
+    `deletion_id` is the id, as text, under which tasks were deleted. `is_replayed` says whether the outcome is that of
+    an earlier request with the same idempotency key.
+    """
+
+    matched: int
+    changed: int
+    revision: int
+    deletion_id: str | None = None
+    is_replayed: bool = False
+
+
+class Statements(NamedTuple):
+    """The statements that count the tasks of a set, pick the first of them, and change the picked ones."""
+
+    total: Query
+    pick: Query
+    write: Query
+
+
+_NONE = Picked(0, (), has_too_many_tags=False)
+# Not before the last change of a task, even if the database's clock has been set back since.
+_time = func.greatest(bindparam("at", type_=DateTime(timezone=True)), tasks.c.updated_at)
+DELETED: Mapping[str, ColumnElement[Any]] = {
+    "deleted_at": _time,
+    "deletion_id": bindparam("deletion_id", type_=Uuid),
+}
+"""The new values of a task that is moved to the trash."""
+RESTORED: Mapping[str, ColumnElement[Any]] = {"deleted_at": null(), "deletion_id": null()}
+"""The new values of a task that is taken out of the trash."""
+
+
+def statements(
+    matching: Sequence[ColumnElement[bool]],
+    new: Mapping[str, ColumnElement[Any]],
+    changes: ColumnElement[bool],
+    *,
+    prepare: bool = True,
+) -> Statements:
+    """Return the statements for the tasks that match, and the new values of some columns.
+
+    `changes` is whether a task that matches has other values now; if not, it keeps its revision.
+    """
+    tags = new.get("tags", tasks.c.tags)
+    shown = [tasks.c.id, tasks.c.created_at, changes.label("changes"), func.cardinality(tags).label("number_of_tags")]
+    own = select(*shown).where(tasks.c.user_id == accounts.owner, *matching)
+    return Statements(_total(own, prepare=prepare), _pick(own, prepare=prepare), _write(new))
+
+
+def _total(own: Select[Any], *, prepare: bool) -> Query:
+    matched = own.cte("matched")
+    changed = func.count().filter(matched.c.changes)
+    numbers = select(accounts.revision, func.count(), changed, _has_too_many(matched.c.number_of_tags))
+    return Query(numbers.select_from(matched), prepare=prepare)
+
+
+def _pick(own: Select[Any], *, prepare: bool) -> Query:
+    first = own.order_by(tasks.c.created_at, tasks.c.id).limit(bindparam("limit", type_=BigInteger))
+    matched = first.cte("matched")
+    ids = func.array_agg(aggregate_order_by(matched.c.id, matched.c.created_at, matched.c.id))
+    changing = ids.filter(matched.c.changes)
+    picked = select(func.count(), changing, _has_too_many(matched.c.number_of_tags))
+    return Query(picked.select_from(matched), prepare=prepare)
+
+
+def _has_too_many(number_of_tags: ColumnElement[int]) -> ColumnElement[bool]:
+    return func.coalesce(func.bool_or(number_of_tags > literal_column(str(MAX_TAGS))), false())
+
+
+def _write(new: Mapping[str, ColumnElement[Any]]) -> Query:
+    """Return the statement that changes `picked` tasks, which take the revisions that follow `revision`."""
+    ids = func.unnest(bindparam("picked", type_=ARRAY(Uuid)))
+    picked = ids.table_valued(column("id", Uuid), with_ordinality="place").render_derived("picked")
+    revision = bindparam("revision", type_=BigInteger) + picked.c.place
+    values: dict[str, Any] = {**new, "revision": revision, "updated_at": _time}
+    if "completed" in new:
+        completed_at = func.coalesce(tasks.c.completed_at, _time)
+        values["completed_at"] = case((new["completed"], completed_at), else_=null())
+    return Query(update(tasks).where(tasks.c.user_id == accounts.owner, tasks.c.id == picked.c.id).values(**values))
+
+
+def check_size(picked: Picked, most: int) -> None:
+    """Raise TooMany if more than `most` tasks match, and TooManyTags if one would have too many tags."""
+    if picked.matched > most:
+        raise TooMany("task", most)
+    if picked.has_too_many_tags:
+        raise TooManyTags
+
+
+async def count_set(connection: Connection, user_id: str, chosen: Statements, values: Mapping[str, Any]) -> Outcome:
+    """Return what would become of a set of any size. Raises TooManyTags."""
+    row: Any = await chosen.total.fetch_one(connection, user_id=user_id, **values)
+    revision, matched, changed, has_too_many_tags = row
+    if has_too_many_tags:
+        raise TooManyTags
+    return Outcome(matched, changed, revision)
+
+
+async def change_set(
+    database: Database,
+    user_id: str,
+    chosen: Statements,
+    values: Mapping[str, Any],
+    *,
+    most: int,
+    check: Callable[[Picked], None],
+    key: Key | None = None,
+) -> Outcome:
+    """Change up to `most` tasks of a set, each with a revision of its own, in the order of `created_at` and `id`.
+
+    `values` are the parameters of the statements. If more tasks match, one more than `most` is reported as matched.
+    Nothing is written if `check` raises an error. Raises KeyReused, and what `Database.in_transaction` raises.
+    """
+    parameters = {**values, "user_id": user_id}
+
+    async def work(transaction: Transaction) -> Outcome:
+        turn = await _turn(transaction, user_id, (chosen.pick, {**parameters, "limit": most + 1}), key)
+        if turn.answer is not None:
+            return Outcome(**turn.answer, is_replayed=True)
+        check(turn.picked)
+        ids = turn.picked.ids[:most]
+        deletion_id = str(values["deletion_id"]) if ids and "deletion_id" in values else None
+        outcome = Outcome(turn.picked.matched, len(ids), turn.revision + len(ids), deletion_id)
+        last: list[Call] = [(accounts.SET_REVISION, {**parameters, "revision": outcome.revision})] if ids else []
+        if key and turn.at:
+            last.append(idempotency.keep(user_id, key, _answer(outcome), turn.at))
+        await _send(transaction, [*_portions(chosen.write, ids, parameters, turn)], last)
+        return outcome
+
+    return await database.in_transaction(user_id, work)
+
+
+class _Turn(NamedTuple):
+    """What a request finds once it has the account's lock.
+
+    `at` is None if there is no account; `answer` is that of an earlier request with the same key.
+    """
+
+    revision: int
+    at: datetime | None
+    picked: Picked
+    answer: dict[str, Any] | None
+
+
+async def _turn(transaction: Transaction, user_id: str, pick: Call, key: Key | None) -> _Turn:
+    """Lock the account, then pick the tasks, in one round trip. With a key, there is an account to lock."""
+    own = {"user_id": user_id}
+    opening, finding = ([(accounts.OPEN, own)], [idempotency.find(user_id, key)]) if key else ([], [])
+    rows = await transaction.run(*opening, (accounts.LOCK, own), pick, *finding)
+    locked, ((matched, ids, has_too_many_tags),), *found = rows[len(opening) :]
+    if not locked:
+        # Any tasks that were picked without a lock are those of a request that came later.
+        return _Turn(0, None, _NONE, None)
+    revision, at = locked[0]
+    answer = idempotency.answer_of(found[0], key) if key else None
+    return _Turn(revision, at, Picked(matched, ids or (), has_too_many_tags), answer)
+
+
+def _portions(write: Query, ids: Sequence[UUID], parameters: Mapping[str, Any], turn: _Turn) -> Iterator[Call]:
+    """Yield the statements that change the tasks, a portion each."""
+    for start in range(0, len(ids), _PORTION):
+        portion = {"picked": ids[start : start + _PORTION], "revision": turn.revision + start, "at": turn.at}
+        yield write, {**parameters, **portion}
+
+
+async def _send(transaction: Transaction, portions: Sequence[Call], last: Sequence[Call]) -> None:
+    """Execute the statements and commit. Each portion but the last one has a round trip, and its limit, of its own."""
+    for call in portions[:-1]:
+        await transaction.run(call)
+    if final := [*portions[-1:], *last]:
+        await transaction.commit(*final)
+
+
+def _answer(outcome: Outcome) -> dict[str, Any]:
+    return {name: value for name, value in outcome._asdict().items() if name != "is_replayed"}

@@ -1,0 +1,90 @@
+"""Updates and deletions of all tasks that match some filters."""
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache, partial
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, bindparam, false, or_, true
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import TypeEngine
+from uuid6 import uuid7
+
+from storage.driver.database import Database
+from storage.driver.query import Connection
+from storage.idempotency import Key
+from storage.schema import is_live, tasks
+from storage.set_changes import DELETED, Outcome, Statements, change_set, check_size, count_set, statements
+from storage.tags import without_repeats
+from storage.task_filters import Filters, conditions
+from storage.tasks import CHANGEABLE
+
+MOST_UPDATED = 1_000
+MOST_DELETED = 10_000
+_TAG_CHANGES = frozenset({"add_tags", "remove_tags"})
+
+
+@lru_cache(maxsize=256)
+def _update(filters: frozenset[str], names: frozenset[str]) -> Statements:
+    new: dict[str, ColumnElement[Any]] = {name: _new(name, tasks.c[name].type) for name in CHANGEABLE if name in names}
+    if names >= _TAG_CHANGES:
+        added, removed = _new("add_tags", ARRAY(Text)), _new("remove_tags", ARRAY(Text))
+        new["tags"] = without_repeats(tasks.c.tags.concat(added), removed)
+    changes = or_(false(), *(tasks.c[name].is_distinct_from(value) for name, value in new.items()))
+    return statements(_matching(filters), new, changes, prepare="search" not in filters)
+
+
+def _new(name: str, kind: TypeEngine[Any]) -> ColumnElement[Any]:
+    # Filters have parameters with the names of columns.
+    return bindparam(f"new_{name}", type_=kind)
+
+
+@lru_cache(maxsize=256)
+def _delete(filters: frozenset[str]) -> Statements:
+    return statements(_matching(filters), DELETED, true(), prepare="search" not in filters)
+
+
+def _matching(filters: Iterable[str]) -> list[ColumnElement[bool]]:
+    return [is_live, *conditions(filters)]
+
+
+def _update_of(filters: Filters, changes: Mapping[str, Any]) -> tuple[Statements, dict[str, Any]]:
+    """Return the statements of an update, and their parameters."""
+    names, values = filters.given()
+    new = {f"new_{name}": value for name, value in changes.items()}
+    return _update(names, frozenset(changes)), {**values, **new}
+
+
+async def update_tasks(
+    database: Database, user_id: str, filters: Filters, changes: Mapping[str, Any], key: Key | None
+) -> Outcome:
+    """Update all tasks that match. A task for which no value differs keeps its revision.
+
+    `changes` has new values for some of the names in CHANGEABLE. Instead of `tags`, it may have both `add_tags`, which
+    come last, and `remove_tags`. Raises TooMany if more than MOST_UPDATED tasks match, TooManyTags and KeyReused,
+    and then changes nothing.
+    """
+    chosen, values = _update_of(filters, changes)
+    check = partial(check_size, most=MOST_UPDATED)
+    return await change_set(database, user_id, chosen, values, most=MOST_UPDATED, check=check, key=key)
+
+
+async def count_updates(connection: Connection, user_id: str, filters: Filters, changes: Mapping[str, Any]) -> Outcome:
+    """Return what `update_tasks` would do if it had no limit. Raises TooManyTags."""
+    return await count_set(connection, user_id, *_update_of(filters, changes))
+
+
+async def delete_tasks(database: Database, user_id: str, filters: Filters, key: Key | None) -> Outcome:
+    """Move all tasks that match to the trash, under one `deletion_id`.
+
+    Raises TooMany if more than MOST_DELETED tasks match, and KeyReused, and then deletes nothing.
+    """
+    names, values = filters.given()
+    values["deletion_id"] = uuid7()
+    check = partial(check_size, most=MOST_DELETED)
+    return await change_set(database, user_id, _delete(names), values, most=MOST_DELETED, check=check, key=key)
+
+
+async def count_deletions(connection: Connection, user_id: str, filters: Filters) -> Outcome:
+    """Return what `delete_tasks` would do if it had no limit."""
+    names, values = filters.given()
+    return await count_set(connection, user_id, _delete(names), values)
