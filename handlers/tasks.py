@@ -7,14 +7,14 @@ from urllib.parse import quote
 from uuid import UUID
 
 from handlers.resources.cursors import Cursors
-from handlers.resources.idempotency import key_of
+from handlers.resources.idempotency import key_of, replay_headers
 from handlers.resources.revisions import list_headers, list_not_modified, resource_headers
 from handlers.resources.task_sets import check_filters, outcome_response, set_values
 from handlers.resources.tasks import changed_values, filters_of, new_values, page_resource, task_resource
 from handlers.responses.entity_tags import is_listed, required_revisions
 from handlers.responses.problems import InputError, invalid_input
 from handlers.responses.response import JSON, NoContent, Response
-from storage import task_pages, task_replacement, task_sets, tasks
+from storage import keyed_creation, task_pages, task_replacement, task_sets, tasks
 from storage.driver.database import Database
 
 
@@ -52,9 +52,13 @@ async def list_tasks(
 async def create_task(
     database: Database, user_id: str, body: dict[str, Any], idempotency_key: str | None, fingerprint: bytes | None
 ) -> Response:
-    """Create a task, and return it with its path."""
-    task = await tasks.create_task(database.pipeline, user_id, new_values(body))
-    return _created(task)
+    """Create a task, and return it with its path. A request with a key that took effect earlier returns its task."""
+    key = key_of(idempotency_key, fingerprint)
+    if key is None:
+        task, is_replayed = await tasks.create_task(database.pipeline, user_id, new_values(body)), False
+    else:
+        task, is_replayed = await keyed_creation.create_task(database.pipeline, user_id, new_values(body), key)
+    return _created(task, is_replayed=is_replayed)
 
 
 async def update_tasks(
@@ -159,9 +163,9 @@ def _shown(task: tasks.Task) -> JSON:
     return JSON(task_resource(task), headers=resource_headers(task.revision))
 
 
-def _created(task: tasks.Task) -> JSON:
-    location = f"/api/{_encoded(task.user_id)}/tasks/{task.id}"
-    return JSON(task_resource(task), 201, {"Location": location, **resource_headers(task.revision)})
+def _created(task: tasks.Task, *, is_replayed: bool = False) -> JSON:
+    headers = {"Location": f"/api/{_encoded(task.user_id)}/tasks/{task.id}", **resource_headers(task.revision)}
+    return JSON(task_resource(task), 201, {**headers, **replay_headers(is_replayed=is_replayed)})
 
 
 @lru_cache(1024)

@@ -50,11 +50,6 @@ SET_REVISION = Query(
 stamp = select(_now).select_from(lock).cte("stamp")
 """For writes that take no revision: locks the owner's account, and has the time as `at`, taken under the lock."""
 
-SET_REVISION = Query(
-    update(accounts).where(accounts.c.user_id == owner).values(revision=bindparam("revision", type_=BigInteger))
-)
-"""Sets the revision of an account that is locked."""
-
 
 def bump_or_open() -> CTE:
     """Return a CTE that increments the user's revision, and creates the account if there is none.

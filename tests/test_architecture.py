@@ -42,7 +42,6 @@ ARROWS: dict[str, set[str]] = {
     },
     "storage.batch_answers": {"storage.batch_plan", "storage.errors", "storage.tasks"},
     "storage.batch_plan": {"storage.errors", "storage.tasks"},
-
     "storage.deletions": {"storage.driver.database", "storage.set_changes", *QUERY},
     "storage.driver": {"storage.errors"},
     "storage.errors": set(),
@@ -62,10 +61,10 @@ ARROWS: dict[str, set[str]] = {
         *QUERY,
     },
     "storage.idempotency": {"storage.accounts", "storage.driver.transaction", *QUERY},
+    "storage.keyed_creation": {"storage.accounts", "storage.idempotency", "storage.tasks", *QUERY},
     "storage.task_filters": QUERY,
     "storage.task_pages": {"storage.accounts", "storage.task_filters", "storage.tasks", *QUERY},
     "storage.task_replacement": {"storage.accounts", "storage.tasks", *QUERY},
-
     "storage.task_sets": {
         "storage.driver.database",
         "storage.idempotency",
