@@ -1,15 +1,13 @@
 """Many clients write for one user: each write has its own revision, gap-free and in commit order, and none is lost."""
 
 import random
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import chain
-from typing import Any
 
 import psycopg
 
 from tests.support.client import Json, User
+from tests.support.concurrency import together
 
 CLIENTS = 16
 WRITES = 40
@@ -23,22 +21,11 @@ def write_of(task: Json) -> Write:
     return task["revision"], datetime.fromisoformat(task["updated_at"])
 
 
-def together(work: Callable[[int], Any], clients: int = CLIENTS) -> list[Any]:
-    """Run the same work in many threads at once; return the result of each."""
-    with ThreadPoolExecutor(clients) as threads:
-        return list(threads.map(work, range(clients)))
-
-
 def stored(database: str, user: User) -> list[Write]:
     """Return the revision and time of each of the user's tasks, including deleted ones, ordered by revision."""
     with psycopg.connect(database) as connection:
         statement = "SELECT revision, updated_at FROM tasks WHERE user_id = %s ORDER BY revision"
         return connection.execute(statement, [user.id], binary=True).fetchall()
-
-
-def revision_of(user: User) -> int:
-    """Return the user's newest revision, which is the entity tag of the user's lists."""
-    return int(user.get("/tags").headers["ETag"].removeprefix('W/"').removesuffix('"'))
 
 
 def write_at_random(user: User, shared: list[Json], seed: int) -> list[Write]:
@@ -77,7 +64,7 @@ def test_revisions_have_no_gaps_and_no_repeats_and_their_times_never_go_backward
         with User(server, ada.id) as user:
             return write_at_random(user, shared, client)
 
-    written = sorted(chain.from_iterable(together(work)))
+    written = sorted(chain.from_iterable(together(work, CLIENTS)))
     revisions = [revision for revision, _ in written]
     assert len(set(revisions)) == len(revisions)
     assert [time for _, time in written] == sorted(time for _, time in written)
@@ -86,9 +73,9 @@ def test_revisions_have_no_gaps_and_no_repeats_and_their_times_never_go_backward
     assert [time for _, time in rows] == sorted(time for _, time in rows)
     # Every revision belongs to a creation, a change or a deletion; the tombstone keeps that of the deletion.
     tombstones = {revision for revision, _ in rows} - set(revisions)
-    assert sorted({*range(1, 9), *revisions, *tombstones}) == list(range(1, revision_of(ada) + 1))
+    assert sorted({*range(1, 9), *revisions, *tombstones}) == list(range(1, ada.revision() + 1))
     assert grace.get(f"/tasks/{before['id']}").json() == before
-    assert revision_of(grace) == 1
+    assert grace.revision() == 1
 
 
 def test_concurrent_first_writes_of_a_new_user_all_succeed(server: str, ada: User) -> None:
@@ -97,7 +84,7 @@ def test_concurrent_first_writes_of_a_new_user_all_succeed(server: str, ada: Use
             return int(user.create()["revision"])
 
     assert sorted(together(work, 24)) == list(range(1, 25))
-    assert revision_of(ada) == 24
+    assert ada.revision() == 24
 
 
 def test_no_update_is_lost_between_clients_that_send_if_match(server: str, ada: User) -> None:
@@ -116,10 +103,10 @@ def test_no_update_is_lost_between_clients_that_send_if_match(server: str, ada: 
                 seen = response.json() if response.status_code == 200 else response.json()["task"]
         return done
 
-    done = sum(together(work))
+    done = sum(together(work, CLIENTS))
     assert done > 0
     assert ada.get(f"/tasks/{task['id']}").json()["title"] == str(done)
-    assert revision_of(ada) == done + 1
+    assert ada.revision() == done + 1
 
 
 def test_exactly_one_of_many_concurrent_deletions_succeeds(server: str, ada: User) -> None:
@@ -129,10 +116,10 @@ def test_exactly_one_of_many_concurrent_deletions_succeeds(server: str, ada: Use
         with User(server, ada.id) as user:
             return [user.request("DELETE", f"/tasks/{task['id']}").status_code for task in tasks]
 
-    statuses = list(chain.from_iterable(together(work)))
+    statuses = list(chain.from_iterable(together(work, CLIENTS)))
     assert sorted(statuses) == [204] * 5 + [404] * (len(statuses) - 5)
     assert ada.titles() == []
-    assert revision_of(ada) == 10
+    assert ada.revision() == 10
 
 
 def test_concurrent_patches_and_deletions_of_one_task_never_deadlock(server: str, ada: User) -> None:
@@ -146,5 +133,5 @@ def test_concurrent_patches_and_deletions_of_one_task_never_deadlock(server: str
             path, headers = f"/tasks/{task['id']}", {"If-Match": '"0"'}
             return {user.request("DELETE", path, headers=headers).status_code for _ in range(60)}
 
-    assert set(chain.from_iterable(together(work))) == {200, 412}
-    assert revision_of(ada) == 1 + 60 * CLIENTS // 2
+    assert set(chain.from_iterable(together(work, CLIENTS))) == {200, 412}
+    assert ada.revision() == 1 + 60 * CLIENTS // 2

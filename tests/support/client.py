@@ -56,6 +56,18 @@ class User:
         """PATCH a task."""
         return self.request("PATCH", f"/tasks/{task_id}", json=members, **options)
 
+    def put(self, task_id: str, members: Json, **options: Any) -> httpx.Response:
+        """PUT a task."""
+        return self.request("PUT", f"/tasks/{task_id}", json=members, **options)
+
+    def delete(self, task_id: str, **options: Any) -> httpx.Response:
+        """DELETE a task."""
+        return self.request("DELETE", f"/tasks/{task_id}", **options)
+
+    def revision(self) -> int:
+        """Return the user's newest revision, which is the entity tag of the user's lists."""
+        return int(self.get("/tags").headers["ETag"].removeprefix('W/"').removesuffix('"'))
+
     def titles(self, **query: Any) -> list[str]:
         """Return the titles of the tasks that a list with this query returns."""
         response = self.get("/tasks", params=query)
