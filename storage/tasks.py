@@ -68,8 +68,8 @@ _revisions = bindparam("revisions", type_=ARRAY(BigInteger))
 def locked(*conditions: ColumnElement[bool]) -> CTE:
     """Return a CTE with the task, if it meets these conditions, and its `deleted_at`.
 
-    It locks the account first, then the task, and has the task as it is under that lock. Citus cannot read it from a
-    CTE of its own if it joins the account instead.
+    It locks the account first, then the task, and has the task as it is under that lock. It does not join the account:
+    in a statement that also inserts the result of a query, Citus cannot read the rows of such a join.
     """
     row = select(*columns, tasks.c.deleted_at).where(*own, has_rows(accounts.lock), *conditions)
     return row.with_for_update(of=tasks).cte("old")
