@@ -45,7 +45,8 @@ def _put() -> Query:
     is_replaced = has_rows(old, is_live, is_accepted(old), differs(old, new))
     stamp = accounts.bump_or_open_if(or_(and_(_may_create, ~is_there), is_replaced))
     made = created(new, stamp, ~is_there).returning(*columns).cte("created")
-    replaced = updated(new, stamp)
+    # Citus runs each CTE with a snapshot of its own, so this one sees what the one above has inserted.
+    replaced = updated(new, stamp, is_there)
     kept = case((~is_live, _text("deleted")), (is_accepted(old), _text("unchanged")), else_=_text("refused"))
     return Query(
         union_all(

@@ -68,10 +68,10 @@ _revisions = bindparam("revisions", type_=ARRAY(BigInteger))
 def locked(*conditions: ColumnElement[bool]) -> CTE:
     """Return a CTE with the task, if it meets these conditions, and its `deleted_at`.
 
-    It locks the account first, then the task, and has the task as it is under that lock.
+    It locks the account first, then the task, and has the task as it is under that lock. It does not join the account:
+    in a statement that also inserts the result of a query, Citus cannot read the rows of such a join.
     """
-    with_account = tasks.join(accounts.lock, accounts.lock.c.user_id == tasks.c.user_id)
-    row = select(*columns, tasks.c.deleted_at).select_from(with_account).where(*own, *conditions)
+    row = select(*columns, tasks.c.deleted_at).where(*own, has_rows(accounts.lock), *conditions)
     return row.with_for_update(of=tasks).cte("old")
 
 
@@ -109,14 +109,14 @@ def created(new: Mapping[str, ColumnElement[Any]], stamp: CTE, *conditions: Colu
     return insert(tasks).from_select(list(values), row)
 
 
-def updated(new: Mapping[str, ColumnElement[Any]], stamp: CTE) -> CTE:
-    """Return a CTE that sets these columns of the task, and returns the task."""
+def updated(new: Mapping[str, ColumnElement[Any]], stamp: CTE, *conditions: ColumnElement[bool]) -> CTE:
+    """Return a CTE that sets these columns of the task, if these conditions hold, and returns the task."""
     at = not_before_last_update(stamp.c.at)
     values: dict[str, Any] = {**new, "revision": stamp.c.revision, "updated_at": at}
     if "completed" in new:
         completed_at = func.coalesce(tasks.c.completed_at, at)
         values["completed_at"] = case((new["completed"], completed_at), else_=null())
-    return update(tasks).where(*own).values(**values).returning(*columns).cte("updated")
+    return update(tasks).where(*own, *conditions).values(**values).returning(*columns).cte("updated")
 
 
 def _create() -> Query:

@@ -76,15 +76,22 @@ def _restore() -> Query:
 
 
 def _erased(*chosen: ColumnElement[bool]) -> Update:
-    """Return the update that overwrites the text of these tasks, if they are in the trash. It takes no revision."""
+    """Return the update that overwrites the text of these tasks. It takes no revision."""
     overwritten = {"title": literal_column("''"), "description": null(), "tags": literal_column("'{}'")}
-    return update(tasks).where(*chosen, is_in_trash).values(**overwritten, erased_at=accounts.stamp.c.at)
+    return update(tasks).where(*chosen).values(**overwritten, erased_at=accounts.stamp.c.at)
+
+
+def _erase() -> Query:
+    """Return the statement, which returns a row if the task was in the trash."""
+    # With the condition itself, PostgreSQL may search all that the user has deleted instead of the primary key.
+    old = locked(tasks.c.erased_at.is_(None))
+    return Query(_erased(*own, has_rows(old, old.c.deleted_at.is_not(None))).returning(tasks.c.id))
 
 
 _FIRST_PAGE, _NEXT_PAGE = _list(after_position=False), _list(after_position=True)
 _RESTORE = _restore()
-_ERASE = Query(_erased(*own).returning(tasks.c.id))
-_EMPTY = Query(_erased(tasks.c.user_id == accounts.owner))
+_ERASE = _erase()
+_EMPTY = Query(_erased(tasks.c.user_id == accounts.owner, is_in_trash))
 
 
 async def list_trash(connection: Connection, user_id: str, *, limit: int, after: Position | None) -> TrashPage:

@@ -1,5 +1,6 @@
 """Restoring takes a task out of the trash, as it was, with a new revision."""
 
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -7,7 +8,7 @@ import pytest
 
 from tests.support.client import Json, User
 
-FULL = {
+FULL: dict[str, Any] = {
     "title": "Buy milk",
     "description": "Two litres",
     "completed": True,

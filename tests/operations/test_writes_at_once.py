@@ -84,6 +84,7 @@ ABSENT, LIVE, TRASHED = "absent", "live", "in the trash"
         (LIVE, delete, replace, (204, 412), 1, "in the trash"),
         (LIVE, delete, delete, (204, 404), 1, "in the trash"),
         (LIVE, delete, restore, (204, 200), 2, "before"),
+        (LIVE, delete, erase, (204, 204), 1, "nowhere"),
         (LIVE, delete, empty, (204, 204), 1, "nowhere"),
         (TRASHED, restore, put, (200, 200), 2, "put"),
         (TRASHED, restore, restore, (200, 200), 1, "before"),
@@ -170,7 +171,7 @@ def test_puts_deletions_and_restorations_of_one_task_never_fail(server: str, oth
             return [(write, write(user, task_id)) for _ in range(25)]
 
     results = [one for client in together(work, 16) for one in client]
-    expected = {put: {200, 409}, put_another: {200, 409}, delete: {204, 404}, restore: {200}}
+    expected: dict[Write, set[int]] = {put: {200, 409}, put_another: {200, 409}, delete: {204, 404}, restore: {200}}
     assert all(response.status_code in expected[write] for write, response in results)
     # A deletion takes a revision each, and so does each state that somebody was shown.
     shown = {response.json()["revision"] for _, response in results if response.status_code == 200}

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Literal
 
-from storage import accounts, tags, tasks
+from storage import accounts, tags, task_replacement, tasks, trash
 from storage.administration.migrations import migrate
 from storage.driver.database import Database
 from storage.driver.query import Query
@@ -24,6 +24,13 @@ TASKS = """
            ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, n, 'task ' || md5(n::text), n % 4 = 0, 1,
            '{home}', timestamptz '2026-01-01' + n * interval '1 second', now()
     FROM generate_series(1, 12000) n
+"""
+TRASH = """
+    INSERT INTO tasks (user_id, id, revision, title, completed, priority, tags, created_at, updated_at, deleted_at)
+    SELECT CASE WHEN n % 6 = 0 THEN 'ada' ELSE 'user-' || n % 1000 END,
+           ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, n, 'task ' || md5(n::text), n % 4 = 0, 1,
+           '{home}', timestamptz '2026-01-01', now(), timestamptz '2026-02-01' + n * interval '1 second'
+    FROM generate_series(12001, 18000) n
 """
 NEWEST_FIRST = Sort("created_at", descending=True)
 ORDERS = [Sort(by, way) for by in ("updated_at", "due_date", "priority", "title") for way in (True, False)]
@@ -48,6 +55,7 @@ BY_KEY = frozenset({"tasks_pkey"})
 IN_ORDER = frozenset({"tasks_by_created_at"})
 # The indexes that begin with the user's id.
 ANY_INDEX = frozenset({"tasks_by_created_at", "tasks_by_searched_text", "tasks_pkey"})
+DELETED = frozenset({"tasks_by_deleted_at"})
 
 
 def listed(*filters: str, sort: Sort = NEWEST_FIRST, **parameters: Any) -> Case:
@@ -64,6 +72,13 @@ def after(number: int) -> Case:
     return Case(query, {"user_id": "ada", "limit": 51, **position._asdict()}, IN_ORDER)
 
 
+def after_deletion(number: int) -> Case:
+    """Return the case of the page of the trash after a task."""
+    deleted_at = datetime(2026, 2, 1, tzinfo=UTC) + timedelta(seconds=number)
+    position = Position(str(deleted_at), UUID(f"00000000-0000-7000-8000-{number:012}"))
+    return Case(trash._NEXT_PAGE, {"user_id": "ada", "limit": 51, **position._asdict()}, DELETED)
+
+
 CASES = {
     "first page": listed(),
     "next page": after(11_700),
@@ -77,19 +92,32 @@ CASES = {
     "get task": Case(tasks._GET, TASK, BY_KEY),
     "create task": Case(tasks._CREATE, TASK | NEW, frozenset()),
     "update task": Case(tasks._update(frozenset(NEW)), TASK | NEW | {"revisions": [3]}, BY_KEY),
-    "delete task": Case(tasks._DELETE, TASK | {"revisions": [3]}, BY_KEY),
+    "delete task": Case(tasks._DELETE, TASK | {"revisions": [3], "deletion_id": UUID(int=1)}, BY_KEY),
+    "put task": Case(task_replacement._PUT, TASK | NEW | {"revisions": [3], "may_create": True}, BY_KEY),
+    "restore task": Case(trash._RESTORE, TASK, BY_KEY),
+    "erase task": Case(trash._ERASE, TASK, BY_KEY),
+    "empty trash": Case(trash._EMPTY, {"user_id": "ada"}, DELETED),
+    "first page of the trash": Case(trash._FIRST_PAGE, {"user_id": "ada", "limit": 51}, DELETED),
+    "next page of the trash": after_deletion(17_700),
     "revision for a 304": Case(accounts._REVISION, {"user_id": "ada"}, frozenset()),
 }
-PAGES_IN_ORDER = ("first page", "next page", "deep page")
+PAGES_IN_ORDER = {
+    "first page": None,
+    "next page": "ROW(created_at, id) < ROW(",
+    "deep page": "ROW(created_at, id) < ROW(",
+    "first page of the trash": None,
+    "next page of the trash": "ROW(deleted_at, id) < ROW(",
+}
 
 
 @pytest.fixture(scope="module")
 def database(postgres: str) -> str:
-    """Return the URL of a database in which Ada has 2,000 of 12,000 tasks."""
+    """Return the URL of a database in which Ada has 2,000 of 12,000 tasks, and 1,000 of 6,000 in the trash."""
     url = new_database(postgres)
     migrate(url)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(TASKS)
+        connection.execute(TRASH)
         connection.execute("INSERT INTO accounts SELECT user_id, max(revision) FROM tasks GROUP BY user_id")
         connection.execute("INSERT INTO accounts SELECT 'other-' || n, n FROM generate_series(1, 2000) n")
         connection.execute("VACUUM ANALYZE accounts, tasks")
@@ -161,10 +189,9 @@ def test_a_page_in_the_default_order_is_read_from_the_index(
     plan = explain(connection, CASES[name], mode, ", ANALYZE, BUFFERS")
     assert not sorts_whole_set(plan)
     (page,) = [node for node in scans(plan) if node["Node Type"] == "Index Scan" and node["Alias"] == "tasks"]
-    assert (page["Actual Rows"], page["Index Name"]) == (51, "tasks_by_created_at")
+    assert (page["Actual Rows"], page["Index Name"]) == (51, *CASES[name].indexes)
     assert page["Shared Hit Blocks"] + page["Shared Read Blocks"] < 30
-    if name != "first page":
-        assert "ROW(created_at, id) < ROW(" in page["Index Cond"]
+    assert (PAGES_IN_ORDER[name] or "") in page["Index Cond"]
 
 
 @pytest.mark.parametrize("name", ["filtered list", "tasks with a tag"])

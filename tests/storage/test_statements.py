@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 
@@ -26,7 +27,15 @@ def exercise(ada: User) -> None:
     ada.get(f"/tasks/{task['id']}")
     ada.patch(task["id"], {"completed": True, "title": "Bought"}, headers={"If-Match": '"1"'})
     ada.get("/tags")
-    ada.request("DELETE", f"/tasks/{task['id']}")
+    ada.delete(task["id"])
+    ada.request("POST", f"/trash/{task['id']}/restore")
+    for title in ("first", "second", "second"):
+        ada.put(str(UUID(int=1)), {"title": title}, headers={"If-Match": "*"} if title == "second" else {})
+    for task_id in (task["id"], str(UUID(int=1))):
+        ada.delete(task_id)
+    cursor = ada.get("/trash", params={"limit": 1}).json()["next_cursor"]
+    ada.get("/trash", params={"limit": 1, "cursor": cursor})
+    ada.request("DELETE", f"/trash/{task['id']}")
 
 
 def poll(ada: User) -> None:
@@ -37,7 +46,7 @@ def poll(ada: User) -> None:
         assert ada.get(path, headers={"If-None-Match": tag}).status_code == 304
 
 
-def statements_of(work: Callable[[User], None], directory: Path) -> list[str]:
+def statements_of(work: Callable[[User], object], directory: Path) -> list[str]:
     """Return the statements on the tables that a server sends during some work, in their order."""
     with private_postgres() as url:
         with psycopg.connect(url, autocommit=True) as connection:
@@ -60,8 +69,9 @@ def statements_of(work: Callable[[User], None], directory: Path) -> list[str]:
 
 def test_each_request_is_one_statement_that_names_its_user_for_every_table(tmp_path: Path) -> None:
     statements = statements_of(exercise, tmp_path)
-    # One for each of 2 creations, 12 lists, a lookup of the revision, a read, a patch, a list of tags, a deletion.
-    assert len(statements) == 19
+    # One for each of 2 creations, 12 lists, a lookup of the revision, a read, a patch, a list of tags, 3 deletions,
+    # 2 restorations and erasures, 3 replacements, 2 pages of the trash.
+    assert len(statements) == 28
     for statement in statements:
         for table in ("tasks", "accounts"):
             touched = re.findall(rf"\b(?:FROM|JOIN|UPDATE) {table}\b", statement)
@@ -69,6 +79,12 @@ def test_each_request_is_one_statement_that_names_its_user_for_every_table(tmp_p
             assert len(named) == len(touched), statement
         for columns in re.findall(r"INSERT INTO \w+ \((.*?)\)", statement):
             assert "user_id" in columns.split(", "), statement
+
+
+def test_emptying_the_trash_locks_the_account_in_a_statement_of_its_own(tmp_path: Path) -> None:
+    lock, erase = statements_of(lambda ada: ada.request("DELETE", "/trash"), tmp_path)
+    assert re.search(r"FROM accounts\s+WHERE accounts\.user_id = \$\d\S* FOR UPDATE", lock)
+    assert "UPDATE tasks" in erase
 
 
 def test_an_unchanged_resource_costs_one_primary_key_lookup(tmp_path: Path) -> None:
