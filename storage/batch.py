@@ -1,10 +1,10 @@
 """Batches: many writes of a user's tasks in one transaction, in two round trips, however many there are."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Uuid, any_, bindparam, column, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
@@ -104,7 +104,7 @@ async def _replay(transaction: Transaction, user_id: str, kept: dict[str, Any]) 
 def _writes(user_id: str, planned: Plan) -> list[Call]:
     if not planned.changed:
         return []
-    rows = json.dumps([_record(stored) for stored in planned.changed], default=str)
+    rows = orjson.dumps([_record(stored) for stored in planned.changed]).decode()
     owner = {"user_id": user_id}
     return [(accounts.SET_REVISION, owner | {"revision": planned.revision}), (_WRITE, owner | {"rows": rows})]
 
