@@ -6,7 +6,7 @@ from uuid import UUID
 
 import orjson
 from sqlalchemy import Uuid, any_, bindparam, column, func, select
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, insert
 
 from storage import accounts, idempotency
 from storage.batch_answers import answer_of, ids_in, outcomes_of
@@ -36,7 +36,7 @@ _FIND = Query(select(*_written, tasks.c.erased_at).where(tasks.c.user_id == acco
 def _write() -> Query:
     """Return the statement that creates, changes, deletes and restores tasks, all at once."""
     types = {one.name: one.type for one in _written if one.name != "user_id"}
-    records = func.jsonb_to_recordset(bindparam("rows", type_=JSONB))
+    records = func.json_to_recordset(bindparam("rows", type_=JSON))
     rows = records.table_valued(*(column(name, kind) for name, kind in types.items()))
     row, names = rows.render_derived("row", with_types=True).c, list(types)
     new = insert(tasks).from_select(["user_id", *names], select(accounts.owner, *(row[name] for name in names)))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from psycopg.abc import Buffer
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import OperationalError, error_from_result
 from psycopg.pq import ExecStatus
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 _ROWS, _DONE, _ERROR = int(ExecStatus.TUPLES_OK), int(ExecStatus.COMMAND_OK), int(ExecStatus.FATAL_ERROR)
 _CONFUSED = "the server's replies do not match the statements"
 _dumper = Transformer()
+
+
+def dumped(values: Sequence[Any]) -> Sequence[Buffer | None]:
+    """Return parameters as text, which the server converts to types that it knows. Raises psycopg.DataError.
+
+    Psycopg would guess the types from the values.
+    """
+    return _dumper.dump_sequence(values, [PyFormat.TEXT] * len(values))
 
 
 class NoEffect(OperationalError):
@@ -53,11 +62,9 @@ class Statement:
     ) -> None:
         """Convert the parameters. Raises psycopg.DataError."""
         self.deadline, self.is_repeated = deadline, is_repeated
-        values = query.values(**parameters)
         self.query = query
         self.owner = parameters.get("user_id")
-        # As text, which the server converts to types that it knows: psycopg would guess them from the values.
-        self.values = _dumper.dump_sequence(values, [PyFormat.TEXT] * len(values))
+        self.values = dumped(query.values(**parameters))
         self.created = loop.time()
         self.future: asyncio.Future[Sequence[Row]] = loop.create_future()
 
