@@ -50,6 +50,14 @@ def test_each_task_in_a_repeated_answer_is_as_it_is_now(ada: User) -> None:
     ]
 
 
+def test_a_repeated_deletion_has_no_task_even_if_it_was_restored_since(ada: User) -> None:
+    task = ada.create()
+    first = send(ada, delete(task["id"]), key=KEY)
+    assert send(ada, restore(task["id"])).status_code == 200
+    assert repeated(send(ada, delete(task["id"]), key=KEY)) == first.json()
+    assert ada.get(f"/tasks/{task['id']}").status_code == 200
+
+
 def test_failures_of_an_independent_batch_are_repeated_with_the_tasks_as_they_are_now(ada: User) -> None:
     task, other, third = ada.create("a"), ada.create("b"), ada.create("c")
     operations = (
