@@ -13,9 +13,9 @@ from psycopg.generators import fetch_many, send
 from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 
+from storage.driver.parameters import dumped
 from storage.driver.plans import Plan
 from storage.driver.query import Query, Row
-from storage.driver.statement import dumped
 
 
 def exchange(pgconn: PGconn, calls: Iterable[tuple[Query, Mapping[str, Any]]]) -> PQGen[list[Sequence[Row]]]:

@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from psycopg.abc import Buffer
-from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import OperationalError, error_from_result
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
 from storage.driver.connection import ends_connection
+from storage.driver.parameters import dumped
 from storage.driver.plans import Plan
 from storage.driver.query import Query, Row
 
@@ -19,15 +18,6 @@ if TYPE_CHECKING:
 
 _ROWS, _DONE, _ERROR = int(ExecStatus.TUPLES_OK), int(ExecStatus.COMMAND_OK), int(ExecStatus.FATAL_ERROR)
 _CONFUSED = "the server's replies do not match the statements"
-_dumper = Transformer()
-
-
-def dumped(values: Sequence[Any]) -> Sequence[Buffer | None]:
-    """Return parameters as text, which the server converts to types that it knows. Raises psycopg.DataError.
-
-    Psycopg would guess the types from the values.
-    """
-    return _dumper.dump_sequence(values, [PyFormat.TEXT] * len(values))
 
 
 class NoEffect(OperationalError):
