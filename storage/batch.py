@@ -1,12 +1,12 @@
 """Batches: many writes of a user's tasks in one transaction, in two round trips, however many there are."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Uuid, any_, bindparam, column, func, select
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, insert
 
 from storage import accounts, idempotency
 from storage.batch_answers import answer_of, ids_in, outcomes_of
@@ -36,7 +36,7 @@ _FIND = Query(select(*_written, tasks.c.erased_at).where(tasks.c.user_id == acco
 def _write() -> Query:
     """Return the statement that creates, changes, deletes and restores tasks, all at once."""
     types = {one.name: one.type for one in _written if one.name != "user_id"}
-    records = func.jsonb_to_recordset(bindparam("rows", type_=JSONB))
+    records = func.json_to_recordset(bindparam("rows", type_=JSON))
     rows = records.table_valued(*(column(name, kind) for name, kind in types.items()))
     row, names = rows.render_derived("row", with_types=True).c, list(types)
     new = insert(tasks).from_select(["user_id", *names], select(accounts.owner, *(row[name] for name in names)))
@@ -104,7 +104,7 @@ async def _replay(transaction: Transaction, user_id: str, kept: dict[str, Any]) 
 def _writes(user_id: str, planned: Plan) -> list[Call]:
     if not planned.changed:
         return []
-    rows = json.dumps([_record(stored) for stored in planned.changed], default=str)
+    rows = orjson.dumps([_record(stored) for stored in planned.changed]).decode()
     owner = {"user_id": user_id}
     return [(accounts.SET_REVISION, owner | {"revision": planned.revision}), (_WRITE, owner | {"rows": rows})]
 

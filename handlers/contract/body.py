@@ -11,6 +11,7 @@ from handlers.contract.errors import ContractError
 from handlers.contract.messages import REQUIRED
 from handlers.contract.normalisation import normaliser
 from handlers.contract.read_only import IN_PATH, members_in_path
+from handlers.contract.rules import rule
 from handlers.contract.schemas import Schema, draft4
 from handlers.contract.validator import Place, TooDeep, Validator
 from handlers.responses.problems import MOST_ERRORS, InputError, Problem
@@ -30,6 +31,7 @@ class _Content:
         self.in_path = members_in_path(translated)
         self._validator = Validator(translated)
         self._normalise = normaliser(translated) or _unchanged
+        self._rule = rule(translated)
         self._convert: Convert = converter(translated) or _unchanged
 
     def parse(self, content: bytes) -> tuple[Any, list[InputError]]:
@@ -40,12 +42,13 @@ class _Content:
             body = self._normalise(orjson.loads(content))
         except orjson.JSONDecodeError as error:
             return None, [_error((), f"is not JSON in UTF-8: {error}"[:500])]
-        if self._validator.is_valid(body):
-            return self._convert(body), []
         try:
-            return None, [_error(place, words) for place, words in self._validator.errors(body, MOST_ERRORS + 1)]
+            found = [] if self._validator.is_valid(body) else self._validator.errors(body, MOST_ERRORS + 1)
         except TooDeep:
             return None, [_error((), "is nested too deeply")]
+        if self._rule is not None:
+            found += self._rule(body)
+        return (None, [_error(place, words) for place, words in found]) if found else (self._convert(body), [])
 
 
 class RequestBody:

@@ -12,6 +12,7 @@ from handlers.contract.conversion import Convert, converter, default_of
 from handlers.contract.errors import ContractError
 from handlers.contract.messages import UNRECOGNISED
 from handlers.contract.normalisation import normaliser
+from handlers.contract.rules import rule
 from handlers.contract.schemas import Schema, draft4
 from handlers.contract.validator import Place, Validator
 from handlers.responses.problems import MOST_ERRORS, InputError
@@ -59,6 +60,8 @@ class Parameter:
         name, location, schema = declared["name"], declared["in"], draft4(declared["schema"])
         repeatable = schema.get("type") == "array"
         single = schema["items"] if repeatable else schema
+        if rule(schema):
+            raise ContractError("rules between members are only supported in a body")
         _check(declared, single.get("type", "string"), repeatable=repeatable)
         return cls(
             name=name,

@@ -16,6 +16,7 @@ Schema = Mapping[str, Any]
 _ANNOTATIONS = {"title", "description", "example", "default"}
 _ASSERTIONS = {"type", "enum", "format", "pattern", "minLength", "maxLength", "minimum", "maximum"}
 _ASSERTIONS |= {"minItems", "maxItems", "uniqueItems", "required"}
+_RULES = {"x-unique-ids", "x-not-with", "x-same-members", "x-same-ids"}
 SAME_AS_IN_PATH = "same as in the path"
 """A keyword of the translated schemas, which only the validator knows."""
 _IN_PATH = {"id", "user_id"}
@@ -26,7 +27,7 @@ def draft4(schema: Schema, in_path: Collection[str] = _IN_PATH) -> dict[str, Any
     """Translate a Schema Object (OpenAPI 3.0.3, section 4.7.24), its references resolved, to JSON Schema Draft 4.
 
     `in_path` are those of the members `id` and `user_id` that the path has: a `readOnly` member of that name must be
-    the same. If the path has no `id`, as in a batch, such a member is passed to the handler, which must check it.
+    the same. If the path has no `id`, as in a batch, the rule `x-same-ids` checks it, see `rules.py`.
     Raises ContractError for everything that would not be checked.
     """
     translated: dict[str, Any] = {}
@@ -46,7 +47,7 @@ def draft4(schema: Schema, in_path: Collection[str] = _IN_PATH) -> dict[str, Any
                 translated[keyword] = value
             case "discriminator" if "oneOf" in schema:
                 translated[keyword] = value
-            case _ if keyword in _ANNOTATIONS | _ASSERTIONS:
+            case _ if keyword in _ANNOTATIONS | _ASSERTIONS | _RULES:
                 translated[keyword] = value
             case _:
                 raise ContractError(f"the keyword '{keyword}: {value}' is not supported in the schema of a request")
@@ -62,7 +63,7 @@ def _member(name: str, schema: Schema, in_path: Collection[str]) -> dict[str, An
     if name not in _IN_PATH:
         return {"readOnly": True}
     own = draft4({keyword: value for keyword, value in schema.items() if keyword != "readOnly"}, in_path)
-    return {**own, "readOnly": True, SAME_AS_IN_PATH: name} if name in in_path else own
+    return {**own, "readOnly": True, **({SAME_AS_IN_PATH: name} if name in in_path else {})}
 
 
 def read_only_members(schema: Schema) -> set[str]:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from handlers.resources.batch_input import check_operations
 from handlers.resources.problems import problem_of
 from handlers.resources.tasks import changed_values, new_values, task_resource
 from handlers.responses.problems import Problem
@@ -14,8 +13,7 @@ _STATUSES = {"created": 201, "written": 200, "deleted": 204, "not_run": 424}
 
 
 def operations_of(body: Mapping[str, Any]) -> list[Operation]:
-    """Return the operations of a `Batch` as storage takes them. Raises Problem 400."""
-    check_operations(body["operations"])
+    """Return the operations of a `Batch` as storage takes them."""
     return [_operation(one) for one in body["operations"]]
 
 
@@ -25,9 +23,7 @@ def _operation(given: Mapping[str, Any]) -> Operation:
 
 
 def _values(given: Mapping[str, Any]) -> dict[str, Any]:
-    values = new_values(given["task"]) if "task" in given else changed_values(given.get("changes", {}))
-    values.pop("id", None)
-    return values
+    return new_values(given["task"]) if "task" in given else changed_values(given.get("changes", {}))
 
 
 def batch_resource(batch: Batch, request_id: str) -> dict[str, Any]:

@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from psycopg import adapters
-from psycopg.adapt import AdaptersMap, Dumper, PyFormat, Transformer
 from psycopg.errors import OperationalError, error_from_result
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
 from storage.driver.connection import ends_connection
+from storage.driver.parameters import dumped
 from storage.driver.plans import Plan
 from storage.driver.query import Query, Row
 
@@ -19,20 +18,6 @@ if TYPE_CHECKING:
 
 _ROWS, _DONE, _ERROR = int(ExecStatus.TUPLES_OK), int(ExecStatus.COMMAND_OK), int(ExecStatus.FATAL_ERROR)
 _CONFUSED = "the server's replies do not match the statements"
-
-
-class _BytesDumper(Dumper):
-    """Writes bytes in PostgreSQL's hex format. Without a connection, psycopg's own dumper doubles quotes."""
-
-    oid = adapters.types["bytea"].oid
-
-    def dump(self, obj: bytes) -> bytes:
-        return b"\\x" + obj.hex().encode()
-
-
-_adapters = AdaptersMap(adapters)
-_adapters.register_dumper(bytes, _BytesDumper)
-_dumper = Transformer(_adapters)
 
 
 class NoEffect(OperationalError):
@@ -67,11 +52,9 @@ class Statement:
     ) -> None:
         """Convert the parameters. Raises psycopg.DataError."""
         self.deadline, self.is_repeated = deadline, is_repeated
-        values = query.values(**parameters)
         self.query = query
         self.owner = parameters.get("user_id")
-        # As text, which the server converts to types that it knows: psycopg would guess them from the values.
-        self.values = _dumper.dump_sequence(values, [PyFormat.TEXT] * len(values))
+        self.values = dumped(query.values(**parameters))
         self.created = loop.time()
         self.future: asyncio.Future[Sequence[Row]] = loop.create_future()
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from psycopg import AsyncRawCursor
-from psycopg.pq import Format, TransactionStatus
+from psycopg.pq import TransactionStatus
 from sqlalchemy import text
 
 from storage.driver.connection import ExclusiveConnection
+from storage.driver.exchange import exchange
 from storage.driver.query import Query, Row
 
 Call = tuple[Query, Mapping[str, Any]]
@@ -42,15 +42,12 @@ class Transaction:
 
     async def end(self) -> None:
         """Roll back what is not committed. Raises psycopg.Error."""
-        if self._connection.info.transaction_status != TransactionStatus.IDLE:
+        pgconn = self._connection.pgconn
+        if pgconn.pipeline_status:
+            # A group was cancelled, and its replies did not come.
+            await self._connection.close()
+        elif pgconn.transaction_status != TransactionStatus.IDLE:
             await self._send([(_ROLLBACK, {})])
 
     async def _send(self, calls: Sequence[Call]) -> list[Sequence[Row]]:
-        cursors = []
-        async with self._connection.pipeline():
-            for query, parameters in calls:
-                cursor = AsyncRawCursor(self._connection)
-                cursor.format = Format.BINARY
-                await cursor.execute(query.sql, query.values(**parameters))
-                cursors.append(cursor)
-        return [await cursor.fetchall() if cursor.description else () for cursor in cursors]
+        return await self._connection.wait(exchange(self._connection.pgconn, calls))

@@ -5,8 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 from uuid import uuid4
 
+import psycopg
+
 from tests.support.batches import create, delete, run, send, statuses, update
 from tests.support.client import Json, User
+from tests.support.postgres import wait_for_locks
 
 AT_ONCE = 20
 Result = TypeVar("Result")
@@ -91,3 +94,40 @@ def test_a_keyed_batch_takes_effect_once_and_all_get_the_same_answer(ada: User) 
     assert all(body == bodies[0] for body in bodies)
     assert sorted(ada.titles()) == ["one", "two"]
     assert ada.create()["revision"] == bodies[0]["revision"] + 1 == 5
+
+
+LOCK = "SELECT FROM accounts WHERE user_id = %s FOR UPDATE"
+# What another process does in its turn: it changes every task of the user.
+OTHERS_WRITE = """
+    WITH account AS (UPDATE accounts SET revision = revision + 1 WHERE user_id = %(user)s RETURNING revision)
+    UPDATE tasks SET title = 'changed', revision = account.revision FROM account WHERE user_id = %(user)s
+"""
+
+
+def test_a_batch_decides_by_what_is_there_when_it_has_its_turn(database: str, ada: User) -> None:
+    task = ada.create()
+    operations = update(task["id"], title="b", if_revision=1), create()
+    with ThreadPoolExecutor() as pool, psycopg.connect(database) as other:
+        other.execute(LOCK, [ada.id])
+        waiting = pool.submit(send, ada, *operations)
+        wait_for_locks(database, 1)
+        other.execute(OTHERS_WRITE, {"user": ada.id})
+        other.commit()
+        failed = waiting.result().json()["results"]
+    assert statuses(failed) == [412, 424]
+    assert (failed[0]["problem"]["task"]["title"], failed[0]["problem"]["task"]["revision"]) == ("changed", 2)
+
+
+def test_a_keyed_batch_waits_for_the_first_one_in_another_process(database: str, ada: User) -> None:
+    first = send(ada, create("one"), key="elsewhere")
+    # As if the first request had not committed yet.
+    with psycopg.connect(database) as connection:
+        connection.execute("UPDATE idempotency_keys SET key = 'hidden' WHERE user_id = %s", [ada.id])
+    with ThreadPoolExecutor() as pool, psycopg.connect(database) as other:
+        other.execute(LOCK, [ada.id])
+        again = pool.submit(send, ada, create("one"), key="elsewhere")
+        wait_for_locks(database, 1)
+        other.execute("UPDATE idempotency_keys SET key = 'elsewhere' WHERE user_id = %s", [ada.id])
+        other.commit()
+        assert again.result().headers["Idempotency-Replayed"] == "true"
+        assert again.result().json() == first.json()

@@ -1,6 +1,7 @@
 """Transactions of a user: each has its whole effect or none, and a user has one at a time."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 import psycopg
@@ -12,6 +13,7 @@ from storage.driver.query import Query
 from storage.driver.transaction import Call, Transaction
 from storage.errors import Busy, NotFound, Unavailable
 from tests.support.driver import fetch, with_database
+from tests.support.faulty_proxy import faulty_proxy
 from tests.support.postgres import private_postgres
 from tests.support.sessions import observe, until
 
@@ -51,6 +53,52 @@ def test_a_group_returns_the_rows_of_each_statement(url: str) -> None:
         assert await opened.in_transaction("ada", work) == ([[(1, "a")], (), [(2,)]], [[(1,)]])
 
     with_database(url, test)
+
+
+def test_a_group_may_be_large_in_both_directions(url: str) -> None:
+    """Neither side waits for the other to read first."""
+    large = "x" * 2_000_000
+
+    async def work(transaction: Transaction) -> object:
+        return await transaction.commit(*[call("SELECT :text ::text", text=large)] * 5)
+
+    async def test(opened: Database) -> None:
+        assert await opened.in_transaction("ada", work) == [[(large,)]] * 5
+
+    with_database(url, test)
+
+
+def test_the_first_error_of_a_group_is_raised_and_the_connection_stays_in_use(url: str) -> None:
+    pid = call("SELECT pg_backend_pid()")
+
+    async def fail(transaction: Transaction) -> None:
+        await transaction.commit(INSERT, pid, call("SELECT 1 / 0"), call("SELECT * FROM nothing"))
+
+    async def test(opened: Database) -> None:
+        before = await opened.in_transaction("ada", lambda transaction: transaction.commit(pid))
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            await opened.in_transaction("ada", fail)
+        assert await opened.in_transaction("ada", lambda transaction: transaction.commit(pid)) == before
+        assert not await fetch(opened.pipeline, NUMBERS)
+
+    with_database(url, test)
+
+
+def test_a_connection_whose_replies_do_not_come_is_closed_without_another_statement(url: str) -> None:
+    async def test(opened: Database) -> None:
+        await opened.in_transaction("ada", lambda transaction: transaction.commit())
+        proxy.silent = True
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            await opened.in_transaction("ada", lambda transaction: transaction.commit(INSERT))
+        # A second for the statement, and a second for its cancellation.
+        assert time.monotonic() - began < 3.5
+        proxy.silent = False
+        await until(lambda: opened.load() == (0, 0))
+        assert await opened.in_transaction("ada", lambda transaction: transaction.commit(call("SELECT 1"))) == [[(1,)]]
+
+    with faulty_proxy(url) as proxy:
+        with_database(proxy.url, test, statement_timeout=1)
 
 
 @pytest.mark.parametrize("raises", [False, True])

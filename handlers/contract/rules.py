@@ -1,0 +1,135 @@
+"""Rules between members, which JSON Schema cannot express. They are keywords of the contract's own:
+
+- `x-unique-ids: true`: no two items of an array have the same `id`.
+- `x-not-with: {a: b}`: the members `a` and `b` of an object cannot be combined.
+- `x-same-members: {a: b}`: the member `a` has the members of `b`, all of them except for the `readOnly` ones.
+- `x-same-ids: [a]`: an `id` in the member `a` is the `id` of the object.
+
+They are also checked in values that are invalid by the rest of their schema, so that a client gets all errors at once.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+from handlers.contract.errors import ContractError, listed
+from handlers.contract.formats import FORMATS
+from handlers.contract.schemas import Schema, branches, read_only_members
+from handlers.contract.validator import InvalidValue
+
+Rule = Callable[[Any], Iterator[InvalidValue]]
+
+
+def rule(schema: Schema) -> Rule | None:
+    """Return a function that yields the errors of a JSON value, or None if the schema has no rules.
+
+    `schema` is of Draft 4, as `draft4` returns it. The value need not be valid.
+    """
+    rules = [make(schema) for keyword, make in _KEYWORDS.items() if keyword in schema]
+    rules += [_in_member(name, one) for name, part in schema.get("properties", {}).items() if (one := rule(part))]
+    if "items" in schema and (one := rule(schema["items"])):
+        rules.append(_in_items(one, schema["maxItems"]))
+    rules += [one for part in schema.get("allOf", ()) if (one := rule(part))]
+    if "oneOf" in schema and (one := _in_branch(schema)):
+        rules.append(one)
+    return (lambda value: (error for one in rules for error in one(value))) if rules else None
+
+
+def _in_member(name: str, inner: Rule) -> Rule:
+    def errors(value: Any) -> Iterator[InvalidValue]:
+        if isinstance(value, dict) and name in value:
+            yield from (((name, *place), words) for place, words in inner(value[name]))
+
+    return errors
+
+
+def _in_items(inner: Rule, most: int) -> Rule:
+    def errors(value: Any) -> Iterator[InvalidValue]:
+        for number, item in enumerate(value[:most] if isinstance(value, list) else ()):
+            yield from (((number, *place), words) for place, words in inner(item))
+
+    return errors
+
+
+def _in_branch(schema: Schema) -> Rule | None:
+    name = schema["discriminator"]["propertyName"]
+    rules = {kind: one for kind, branch in branches(schema).items() if (one := rule(branch))}
+
+    def errors(value: Any) -> Iterator[InvalidValue]:
+        kind = value.get(name) if isinstance(value, dict) else None
+        if isinstance(kind, str) and kind in rules:
+            yield from rules[kind](value)
+
+    return errors if rules else None
+
+
+def _unique_ids(schema: Schema) -> Rule:
+    def errors(value: Any) -> Iterator[InvalidValue]:
+        first: dict[UUID, int] = {}
+        for number, item in enumerate(value[: schema["maxItems"]] if isinstance(value, list) else ()):
+            found = _id(item)
+            if found and first.setdefault(found, number) != number:
+                yield (number, "id"), f"must not occur twice, and is also that of item {first[found] + 1}"
+
+    return errors
+
+
+def _not_with(schema: Schema) -> Rule:
+    pairs = _pairs(schema, "x-not-with")
+
+    def errors(value: Any) -> Iterator[InvalidValue]:
+        for name, other in pairs:
+            if isinstance(value, dict) and name in value and other in value:
+                yield (name,), f"cannot be combined with {other}"
+
+    return errors
+
+
+def _same_members(schema: Schema) -> Rule:
+    pairs = _pairs(schema, "x-same-members")
+    changeable = {name: _changeable(schema["properties"][name]) for pair in pairs for name in pair}
+
+    def errors(value: Any) -> Iterator[InvalidValue]:
+        for name, other in pairs:
+            if isinstance(value, dict) and all(isinstance(value.get(one), dict) for one in (name, other)):
+                given, wanted = (value[one].keys() & changeable[one] for one in (name, other))
+                yield from (((name, one), f"is required, because it is in {other}") for one in sorted(wanted - given))
+                yield from (((name, one), f"is not in {other}") for one in sorted(given - wanted))
+
+    return errors
+
+
+def _same_ids(schema: Schema) -> Rule:
+    def errors(value: Any) -> Iterator[InvalidValue]:
+        own = _id(value)
+        for name in schema["x-same-ids"]:
+            if own and _id(value.get(name)) not in (None, own):
+                yield (name, "id"), f"must be the same as the id beside {name}"
+
+    return errors
+
+
+_KEYWORDS: dict[str, Callable[[Schema], Rule]] = {
+    "x-unique-ids": _unique_ids,
+    "x-not-with": _not_with,
+    "x-same-members": _same_members,
+    "x-same-ids": _same_ids,
+}
+
+
+def _id(value: Any) -> UUID | None:
+    """Return the `id` of an object, None if it is absent or invalid. A UUID may be written in either case."""
+    text = value.get("id") if isinstance(value, dict) else None
+    return UUID(text) if isinstance(text, str) and FORMATS["uuid"].is_valid(text) else None
+
+
+def _pairs(schema: Schema, keyword: str) -> list[tuple[str, str]]:
+    pairs = [*schema[keyword].items()]
+    if unknown := {name for pair in pairs for name in pair} - schema["properties"].keys():
+        raise ContractError(f"'{keyword}' names {listed(unknown)}, which the schema does not have")
+    return pairs
+
+
+def _changeable(schema: Schema) -> set[str]:
+    """Return the members of an object that a client may set."""
+    return set(schema["properties"]) - read_only_members(schema)

@@ -1,0 +1,102 @@
+"""The contract's rules between members: they hold whatever else is wrong with a value, and wherever it stands."""
+
+from typing import Any
+
+import pytest
+
+from handlers.contract.errors import ContractError
+from handlers.contract.parameters import Parameter
+from handlers.contract.rules import rule
+from handlers.contract.schemas import draft4
+
+ID = "01a207b0-58d6-7c52-9f0e-3d2a8f6b7c41"
+OTHER = "01a207a8-2f10-7b11-a4c3-5e8f1d0c9b22"
+MEMBERS = {"type": "object", "properties": {"a": {}, "b": {}, "revision": {"readOnly": True}}}
+EDIT: dict[str, Any] = {
+    "type": "object",
+    "properties": {"id": {"type": "string", "format": "uuid"}, "old": MEMBERS, "new": MEMBERS, "force": {}},
+    "x-not-with": {"force": "old"},
+    "x-same-members": {"old": "new"},
+    "x-same-ids": ["new"],
+}
+EDITS = {"type": "array", "maxItems": 10, "x-unique-ids": True, "items": EDIT}
+
+
+def errors(schema: dict[str, Any], value: Any) -> dict[tuple[str | int, ...], str]:
+    """Return the errors of a value by their places."""
+    check = rule(draft4(schema, ()))
+    assert check is not None
+    found = [*check(value)]
+    assert len(dict(found)) == len(found)
+    return dict(found)
+
+
+@pytest.mark.parametrize("value", [None, 1, "text", [], [[]], {}, {"old": 1}, {"old": {}, "new": []}, {"id": []}])
+@pytest.mark.parametrize("schema", [EDIT, EDITS], ids=["object", "array"])
+def test_a_value_of_another_type_has_no_errors_of_rules(schema: dict[str, Any], value: Any) -> None:
+    assert errors(schema, value) == errors(schema, [value]) == {}
+
+
+def test_two_members_cannot_be_combined() -> None:
+    assert errors(EDIT, {"force": None, "old": None}) == {("force",): "cannot be combined with old"}
+    assert errors(EDIT, {"force": 1}) == errors(EDIT, {"old": {}}) == {}
+
+
+def test_a_member_has_the_same_members_as_another() -> None:
+    assert errors(EDIT, {"old": {"a": 1, "c": 1}, "new": {"a": 2, "revision": 1}}) == {}
+    assert errors(EDIT, {"old": {"a": 1}, "new": {"b": 2}}) == {
+        ("old", "b"): "is required, because it is in new",
+        ("old", "a"): "is not in new",
+    }
+
+
+def test_an_id_inside_is_the_id_outside_however_it_is_written() -> None:
+    assert errors(EDIT, {"id": ID, "new": {"id": ID.upper()}}) == {}
+    assert errors(EDIT, {"id": ID, "new": {"id": OTHER}}) == {("new", "id"): "must be the same as the id beside new"}
+    assert errors(EDIT, {"id": "no", "new": {"id": OTHER}}) == errors(EDIT, {"id": ID, "new": {"id": "no"}}) == {}
+
+
+def test_an_id_occurs_once_in_an_array() -> None:
+    values = [{"id": ID}, {"id": "no"}, {"id": "no"}, {}, {}, {"id": ID.upper()}]
+    assert errors(EDITS, values) == {(5, "id"): "must not occur twice, and is also that of item 1"}
+    assert errors(EDITS, [{}] * 10 + [{"id": ID}] * 2) == {}
+
+
+def test_rules_apply_inside_members_and_items() -> None:
+    schema = {"type": "object", "properties": {"edits": {"allOf": [EDITS]}}}
+    found = errors(schema, {"edits": [{}, {"force": 1, "old": {}}]})
+    assert found == {("edits", 1, "force"): "cannot be combined with old"}
+
+
+def test_the_discriminator_decides_which_rules_apply() -> None:
+    kinds: list[dict[str, Any]] = [
+        {
+            **EDIT,
+            "required": ["kind"],
+            "properties": {**EDIT["properties"], "kind": {"type": "string", "enum": ["edit"]}},
+        },
+        {"type": "object", "required": ["kind"], "properties": {"kind": {"type": "string", "enum": ["other"]}}},
+    ]
+    discriminator = {"propertyName": "kind", "mapping": {"edit": "#/edit", "other": "#/other"}}
+    union = {"oneOf": kinds, "discriminator": discriminator}
+    wrong = {"force": 1, "old": {}}
+    assert errors(union, {"kind": "edit", **wrong}) == {("force",): "cannot be combined with old"}
+    others: list[Any] = ["other", "unknown", 1, [], None]
+    for kind in others:
+        assert errors(union, {"kind": kind, **wrong}) == errors(union, wrong) == errors(union, kind) == {}
+
+
+def test_a_schema_without_rules_costs_nothing() -> None:
+    assert rule(draft4({"type": "object", "properties": {"a": MEMBERS, "b": {"type": "array", "maxItems": 1}}})) is None
+
+
+@pytest.mark.parametrize("keyword", ["x-not-with", "x-same-members"])
+def test_a_rule_about_a_member_that_does_not_exist_is_an_error(keyword: str) -> None:
+    with pytest.raises(ContractError, match=f"'{keyword}' names nothing, which the schema does not have"):
+        rule(draft4({**EDIT, keyword: {"old": "nothing"}}, ()))
+
+
+def test_a_parameter_cannot_have_rules() -> None:
+    schema = {"type": "array", "maxItems": 10, "x-unique-ids": True, "items": {"type": "string"}}
+    with pytest.raises(ContractError, match="rules between members are only supported in a body"):
+        Parameter.compile({"name": "id", "in": "query", "schema": schema, "style": "form", "explode": True})
