@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Literal
 
-from storage import accounts, tags, tasks
+from storage import accounts, deletions, tags, task_sets, tasks
 from storage.administration.migrations import migrate
 from storage.driver.database import Database
 from storage.driver.query import Query
@@ -46,6 +46,7 @@ class Case(NamedTuple):
 
 BY_KEY = frozenset({"tasks_pkey"})
 IN_ORDER = frozenset({"tasks_by_created_at"})
+IN_TRASH = frozenset({"tasks_by_deleted_at"})
 # The indexes that begin with the user's id.
 ANY_INDEX = frozenset({"tasks_by_created_at", "tasks_by_searched_text", "tasks_pkey"})
 
@@ -64,6 +65,10 @@ def after(number: int) -> Case:
     return Case(query, {"user_id": "ada", "limit": 51, **position._asdict()}, IN_ORDER)
 
 
+_COMPLETE = task_sets._update(frozenset({"any_tags"}), frozenset({"completed"}))
+_SET = {"user_id": "ada", "tags": ["home"], "new_completed": True, "limit": 1001}
+_CHANGED = {"picked": [TASK["id"]], "revision": 3, "at": datetime(2026, 11, 24, tzinfo=UTC)}
+
 CASES = {
     "first page": listed(),
     "next page": after(11_700),
@@ -78,6 +83,12 @@ CASES = {
     "create task": Case(tasks._CREATE, TASK | NEW, frozenset()),
     "update task": Case(tasks._update(frozenset(NEW)), TASK | NEW | {"revisions": [3]}, BY_KEY),
     "delete task": Case(tasks._DELETE, TASK | {"revisions": [3]}, BY_KEY),
+    "count tasks to update": Case(_COMPLETE.total, _SET, ANY_INDEX),
+    "pick tasks to update": Case(_COMPLETE.pick, _SET, ANY_INDEX),
+    "update the picked tasks": Case(_COMPLETE.write, _SET | _CHANGED, ANY_INDEX),
+    "pick tasks to rename a tag": Case(tags._RENAME.pick, _SET | {"name": "home", "new_name": "house"}, ANY_INDEX),
+    "pick tasks to restore": Case(deletions._RESTORE.pick, _SET | {"deletion": TASK["id"]}, IN_TRASH),
+    "restore the picked tasks": Case(deletions._RESTORE.write, _SET | _CHANGED, ANY_INDEX),
     "revision for a 304": Case(accounts._REVISION, {"user_id": "ada"}, frozenset()),
 }
 PAGES_IN_ORDER = ("first page", "next page", "deep page")
@@ -151,6 +162,13 @@ def test_an_index_finds_the_rows_of_each_statement(connection: psycopg.Connectio
         if "Index Name" in node:
             assert "user_id = " in node["Index Cond"]
             assert CASES[name].indexes != BY_KEY or node["Index Name"] != "tasks_pkey" or "(id = " in node["Index Cond"]
+
+
+@pytest.mark.parametrize("name", ["update the picked tasks", "restore the picked tasks"])
+def test_picked_tasks_are_found_by_their_keys(connection: psycopg.Connection[Any], name: str) -> None:
+    # A transaction does not prepare its statements, so they are planned for their values.
+    plan = explain(connection, CASES[name], "force_custom_plan")
+    assert "(id = " in conditions(plan)
 
 
 @pytest.mark.parametrize("mode", MODES)
