@@ -5,40 +5,21 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    DateTime,
-    Select,
-    Uuid,
-    bindparam,
-    case,
-    column,
-    false,
-    func,
-    literal_column,
-    null,
-    select,
-    update,
-)
-from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
-
 from storage import accounts, idempotency
 from storage.driver.database import Database
 from storage.driver.query import Connection, Query
 from storage.driver.transaction import Call, Transaction
 from storage.errors import TooMany, TooManyTags
 from storage.idempotency import Key
-from storage.schema import tasks
+from storage.set_statements import Statements
 
-MAX_TAGS = 20
-# Every update of a task enters its text into the search index again, which takes longer the longer the text is. In one
-# statement, 10,000 tasks with long texts would take longer than a statement may.
+# An update writes the task's text to the search index again, even if the text does not change. In one statement, 10,000
+# tasks with long texts would take longer than a statement may.
 _PORTION = 250
 
 
 class Picked(NamedTuple):
-    """The tasks of a set: how many match, those that will change, and whether one would have more than MAX_TAGS."""
+    """The tasks of a set: how many match, those that will change, and whether one would have too many tags."""
 
     matched: int
     ids: Sequence[UUID]
@@ -59,73 +40,7 @@ class Outcome(NamedTuple):
     is_replayed: bool = False
 
 
-class Statements(NamedTuple):
-    """The statements that count the tasks of a set, pick the first of them, and change the picked ones."""
-
-    total: Query
-    pick: Query
-    write: Query
-
-
 _NONE = Picked(0, (), has_too_many_tags=False)
-# Not before the last change of a task, even if the database's clock has been set back since.
-_time = func.greatest(bindparam("at", type_=DateTime(timezone=True)), tasks.c.updated_at)
-DELETED: Mapping[str, ColumnElement[Any]] = {
-    "deleted_at": _time,
-    "deletion_id": bindparam("deletion_id", type_=Uuid),
-}
-"""The new values of a task that is moved to the trash."""
-RESTORED: Mapping[str, ColumnElement[Any]] = {"deleted_at": null(), "deletion_id": null()}
-"""The new values of a task that is taken out of the trash."""
-
-
-def statements(
-    matching: Sequence[ColumnElement[bool]],
-    new: Mapping[str, ColumnElement[Any]],
-    changes: ColumnElement[bool],
-    *,
-    prepare: bool = True,
-) -> Statements:
-    """Return the statements for the tasks that match, and the new values of some columns.
-
-    `changes` is whether a task that matches has other values now; if not, it keeps its revision.
-    """
-    tags = new.get("tags", tasks.c.tags)
-    shown = [tasks.c.id, tasks.c.created_at, changes.label("changes"), func.cardinality(tags).label("number_of_tags")]
-    own = select(*shown).where(tasks.c.user_id == accounts.owner, *matching)
-    return Statements(_total(own, prepare=prepare), _pick(own, prepare=prepare), _write(new))
-
-
-def _total(own: Select[Any], *, prepare: bool) -> Query:
-    matched = own.cte("matched")
-    changed = func.count().filter(matched.c.changes)
-    numbers = select(accounts.revision, func.count(), changed, _has_too_many(matched.c.number_of_tags))
-    return Query(numbers.select_from(matched), prepare=prepare)
-
-
-def _pick(own: Select[Any], *, prepare: bool) -> Query:
-    first = own.order_by(tasks.c.created_at, tasks.c.id).limit(bindparam("limit", type_=BigInteger))
-    matched = first.cte("matched")
-    ids = func.array_agg(aggregate_order_by(matched.c.id, matched.c.created_at, matched.c.id))
-    changing = ids.filter(matched.c.changes)
-    picked = select(func.count(), changing, _has_too_many(matched.c.number_of_tags))
-    return Query(picked.select_from(matched), prepare=prepare)
-
-
-def _has_too_many(number_of_tags: ColumnElement[int]) -> ColumnElement[bool]:
-    return func.coalesce(func.bool_or(number_of_tags > literal_column(str(MAX_TAGS))), false())
-
-
-def _write(new: Mapping[str, ColumnElement[Any]]) -> Query:
-    """Return the statement that changes `picked` tasks, which take the revisions that follow `revision`."""
-    ids = func.unnest(bindparam("picked", type_=ARRAY(Uuid)))
-    picked = ids.table_valued(column("id", Uuid), with_ordinality="place").render_derived("picked")
-    revision = bindparam("revision", type_=BigInteger) + picked.c.place
-    values: dict[str, Any] = {**new, "revision": revision, "updated_at": _time}
-    if "completed" in new:
-        completed_at = func.coalesce(tasks.c.completed_at, _time)
-        values["completed_at"] = case((new["completed"], completed_at), else_=null())
-    return Query(update(tasks).where(tasks.c.user_id == accounts.owner, tasks.c.id == picked.c.id).values(**values))
 
 
 def check_size(picked: Picked, most: int) -> None:
