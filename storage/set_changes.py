@@ -40,9 +40,6 @@ class Outcome(NamedTuple):
     is_replayed: bool = False
 
 
-_NONE = Picked(0, (), has_too_many_tags=False)
-
-
 def check_size(picked: Picked, most: int) -> None:
     """Raise TooMany if more than `most` tasks match, and TooManyTags if one would have too many tags."""
     if picked.matched > most:
@@ -86,7 +83,7 @@ async def change_set(
         deletion_id = str(values["deletion_id"]) if ids and "deletion_id" in values else None
         outcome = Outcome(turn.picked.matched, len(ids), turn.revision + len(ids), deletion_id)
         last: list[Call] = [(accounts.SET_REVISION, {**parameters, "revision": outcome.revision})] if ids else []
-        if key and turn.at:
+        if key:
             last.append(idempotency.keep(user_id, key, _answer(outcome), turn.at))
         await _send(transaction, [*_portions(chosen.write, ids, parameters, turn)], last)
         return outcome
@@ -95,27 +92,23 @@ async def change_set(
 
 
 class _Turn(NamedTuple):
-    """What a request finds once it has the account's lock.
-
-    `at` is None if there is no account; `answer` is that of an earlier request with the same key.
-    """
+    """What a request finds once it has the account's lock: `answer` is that of an earlier one with the same key."""
 
     revision: int
-    at: datetime | None
+    at: datetime
     picked: Picked
     answer: dict[str, Any] | None
 
 
 async def _turn(transaction: Transaction, user_id: str, pick: Call, key: Key | None) -> _Turn:
-    """Lock the account, then pick the tasks, in one round trip. With a key, there is an account to lock."""
+    """Lock the account, then pick the tasks, in one round trip.
+
+    An account is opened if there is none to lock. It stays only if something is written.
+    """
     own = {"user_id": user_id}
-    opening, finding = ([(accounts.OPEN, own)], [idempotency.find(user_id, key)]) if key else ([], [])
-    rows = await transaction.run(*opening, (accounts.LOCK, own), pick, *finding)
-    locked, ((matched, ids, has_too_many_tags),), *found = rows[len(opening) :]
-    if not locked:
-        # Any tasks that were picked without a lock are those of a request that came later.
-        return _Turn(0, None, _NONE, None)
-    revision, at = locked[0]
+    find = [idempotency.find(user_id, key)] if key else []
+    rows = await transaction.run((accounts.OPEN, own), (accounts.LOCK, own), pick, *find)
+    _, ((revision, at),), ((matched, ids, has_too_many_tags),), *found = rows
     answer = idempotency.answer_of(found[0], key) if key else None
     return _Turn(revision, at, Picked(matched, ids or (), has_too_many_tags), answer)
 
