@@ -93,7 +93,7 @@ def test_the_times_in_the_examples_agree_with_each_other() -> None:
         made = datetime.fromtimestamp((UUID(task["id"]).int >> 80) / 1000, UTC)
         assert timedelta(0) <= time(task["created_at"]) - made < timedelta(milliseconds=1)
         assert time(token["issued_at"]) < time(task["created_at"]) < time(token["expires_at"])
-        assert task["updated_at"] == (task["completed_at"] or task["created_at"])
+        assert task["updated_at"] == (task.get("deleted_at") or task["completed_at"] or task["created_at"])
 
 
 @EACH_OPERATION
