@@ -7,7 +7,8 @@ from sqlalchemy import Uuid, bindparam, func, true
 
 from storage.driver.database import Database
 from storage.schema import is_in_trash, tasks
-from storage.set_changes import RESTORED, Picked, change_set, statements
+from storage.set_changes import Picked, change_set
+from storage.set_statements import RESTORED, statements
 
 MOST_RESTORED = 1_000
 

@@ -5,40 +5,21 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    DateTime,
-    Select,
-    Uuid,
-    bindparam,
-    case,
-    column,
-    false,
-    func,
-    literal_column,
-    null,
-    select,
-    update,
-)
-from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
-
 from storage import accounts, idempotency
 from storage.driver.database import Database
 from storage.driver.query import Connection, Query
 from storage.driver.transaction import Call, Transaction
 from storage.errors import TooMany, TooManyTags
 from storage.idempotency import Key
-from storage.schema import tasks
+from storage.set_statements import Statements
 
-MAX_TAGS = 20
-# Every update of a task enters its text into the search index again, which takes longer the longer the text is. In one
-# statement, 10,000 tasks with long texts would take longer than a statement may.
+# An update writes the task's text to the search index again, even if the text does not change. In one statement, 10,000
+# tasks with long texts would take longer than a statement may.
 _PORTION = 250
 
 
 class Picked(NamedTuple):
-    """The tasks of a set: how many match, those that will change, and whether one would have more than MAX_TAGS."""
+    """The tasks of a set: how many match, those that will change, and whether one would have too many tags."""
 
     matched: int
     ids: Sequence[UUID]
@@ -57,75 +38,6 @@ class Outcome(NamedTuple):
     revision: int
     deletion_id: str | None = None
     is_replayed: bool = False
-
-
-class Statements(NamedTuple):
-    """The statements that count the tasks of a set, pick the first of them, and change the picked ones."""
-
-    total: Query
-    pick: Query
-    write: Query
-
-
-_NONE = Picked(0, (), has_too_many_tags=False)
-# Not before the last change of a task, even if the database's clock has been set back since.
-_time = func.greatest(bindparam("at", type_=DateTime(timezone=True)), tasks.c.updated_at)
-DELETED: Mapping[str, ColumnElement[Any]] = {
-    "deleted_at": _time,
-    "deletion_id": bindparam("deletion_id", type_=Uuid),
-}
-"""The new values of a task that is moved to the trash."""
-RESTORED: Mapping[str, ColumnElement[Any]] = {"deleted_at": null(), "deletion_id": null()}
-"""The new values of a task that is taken out of the trash."""
-
-
-def statements(
-    matching: Sequence[ColumnElement[bool]],
-    new: Mapping[str, ColumnElement[Any]],
-    changes: ColumnElement[bool],
-    *,
-    prepare: bool = True,
-) -> Statements:
-    """Return the statements for the tasks that match, and the new values of some columns.
-
-    `changes` is whether a task that matches has other values now; if not, it keeps its revision.
-    """
-    tags = new.get("tags", tasks.c.tags)
-    shown = [tasks.c.id, tasks.c.created_at, changes.label("changes"), func.cardinality(tags).label("number_of_tags")]
-    own = select(*shown).where(tasks.c.user_id == accounts.owner, *matching)
-    return Statements(_total(own, prepare=prepare), _pick(own, prepare=prepare), _write(new))
-
-
-def _total(own: Select[Any], *, prepare: bool) -> Query:
-    matched = own.cte("matched")
-    changed = func.count().filter(matched.c.changes)
-    numbers = select(accounts.revision, func.count(), changed, _has_too_many(matched.c.number_of_tags))
-    return Query(numbers.select_from(matched), prepare=prepare)
-
-
-def _pick(own: Select[Any], *, prepare: bool) -> Query:
-    first = own.order_by(tasks.c.created_at, tasks.c.id).limit(bindparam("limit", type_=BigInteger))
-    matched = first.cte("matched")
-    ids = func.array_agg(aggregate_order_by(matched.c.id, matched.c.created_at, matched.c.id))
-    changing = ids.filter(matched.c.changes)
-    picked = select(func.count(), changing, _has_too_many(matched.c.number_of_tags))
-    return Query(picked.select_from(matched), prepare=prepare)
-
-
-def _has_too_many(number_of_tags: ColumnElement[int]) -> ColumnElement[bool]:
-    return func.coalesce(func.bool_or(number_of_tags > literal_column(str(MAX_TAGS))), false())
-
-
-def _write(new: Mapping[str, ColumnElement[Any]]) -> Query:
-    """Return the statement that changes `picked` tasks, which take the revisions that follow `revision`."""
-    ids = func.unnest(bindparam("picked", type_=ARRAY(Uuid)))
-    picked = ids.table_valued(column("id", Uuid), with_ordinality="place").render_derived("picked")
-    revision = bindparam("revision", type_=BigInteger) + picked.c.place
-    values: dict[str, Any] = {**new, "revision": revision, "updated_at": _time}
-    if "completed" in new:
-        completed_at = func.coalesce(tasks.c.completed_at, _time)
-        values["completed_at"] = case((new["completed"], completed_at), else_=null())
-    return Query(update(tasks).where(tasks.c.user_id == accounts.owner, tasks.c.id == picked.c.id).values(**values))
 
 
 def check_size(picked: Picked, most: int) -> None:
@@ -171,7 +83,7 @@ async def change_set(
         deletion_id = str(values["deletion_id"]) if ids and "deletion_id" in values else None
         outcome = Outcome(turn.picked.matched, len(ids), turn.revision + len(ids), deletion_id)
         last: list[Call] = [(accounts.SET_REVISION, {**parameters, "revision": outcome.revision})] if ids else []
-        if key and turn.at:
+        if key:
             last.append(idempotency.keep(user_id, key, _answer(outcome), turn.at))
         await _send(transaction, [*_portions(chosen.write, ids, parameters, turn)], last)
         return outcome
@@ -180,27 +92,23 @@ async def change_set(
 
 
 class _Turn(NamedTuple):
-    """What a request finds once it has the account's lock.
-
-    `at` is None if there is no account; `answer` is that of an earlier request with the same key.
-    """
+    """What a request finds once it has the account's lock: `answer` is that of an earlier one with the same key."""
 
     revision: int
-    at: datetime | None
+    at: datetime
     picked: Picked
     answer: dict[str, Any] | None
 
 
 async def _turn(transaction: Transaction, user_id: str, pick: Call, key: Key | None) -> _Turn:
-    """Lock the account, then pick the tasks, in one round trip. With a key, there is an account to lock."""
+    """Lock the account, then pick the tasks, in one round trip.
+
+    An account is opened if there is none to lock. It stays only if something is written.
+    """
     own = {"user_id": user_id}
-    opening, finding = ([(accounts.OPEN, own)], [idempotency.find(user_id, key)]) if key else ([], [])
-    rows = await transaction.run(*opening, (accounts.LOCK, own), pick, *finding)
-    locked, ((matched, ids, has_too_many_tags),), *found = rows[len(opening) :]
-    if not locked:
-        # Any tasks that were picked without a lock are those of a request that came later.
-        return _Turn(0, None, _NONE, None)
-    revision, at = locked[0]
+    find = [idempotency.find(user_id, key)] if key else []
+    rows = await transaction.run((accounts.OPEN, own), (accounts.LOCK, own), pick, *find)
+    _, ((revision, at),), ((matched, ids, has_too_many_tags),), *found = rows
     answer = idempotency.answer_of(found[0], key) if key else None
     return _Turn(revision, at, Picked(matched, ids or (), has_too_many_tags), answer)
 

@@ -26,7 +26,8 @@ from storage.driver.query import Connection, Query
 from storage.errors import NotFound
 from storage.idempotency import Key
 from storage.schema import is_live, tasks
-from storage.set_changes import Outcome, Picked, Statements, change_set, check_size, statements
+from storage.set_changes import Outcome, Picked, change_set, check_size
+from storage.set_statements import Statements, statements
 
 MAX_TAGS = 10_000
 MOST_CHANGED = 10_000
@@ -68,6 +69,10 @@ async def list_tags(connection: Connection, user_id: str) -> tuple[int, Sequence
     return rows[0][0], [Tag._make(row[1:]) for row in rows if row[1] is not None]
 
 
+_name = bindparam("name", type_=Text)
+_nothing = literal_column("'{}'::text[]", ARRAY(Text))
+
+
 def without_repeats(names: ColumnElement[Any], removed: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return a list of tags in its order, each at its first place, without those that are removed."""
     placed = func.unnest(names).table_valued(column("name", Text), with_ordinality="place").render_derived("placed")
@@ -75,17 +80,12 @@ def without_repeats(names: ColumnElement[Any], removed: ColumnElement[Any]) -> C
     return func.array(kept.order_by(func.min(placed.c.place)).scalar_subquery(), type_=ARRAY(Text))
 
 
-_name = bindparam("name", type_=Text)
-
-
 def _changing(new: ColumnElement[Any]) -> Statements:
     return statements([is_live, _name == any_(tasks.c.tags)], {"tags": new}, tasks.c.tags.is_distinct_from(new))
 
 
-_nothing = literal_column("'{}'::text[]", ARRAY(Text))
-_RENAME = _changing(
-    without_repeats(func.array_replace(tasks.c.tags, _name, bindparam("new_name", type_=Text)), _nothing)
-)
+_renamed = func.array_replace(tasks.c.tags, _name, bindparam("new_name", type_=Text))
+_RENAME = _changing(without_repeats(_renamed, _nothing))
 _REMOVE = _changing(func.array_remove(tasks.c.tags, _name, type_=ARRAY(Text)))
 
 

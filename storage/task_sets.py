@@ -13,7 +13,8 @@ from storage.driver.database import Database
 from storage.driver.query import Connection
 from storage.idempotency import Key
 from storage.schema import is_live, tasks
-from storage.set_changes import DELETED, Outcome, Statements, change_set, check_size, count_set, statements
+from storage.set_changes import Outcome, change_set, check_size, count_set
+from storage.set_statements import DELETED, Statements, statements
 from storage.tags import without_repeats
 from storage.task_filters import Filters, conditions
 from storage.tasks import CHANGEABLE
@@ -23,7 +24,7 @@ MOST_DELETED = 10_000
 _TAG_CHANGES = frozenset({"add_tags", "remove_tags"})
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _update(filters: frozenset[str], names: frozenset[str]) -> Statements:
     new: dict[str, ColumnElement[Any]] = {name: _new(name, tasks.c[name].type) for name in CHANGEABLE if name in names}
     if names >= _TAG_CHANGES:
@@ -38,7 +39,7 @@ def _new(name: str, kind: TypeEngine[Any]) -> ColumnElement[Any]:
     return bindparam(f"new_{name}", type_=kind)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _delete(filters: frozenset[str]) -> Statements:
     return statements(_matching(filters), DELETED, true(), prepare="search" not in filters)
 

@@ -46,8 +46,8 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
         (
             "handlers/tags.py",
             "async def list_tags(",
-            "async def rename_tag() -> None: ...\n\n\nasync def list_tags(",
-            "handlers.tags.rename_tag is not an operation of the contract",
+            "async def merge_tags() -> None: ...\n\n\nasync def list_tags(",
+            "handlers.tags.merge_tags is not an operation of the contract",
         ),
         (
             "handlers/tags.py",
@@ -75,9 +75,9 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
         ),
         (
             "openapi.yaml",
-            "        - name: tag_match\n",
-            "        - name: match\n",
-            "GET /api/{user_id}/tasks: handlers.tasks.list_tasks does not take match, which the contract declares",
+            "        - name: sort_by\n",
+            "        - name: order_by\n",
+            "GET /api/{user_id}/tasks: handlers.tasks.list_tasks does not take order_by, which the contract declares",
         ),
         (
             "handlers/tasks.py",
@@ -87,8 +87,8 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
         ),
         (
             "handlers/tasks.py",
-            "user_id: str, body: dict[str, Any]) -> Response",
-            "user_id: str) -> Response",
+            "user_id: str, body: dict[str, Any], idempotency_key",
+            "user_id: str, idempotency_key",
             "POST /api/{user_id}/tasks: handlers.tasks.create_task does not take body, which the contract declares",
         ),
         (
@@ -117,7 +117,7 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
         ),
         (
             "openapi.yaml",
-            "        - name: tag_match\n",
+            "        - name: sort_by\n",
             "        - name: database\n",
             "handlers.tasks.list_tasks gets database from the server, so no parameter can have that name",
         ),
@@ -129,9 +129,9 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
         ),
         (
             "openapi.yaml",
-            "          style: form\n          explode: true\n",
-            "          style: form\n          explode: false\n",
-            "GET /api/{user_id}/tasks: parameter 'priority': only style form with explode is supported",
+            "      style: form\n      explode: true\n",
+            "      style: form\n      explode: false\n",
+            "GET /api/{user_id}/tasks: parameter 'id': only style form with explode is supported",
         ),
         (
             "openapi.yaml",
@@ -213,7 +213,7 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
         ),
         (
             "openapi.yaml",
-            "            enum: [any, all]\n            default: any",
+            "            enum: [desc, asc]\n            default: desc",
             "            format: date\n            default: soon",
             "the default 'soon' is not valid by its own schema",
         ),

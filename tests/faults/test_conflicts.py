@@ -58,10 +58,13 @@ def make_conflict(url: str, code: str, most: int) -> None:
 def test_a_write_that_conflicts_once_succeeds_and_takes_effect_once(url: str, ada: User, code: str) -> None:
     make_conflict(url, code, 1)
     before = len(ada.titles())
-    task = ada.create("Created")
+    task = ada.create("Created", tags=["old"])
     make_conflict(url, code, 1)
     changed = ada.patch(task["id"], {"title": "Changed"})
     assert (changed.status_code, changed.json()["revision"]) == (200, task["revision"] + 1)
+    make_conflict(url, code, 1)
+    renamed = ada.request("PATCH", "/tags?name=old", json={"name": "new"})
+    assert renamed.json() == {"changed": 1, "revision": task["revision"] + 2}
     assert len(ada.titles()) == before + 1
     make_conflict(url, code, 1)
     assert ada.request("DELETE", f"/tasks/{task['id']}").status_code == 204
@@ -71,12 +74,15 @@ def test_a_write_that_conflicts_once_succeeds_and_takes_effect_once(url: str, ad
 @pytest.mark.parametrize("code", CODES)
 def test_a_write_that_conflicts_twice_has_no_effect(url: str, ada: User, code: str) -> None:
     make_conflict(url, code, 0)
-    task = ada.create("Kept")
+    task = ada.create("Kept", tags=["kept"])
     before = ada.titles()
     for method, path, body in (
         ("POST", "/tasks", {"title": "Not created"}),
         ("PATCH", f"/tasks/{task['id']}", {"title": "Not changed"}),
         ("DELETE", f"/tasks/{task['id']}", None),
+        ("PATCH", "/tasks?completed=false", {"title": "Not changed"}),
+        ("DELETE", "/tasks?completed=false", None),
+        ("DELETE", "/tags?name=kept", None),
     ):
         make_conflict(url, code, 2)
         response = ada.request(method, path, json=body)

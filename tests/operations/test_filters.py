@@ -34,6 +34,7 @@ WORDS = [
 ]
 DAYS = ["2026-01-01", "2026-01-02", "2026-01-31", "2027-06-15"]
 TAGS = ["home", "Home", "a,b", "a", "b", "%", "ä"]
+UNKNOWN = "019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"
 PRIORITIES = ["Low", "Medium", "High"]
 
 TASKS: list[dict[str, Any]] = [
@@ -75,7 +76,8 @@ def matches(task: Json, query: dict[str, Any]) -> bool:
     tags = set(query.get("tags", []))
     found = tags & set(task["tags"])
     return (
-        (search in task["title"].lower() or search in (task["description"] or "").lower())
+        task["id"] in (query.get("id") or [task["id"]])
+        and (search in task["title"].lower() or search in (task["description"] or "").lower())
         and query.get("completed", task["completed"]) == task["completed"]
         and task["priority"] in (query.get("priority") or PRIORITIES)
         and (not tags or (found == tags if query.get("tag_match") == "all" else bool(found)))
@@ -119,11 +121,18 @@ QUERIES = st.fixed_dictionaries(
 )
 
 
-@given(query=QUERIES, limit=st.integers(1, 12), offset=st.integers(0, 15))
+@given(
+    query=QUERIES,
+    ids=st.none() | st.sets(st.integers(0, len(TASKS))),
+    limit=st.integers(1, 12),
+    offset=st.integers(0, 15),
+)
 @settings(max_examples=250, deadline=None)
 def test_the_task_list_returns_every_match_in_the_requested_order(
-    linus: User, tasks: list[Json], query: dict[str, Any], limit: int, offset: int
+    linus: User, tasks: list[Json], query: dict[str, Any], ids: set[int] | None, limit: int, offset: int
 ) -> None:
+    if ids is not None:
+        query = {**query, "id": [[*(task["id"] for task in tasks), UNKNOWN][number] for number in ids]}
     expected = [task["id"] for task in ordered([task for task in tasks if matches(task, query)], query)]
     page = linus.get("/tasks", params={**query, "limit": limit, "offset": offset}).json()
     assert page["total"] == len(expected)
@@ -158,3 +167,25 @@ def test_each_filter_returns_the_matching_tasks(ada: User, query: str, titles: l
     ada.create("comma", tags=["a,b"], priority="Low")
     ada.create("both", tags=["b", "a"], due_date="2026-01-03", completed=True)
     assert [task["title"] for task in ada.get(f"/tasks?{query}").json()["tasks"]] == titles
+
+
+def test_ids_choose_tasks_of_the_user_in_the_requested_order(ada: User, grace: User) -> None:
+    first, _, third = (ada.create(title) for title in ("first", "second", "third"))
+    hers = grace.create("hers")
+    ids = [third["id"], first["id"].upper(), first["id"], hers["id"], UNKNOWN]
+    assert ada.titles(id=ids, sort_direction="asc") == ["first", "third"]
+    assert ada.titles(id=ids, search="third") == ["third"]
+    page = ada.get("/tasks", params={"id": ids, "limit": 1}).json()
+    assert (page["total"], page["tasks"][0]["title"]) == (2, "third")
+    again = {"id": ids[::-1], "limit": 1, "cursor": page["next_cursor"]}
+    assert ada.titles(**again) == ["first"]
+    again["id"] = ids[:1]
+    assert ada.get("/tasks", params=again).status_code == 400
+
+
+def test_up_to_100_ids_are_accepted(ada: User) -> None:
+    task = ada.create()
+    assert ada.titles(id=[task["id"]] + [UNKNOWN] * 99) == ["A task"]
+    response = ada.get("/tasks", params={"id": ["x"] * 101})
+    assert response.status_code == 400
+    assert {(error["in"], error["name"]) for error in response.json()["errors"]} == {("query", "id")}

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Literal
 
-from storage import accounts, tags, task_replacement, tasks, trash
+from storage import accounts, deletions, tags, task_replacement, task_sets, tasks, trash
 from storage.administration.migrations import migrate
 from storage.driver.database import Database
 from storage.driver.query import Query
@@ -53,9 +53,9 @@ class Case(NamedTuple):
 
 BY_KEY = frozenset({"tasks_pkey"})
 IN_ORDER = frozenset({"tasks_by_created_at"})
+IN_TRASH = frozenset({"tasks_by_deleted_at"})
 # The indexes that begin with the user's id.
 ANY_INDEX = frozenset({"tasks_by_created_at", "tasks_by_searched_text", "tasks_pkey"})
-DELETED = frozenset({"tasks_by_deleted_at"})
 
 
 def listed(*filters: str, sort: Sort = NEWEST_FIRST, **parameters: Any) -> Case:
@@ -76,8 +76,12 @@ def after_deletion(number: int) -> Case:
     """Return the case of the page of the trash after a task."""
     deleted_at = datetime(2026, 2, 1, tzinfo=UTC) + timedelta(seconds=number)
     position = Position(str(deleted_at), UUID(f"00000000-0000-7000-8000-{number:012}"))
-    return Case(trash._NEXT_PAGE, {"user_id": "ada", "limit": 51, **position._asdict()}, DELETED)
+    return Case(trash._NEXT_PAGE, {"user_id": "ada", "limit": 51, **position._asdict()}, IN_TRASH)
 
+
+_COMPLETE = task_sets._update(frozenset({"any_tags"}), frozenset({"completed"}))
+_SET = {"user_id": "ada", "tags": ["home"], "new_completed": True, "limit": 1001}
+_CHANGED = {"picked": [TASK["id"]], "revision": 3, "at": datetime(2026, 11, 24, tzinfo=UTC)}
 
 CASES = {
     "first page": listed(),
@@ -96,9 +100,15 @@ CASES = {
     "put task": Case(task_replacement._PUT, TASK | NEW | {"revisions": [3], "may_create": True}, BY_KEY),
     "restore task": Case(trash._RESTORE, TASK, BY_KEY),
     "erase task": Case(trash._ERASE, TASK, BY_KEY),
-    "empty trash": Case(trash._EMPTY, {"user_id": "ada"}, DELETED),
-    "first page of the trash": Case(trash._FIRST_PAGE, {"user_id": "ada", "limit": 51}, DELETED),
+    "empty trash": Case(trash._EMPTY, {"user_id": "ada"}, IN_TRASH),
+    "first page of the trash": Case(trash._FIRST_PAGE, {"user_id": "ada", "limit": 51}, IN_TRASH),
     "next page of the trash": after_deletion(17_700),
+    "count tasks to update": Case(_COMPLETE.total, _SET, ANY_INDEX),
+    "pick tasks to update": Case(_COMPLETE.pick, _SET, ANY_INDEX),
+    "update the picked tasks": Case(_COMPLETE.write, _SET | _CHANGED, ANY_INDEX),
+    "pick tasks to rename a tag": Case(tags._RENAME.pick, _SET | {"name": "home", "new_name": "house"}, ANY_INDEX),
+    "pick tasks to restore": Case(deletions._RESTORE.pick, _SET | {"deletion": TASK["id"]}, IN_TRASH),
+    "restore the picked tasks": Case(deletions._RESTORE.write, _SET | _CHANGED, ANY_INDEX),
     "revision for a 304": Case(accounts._REVISION, {"user_id": "ada"}, frozenset()),
 }
 PAGES_IN_ORDER = {
@@ -179,6 +189,13 @@ def test_an_index_finds_the_rows_of_each_statement(connection: psycopg.Connectio
         if "Index Name" in node:
             assert "user_id = " in node["Index Cond"]
             assert CASES[name].indexes != BY_KEY or node["Index Name"] != "tasks_pkey" or "(id = " in node["Index Cond"]
+
+
+@pytest.mark.parametrize("name", ["update the picked tasks", "restore the picked tasks"])
+def test_picked_tasks_are_found_by_their_keys(connection: psycopg.Connection[Any], name: str) -> None:
+    # A transaction does not prepare its statements, so they are planned for their values.
+    plan = explain(connection, CASES[name], "force_custom_plan")
+    assert "(id = " in conditions(plan)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -1,0 +1,96 @@
+"""Statements that pick the tasks of a set, and change them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Select,
+    Uuid,
+    bindparam,
+    case,
+    column,
+    false,
+    func,
+    literal_column,
+    null,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+
+from storage import accounts
+from storage.driver.query import Query
+from storage.schema import tasks
+
+
+class Statements(NamedTuple):
+    """The statements that count the tasks of a set, pick the first of them, and change the picked ones."""
+
+    total: Query
+    pick: Query
+    write: Query
+
+
+_MOST_TAGS = 20
+# Not before the last change of a task, even if the database's clock has been set back since.
+_time = func.greatest(bindparam("at", type_=DateTime(timezone=True)), tasks.c.updated_at)
+DELETED: Mapping[str, ColumnElement[Any]] = {
+    "deleted_at": _time,
+    "deletion_id": bindparam("deletion_id", type_=Uuid),
+}
+"""The new values of a task that is moved to the trash."""
+RESTORED: Mapping[str, ColumnElement[Any]] = {"deleted_at": null(), "deletion_id": null()}
+"""The new values of a task that is taken out of the trash."""
+
+
+def statements(
+    matching: Sequence[ColumnElement[bool]],
+    new: Mapping[str, ColumnElement[Any]],
+    changes: ColumnElement[bool],
+    *,
+    prepare: bool = True,
+) -> Statements:
+    """Return the statements for the tasks that match, and the new values of some columns.
+
+    `changes` is whether a task that matches has other values now; if not, it keeps its revision. With `prepare=False`,
+    counting is planned for the values of each request.
+    """
+    number_of_tags = func.cardinality(new["tags"]) if "tags" in new else literal_column("0")
+    shown = [tasks.c.id, tasks.c.created_at, changes.label("changes"), number_of_tags.label("number_of_tags")]
+    own = select(*shown).where(tasks.c.user_id == accounts.owner, *matching)
+    return Statements(_total(own, prepare=prepare), _pick(own), _write(new))
+
+
+def _total(own: Select[Any], *, prepare: bool) -> Query:
+    matched = own.cte("matched")
+    changed = func.count().filter(matched.c.changes)
+    numbers = select(accounts.revision, func.count(), changed, _has_too_many(matched.c.number_of_tags))
+    return Query(numbers.select_from(matched), prepare=prepare)
+
+
+def _pick(own: Select[Any]) -> Query:
+    first = own.order_by(tasks.c.created_at, tasks.c.id).limit(bindparam("limit", type_=BigInteger))
+    matched = first.cte("matched")
+    ids = func.array_agg(aggregate_order_by(matched.c.id, matched.c.created_at, matched.c.id))
+    changing = ids.filter(matched.c.changes)
+    picked = select(func.count(), changing, _has_too_many(matched.c.number_of_tags))
+    return Query(picked.select_from(matched))
+
+
+def _has_too_many(number_of_tags: ColumnElement[int]) -> ColumnElement[bool]:
+    return func.coalesce(func.bool_or(number_of_tags > literal_column(str(_MOST_TAGS))), false())
+
+
+def _write(new: Mapping[str, ColumnElement[Any]]) -> Query:
+    """Return the statement that changes `picked` tasks, which take the revisions that follow `revision`."""
+    ids = func.unnest(bindparam("picked", type_=ARRAY(Uuid)))
+    picked = ids.table_valued(column("id", Uuid), with_ordinality="place").render_derived("picked")
+    revision = bindparam("revision", type_=BigInteger) + picked.c.place
+    values: dict[str, Any] = {**new, "revision": revision, "updated_at": _time}
+    if "completed" in new:
+        completed_at = func.coalesce(tasks.c.completed_at, _time)
+        values["completed_at"] = case((new["completed"], completed_at), else_=null())
+    return Query(update(tasks).where(tasks.c.user_id == accounts.owner, tasks.c.id == picked.c.id).values(**values))

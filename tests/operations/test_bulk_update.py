@@ -1,0 +1,252 @@
+"""PATCH of many tasks: every task that matches gets the new values, each with a revision of its own, or none does."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.client import Json, User
+from tests.support.many import has_account, insert_tasks, revisions
+from tests.support.turns import one_after_the_other
+
+FULL: dict[str, Any] = {
+    "title": "Buy milk",
+    "description": "Two litres",
+    "completed": False,
+    "priority": "High",
+    "due_date": "2026-11-24",
+    "tags": ["home", "shopping"],
+}
+STAMPS = ("updated_at", "revision")
+
+
+def update(user: User, query: str, changes: Json, **headers: str) -> Json:
+    """Update the tasks that match, and return the answer."""
+    response = user.request("PATCH", f"/tasks?{query}", json=changes, headers=headers)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def read(user: User, task: Json) -> Json:
+    """Return a task as it is now."""
+    return user.get(f"/tasks/{task['id']}").json()
+
+
+def without(task: Json, *names: str) -> Json:
+    """Return a task without some of its members."""
+    return {name: value for name, value in task.items() if name not in names}
+
+
+@pytest.mark.parametrize(
+    ("query", "changed"),
+    [
+        ("search=MILK", "ab"),
+        ("completed=false", "ac"),
+        ("priority=High&priority=Low", "ab"),
+        ("tags=home&tags=garden", "abc"),
+        ("tags=home&tags=garden&tag_match=all", "c"),
+        ("due_before=2026-11-24", "a"),
+        ("due_after=2026-11-25", "b"),
+        ("completed=false&tags=garden", "c"),
+        ("search=&completed=true", "b"),
+        ("tags=unknown", ""),
+    ],
+)
+def test_the_tasks_that_match_every_filter_are_changed_and_no_others(
+    ada: User, grace: User, query: str, changed: str
+) -> None:
+    def create(user: User) -> dict[str, Json]:
+        return {
+            "a": user.create("milk", tags=["home"], priority="High", due_date="2026-11-24"),
+            "b": user.create("Milk", tags=["home"], priority="Low", due_date="2026-11-25", completed=True),
+            "c": user.create("bread", tags=["garden", "home"]),
+        }
+
+    hers, tasks = create(grace), create(ada)
+    number = len(changed)
+    assert update(ada, query, {"title": "new"}) == {"matched": number, "changed": number, "revision": 3 + number}
+    assert [name for name, task in tasks.items() if read(ada, task)["title"] == "new"] == [*changed]
+    assert [read(ada, task) for name, task in tasks.items() if name not in changed] == [
+        task for name, task in tasks.items() if name not in changed
+    ]
+    assert [read(grace, task) for task in hers.values()] == [*hers.values()]
+
+
+def test_tasks_are_chosen_by_id(ada: User, grace: User) -> None:
+    first, second, third, hers = ada.create(), ada.create(), ada.create(), grace.create()
+    query = f"id={first['id']}&id={third['id'].upper()}&id={hers['id']}"
+    assert update(ada, query, {"title": "new"}) == {"matched": 2, "changed": 2, "revision": 5}
+    assert [read(ada, task)["title"] for task in (first, second, third)] == ["new", "A task", "new"]
+    assert read(grace, hers) == hers
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/merge-patch+json"])
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("title", "Büy 🎉"),
+        ("description", "One"),
+        ("description", None),
+        ("priority", "Low"),
+        ("due_date", "2027-01-01"),
+        ("due_date", None),
+        ("tags", []),
+        ("tags", ["shopping", "home"]),
+    ],
+    ids=str,
+)
+def test_only_the_given_member_changes(ada: User, member: str, value: Any, media_type: str) -> None:
+    tasks = [ada.create(**FULL) for _ in range(2)]
+    update(ada, "priority=High", {member: value}, **{"Content-Type": media_type})
+    for task in tasks:
+        changed = read(ada, task)
+        assert changed[member] == value
+        assert without(changed, member, *STAMPS) == without(task, member, *STAMPS)
+        assert changed["updated_at"] > task["updated_at"]
+
+
+def test_revisions_follow_the_order_of_creation_and_a_task_with_these_values_already_keeps_its_own(ada: User) -> None:
+    tasks = [ada.create(str(number), priority="High" if number == 2 else "Low") for number in range(4)]
+    ada.patch(tasks[0]["id"], {"title": "last"})
+    assert update(ada, "completed=false", {"priority": "High"}) == {"matched": 4, "changed": 3, "revision": 8}
+    changed = [read(ada, task) for task in tasks]
+    assert [task["revision"] for task in changed] == [6, 7, 3, 8]
+    assert changed[2] == tasks[2]
+    assert len({task["updated_at"] for task in changed}) == 2
+    assert update(ada, "completed=false", {"priority": "High"}) == {"matched": 4, "changed": 0, "revision": 8}
+    assert update(ada, "completed=false", {}) == {"matched": 4, "changed": 0, "revision": 8}
+    assert [read(ada, task) for task in tasks] == changed
+
+
+def test_completing_keeps_the_time_of_tasks_that_are_completed_already(ada: User) -> None:
+    done, unfinished = ada.create(completed=True), ada.create()
+    update(ada, "priority=Medium", {"completed": True, "title": "done"})
+    assert read(ada, done)["completed_at"] == done["completed_at"]
+    completed = read(ada, unfinished)
+    assert completed["completed_at"] == completed["updated_at"] > unfinished["updated_at"]
+    update(ada, "priority=Medium", {"completed": False})
+    assert [read(ada, task)["completed_at"] for task in (done, unfinished)] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("changes", "tags"),
+    [
+        ({"add_tags": ["c", "a", "d"]}, ["b", "a", "c", "d"]),
+        ({"remove_tags": ["b", "x"]}, ["a"]),
+        ({"remove_tags": ["a", "b"]}, []),
+        ({"remove_tags": ["b"], "add_tags": ["c"]}, ["a", "c"]),
+        ({"add_tags": ["B", "a,b", "cafe\u0301"]}, ["b", "a", "B", "a,b", "caf\u00e9"]),
+        ({"add_tags": [], "remove_tags": []}, ["b", "a"]),
+    ],
+    ids=str,
+)
+def test_tags_are_added_at_the_end_and_removed_wherever_they_are(ada: User, changes: Json, tags: list[str]) -> None:
+    task = ada.create(tags=["b", "a"])
+    assert update(ada, f"id={task['id']}", changes)["changed"] == (tags != ["b", "a"])
+    assert read(ada, task)["tags"] == tags
+
+
+def test_a_task_that_would_have_more_than_20_tags_prevents_the_whole_update(ada: User) -> None:
+    few, many = ada.create(tags=["a"]), ada.create(tags=["a", *map(str, range(18))])
+    for query in ("tags=a", "tags=a&dry_run=true"):
+        response = ada.request("PATCH", f"/tasks?{query}", json={"add_tags": ["x", "y"]})
+        assert (response.status_code, response.json()["detail"]) == (409, "A task would have more than 20 tags.")
+        assert response.json()["type"] == "urn:problem-type:todo-api:too-many-tags"
+    assert [read(ada, task) for task in (few, many)] == [few, many]
+    assert update(ada, "tags=a", {"add_tags": ["x", "y"], "remove_tags": ["a"]})["changed"] == 2
+    assert len(read(ada, many)["tags"]) == 20
+
+
+def test_up_to_1000_tasks_are_changed_and_none_if_there_are_more(database: str, ada: User, grace: User) -> None:
+    insert_tasks(database, ada, 1000, ["a"])
+    assert update(ada, "tags=a", {"priority": "High"}) == {"matched": 1000, "changed": 1000, "revision": 2000}
+    assert revisions(database, ada) == [*range(1001, 2001)]
+    insert_tasks(database, grace, 1001, ["a"])
+    response = grace.request("PATCH", "/tasks?tags=a", json={"priority": "High", "add_tags": list(map(str, range(20)))})
+    assert response.status_code == 409
+    problem = response.json()
+    assert problem["type"] == "urn:problem-type:todo-api:too-many"
+    assert problem["detail"] == "More than 1,000 tasks match. Narrow the filters."
+    assert revisions(database, grace) == [*range(1, 1002)]
+    assert update(grace, "tags=a&dry_run=true", {"priority": "High"}) == {
+        "matched": 1001,
+        "changed": 1001,
+        "revision": 1001,
+    }
+
+
+def test_a_dry_run_counts_what_would_change_and_writes_nothing(ada: User) -> None:
+    tasks = [ada.create(priority=priority) for priority in ("High", "Low", "Low")]
+    assert update(ada, "completed=false&dry_run=true", {"priority": "High"}) == {
+        "matched": 3,
+        "changed": 2,
+        "revision": 3,
+    }
+    assert [read(ada, task) for task in tasks] == tasks
+
+
+def test_a_user_who_has_never_written_is_at_revision_0_and_stays_without_an_account(database: str, ada: User) -> None:
+    for query in ("completed=false", "completed=false&dry_run=true"):
+        assert update(ada, query, {"title": "new"}) == {"matched": 0, "changed": 0, "revision": 0}
+    assert not has_account(database, ada)
+
+
+def test_a_task_that_is_created_while_the_request_waits_is_changed(database: str, server: str, ada: User) -> None:
+    old = ada.create("old", tags=["a"])
+    with User(server, ada.id) as other:
+        new, answer = one_after_the_other(
+            database,
+            ada,
+            lambda: other.create("new", tags=["a"]),
+            lambda: update(ada, "tags=a", {"title": "changed"}),
+        )
+    assert answer == {"matched": 2, "changed": 2, "revision": 4}
+    assert [read(ada, task)["title"] for task in (old, new)] == ["changed", "changed"]
+
+
+def test_a_task_that_begins_to_match_while_the_request_waits_is_changed(database: str, server: str, ada: User) -> None:
+    task = ada.create("old")
+    with User(server, ada.id) as other:
+        _, answer = one_after_the_other(
+            database,
+            ada,
+            lambda: other.patch(task["id"], {"tags": ["a"]}),
+            lambda: update(ada, "tags=a", {"title": "changed"}),
+        )
+    assert answer == {"matched": 1, "changed": 1, "revision": 3}
+    assert read(ada, task)["title"] == "changed"
+
+
+@pytest.mark.parametrize(
+    "query", ["", "search=", "tag_match=all", "dry_run=true", "search=&tag_match=any&dry_run=true"]
+)
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+def test_a_request_without_a_filter_is_rejected(ada: User, method: str, query: str) -> None:
+    task = ada.create()
+    response = ada.request(method, f"/tasks?{query}", json={"title": "new"} if method == "PATCH" else None)
+    assert response.status_code == 400
+    problem = response.json()
+    assert problem["detail"] == "The query must have at least one filter"
+    assert problem["errors"] == [{"in": "query", "detail": "must have at least one filter"}]
+    assert read(ada, task) == task
+
+
+def test_tags_that_contradict_each_other_are_reported_together_with_the_query(ada: User) -> None:
+    changes = {"tags": [], "add_tags": ["a", "b"], "remove_tags": ["c", "b", "a"]}
+    response = ada.request("PATCH", "/tasks", json=changes)
+    assert response.status_code == 400
+    assert response.json()["errors"] == [
+        {"in": "query", "detail": "must have at least one filter"},
+        {"in": "body", "pointer": "/tags", "detail": "cannot be combined with add_tags or remove_tags"},
+        {"in": "body", "pointer": "/remove_tags/1", "detail": "must not be in add_tags too"},
+        {"in": "body", "pointer": "/remove_tags/2", "detail": "must not be in add_tags too"},
+    ]
+    for one in ("add_tags", "remove_tags"):
+        response = ada.request("PATCH", "/tasks?completed=true", json={"tags": ["a"], one: []})
+        assert [error["pointer"] for error in response.json()["errors"]] == ["/tags"]
+
+
+@pytest.mark.parametrize("member", ["id", "user_id", "revision", "completed_at", "created_at", "updated_at", "foo"])
+def test_members_that_a_set_of_tasks_cannot_have_are_rejected(ada: User, member: str) -> None:
+    response = ada.request("PATCH", "/tasks?completed=true", json={member: ada.create().get(member)})
+    assert response.status_code == 400
+    assert [error["pointer"] for error in response.json()["errors"]] == [f"/{member}"]
