@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from psycopg.adapt import PyFormat, Transformer
+from psycopg import adapters
+from psycopg.adapt import AdaptersMap, Dumper, PyFormat, Transformer
 from psycopg.errors import OperationalError, error_from_result
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
@@ -18,7 +19,20 @@ if TYPE_CHECKING:
 
 _ROWS, _DONE, _ERROR = int(ExecStatus.TUPLES_OK), int(ExecStatus.COMMAND_OK), int(ExecStatus.FATAL_ERROR)
 _CONFUSED = "the server's replies do not match the statements"
-_dumper = Transformer()
+
+
+class _BytesDumper(Dumper):
+    """Writes bytes in PostgreSQL's hex format. Without a connection, psycopg's own dumper doubles quotes."""
+
+    oid = adapters.types["bytea"].oid
+
+    def dump(self, obj: bytes) -> bytes:
+        return b"\\x" + obj.hex().encode()
+
+
+_adapters = AdaptersMap(adapters)
+_adapters.register_dumper(bytes, _BytesDumper)
+_dumper = Transformer(_adapters)
 
 
 class NoEffect(OperationalError):

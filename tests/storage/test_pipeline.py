@@ -126,6 +126,15 @@ def test_large_parameters_and_rows_come_through_among_small_ones(url: str) -> No
     with_database(url, test, statement_timeout=1)
 
 
+def test_every_byte_comes_through_unchanged(url: str) -> None:
+    every = bytes(range(256))
+
+    async def test(opened: Database) -> None:
+        assert await fetch(opened.pipeline, "SELECT CAST(:value AS bytea)", value=every) == [(every,)]
+
+    with_database(url, test)
+
+
 def test_results_of_several_megabytes_are_complete(url: str) -> None:
     pages = "SELECT CAST(:number AS integer), n, repeat('x', 1000) FROM generate_series(1, 3000) AS n"
 
