@@ -7,12 +7,13 @@ from urllib.parse import quote
 from uuid import UUID
 
 from handlers.resources.cursors import Cursors
+from handlers.resources.idempotency import key_of, replay_headers
 from handlers.resources.revisions import list_headers, list_not_modified, resource_headers
 from handlers.resources.tasks import changed_values, filters_of, new_values, page_resource, task_resource
 from handlers.responses.entity_tags import is_listed, required_revisions
 from handlers.responses.problems import InputError, invalid_input
 from handlers.responses.response import JSON, NoContent, Response
-from storage import task_pages, tasks
+from storage import keyed_creation, task_pages, tasks
 from storage.driver.database import Database
 
 
@@ -50,10 +51,14 @@ async def list_tasks(
 async def create_task(
     database: Database, user_id: str, body: dict[str, Any], idempotency_key: str | None, fingerprint: bytes | None
 ) -> Response:
-    """Create a task, and return it with its path."""
-    task = await tasks.create_task(database.pipeline, user_id, new_values(body))
-    location = f"/api/{_encoded(user_id)}/tasks/{task.id}"
-    return JSON(task_resource(task), 201, {"Location": location, **resource_headers(task.revision)})
+    """Create a task, and return it with its path. A request with a key that took effect earlier returns its task."""
+    key = key_of(idempotency_key, fingerprint)
+    if key is None:
+        task, is_replayed = await tasks.create_task(database.pipeline, user_id, new_values(body)), False
+    else:
+        task, is_replayed = await keyed_creation.create_task(database.pipeline, user_id, new_values(body), key)
+    headers = {"Location": f"/api/{_encoded(user_id)}/tasks/{task.id}", **replay_headers(is_replayed=is_replayed)}
+    return JSON(task_resource(task), 201, headers | resource_headers(task.revision))
 
 
 async def update_tasks(

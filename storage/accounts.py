@@ -33,12 +33,17 @@ LOCK = Query(select(_locked.c.revision, _now))
 """Locks the user's account until the transaction ends, and returns its revision and the time, taken under the lock."""
 
 
-def bump_or_open() -> CTE:
+def bump_or_open(condition: ColumnElement[bool] | None = None) -> CTE:
     """Return a CTE that increments the user's revision, and creates the account if there is none.
 
-    It returns the new revision, and the time as `at`, taken under the account's lock.
+    It returns the new revision, and the time as `at`, taken under the account's lock. With a `condition` that does not
+    hold, it does nothing and returns no row.
     """
-    opened = insert(accounts).values(user_id=owner, revision=literal_column("1"))
+    first = {"user_id": owner, "revision": literal_column("1")}
+    if condition is None:
+        opened = insert(accounts).values(first)
+    else:
+        opened = insert(accounts).from_select(list(first), select(*first.values()).where(condition))
     bumped = opened.on_conflict_do_update(
         index_elements=["user_id"], set_={"revision": accounts.c.revision + literal_column("1")}
     )

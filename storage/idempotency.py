@@ -18,20 +18,19 @@ from storage.errors import KeyReused
 from storage.schema import idempotency_keys
 
 _key = bindparam("key", type_=Text)
-_FIND = Query(
-    select(idempotency_keys.c.fingerprint, idempotency_keys.c.answer).where(
-        idempotency_keys.c.user_id == accounts.owner, idempotency_keys.c.key == _key
-    )
+found = select(idempotency_keys.c.fingerprint, idempotency_keys.c.answer).where(
+    idempotency_keys.c.user_id == accounts.owner, idempotency_keys.c.key == _key
 )
-_KEEP = Query(
-    insert(idempotency_keys).values(
-        user_id=accounts.owner,
-        key=_key,
-        fingerprint=bindparam("fingerprint", type_=LargeBinary),
-        answer=bindparam("answer", type_=JSONB),
-        created_at=bindparam("at", type_=DateTime(timezone=True)),
-    )
-)
+"""The answer of an earlier request with this key, if there is one."""
+kept: dict[str, Any] = {
+    "user_id": accounts.owner,
+    "key": _key,
+    "fingerprint": bindparam("fingerprint", type_=LargeBinary),
+    "answer": bindparam("answer", type_=JSONB),
+}
+"""The values of a row that keeps an answer, without its time."""
+_FIND = Query(found)
+_KEEP = Query(insert(idempotency_keys).values(**kept, created_at=bindparam("at", type_=DateTime(timezone=True))))
 
 
 class Key(NamedTuple):

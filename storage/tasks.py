@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     ColumnElement,
     Uuid,
@@ -27,6 +28,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.sql.dml import ReturningInsert
 from uuid6 import uuid7
 
 from storage import accounts
@@ -69,8 +71,11 @@ _old = (
 _matches = or_(_revisions.is_(None), _old.c.revision == any_(_revisions))
 
 
-def _create() -> Query:
-    stamp = accounts.bump_or_open()
+def insertion(stamp: CTE) -> ReturningInsert[Any]:
+    """Return the statement that inserts a task at the revision and time of `stamp`, and returns its columns.
+
+    Its parameters are `user_id`, `id`, and a value for each name in CHANGEABLE.
+    """
     values = {name: bindparam(name, type_=tasks.c[name].type) for name in CHANGEABLE} | {
         "id": _id,
         "user_id": accounts.owner,
@@ -79,7 +84,7 @@ def _create() -> Query:
     derived: dict[str, Any] = {"completed_at": completed_at, "created_at": stamp.c.at, "updated_at": stamp.c.at}
     values |= derived | {"revision": stamp.c.revision}
     row = select(*values.values()).select_from(stamp)
-    return Query(insert(tasks).from_select(list(values), row).returning(*columns))
+    return insert(tasks).from_select(list(values), row).returning(*columns)
 
 
 def _get() -> Query:
@@ -118,7 +123,7 @@ def _not_before_last_update(at: ColumnElement[datetime]) -> ColumnElement[dateti
     return func.greatest(at, tasks.c.updated_at)
 
 
-_CREATE = _create()
+_CREATE = Query(insertion(accounts.bump_or_open()))
 _GET = _get()
 _DELETE = _delete()
 

@@ -35,6 +35,7 @@ ARROWS: dict[str, set[str]] = {
     "storage.schema": set(),
     "storage.tags": {"storage.accounts", *QUERY},
     "storage.idempotency": {"storage.accounts", "storage.driver.transaction", *QUERY},
+    "storage.keyed_creation": {"storage.accounts", "storage.idempotency", "storage.tasks", *QUERY},
     "storage.task_filters": QUERY,
     "storage.task_pages": {"storage.accounts", "storage.task_filters", "storage.tasks", *QUERY},
     "storage.tasks": {"storage.accounts", *QUERY},

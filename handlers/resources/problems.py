@@ -3,6 +3,7 @@
 from typing import Any
 
 from handlers.resources import SERIALISERS
+from handlers.resources.idempotency import replay_headers
 from handlers.responses.entity_tags import strong
 from handlers.responses.problems import RETRY_AFTER, Problem
 from storage.errors import (
@@ -33,7 +34,8 @@ def problem_of(error: Exception, mistake: str | None = None) -> Problem | None:
         case TooManyTags():
             return Problem(409, "A task would have more than 20 tags.", kind="too-many-tags")
         case Gone(resource=resource):
-            return Problem(410, f"The {resource} was created by this request earlier, and has been deleted since.")
+            detail = f"The {resource} was created by this request earlier, and has been deleted since."
+            return Problem(410, detail, headers=replay_headers(is_replayed=True))
         case PreconditionFailed(resource=resource, current=None):
             return Problem(412, mistake or f"There is no such {resource}.", extensions={resource: None})
         case PreconditionFailed(resource=resource, current=current):
