@@ -7,14 +7,14 @@ has lost the lease if another process has taken it meanwhile. On a Citus, the ta
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import DateTime, Interval, Text, bindparam, func, select, update
+from sqlalchemy import DateTime, Interval, Text, bindparam, cast, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.driver.query import Connection, Query
 from storage.schema import leases
 
 _job = bindparam("job", type_=Text)
-_duration = bindparam("duration", type_=Interval)
+_duration = cast(bindparam("duration", type_=Interval), Interval)
 _expires_at = func.clock_timestamp(type_=DateTime(timezone=True)) + _duration
 _new = insert(leases).values(job=_job, expires_at=_expires_at)
 _TAKE = Query(

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Interval,
     Text,
     bindparam,
+    cast,
     delete,
     exists,
     func,
@@ -35,7 +36,8 @@ PORTION = 1000
 _before = bindparam("before", type_=DateTime(timezone=True))
 _portion = literal_column(str(PORTION), Integer)
 # By the database's clock, which has set the times of the rows.
-_CUTOFF = Query(select(func.clock_timestamp(type_=DateTime(timezone=True)) - bindparam("age", type_=Interval)))
+_age = cast(bindparam("age", type_=Interval), Interval)
+_CUTOFF = Query(select(func.clock_timestamp(type_=DateTime(timezone=True)) - _age))
 
 
 def _next_users() -> Query:
