@@ -65,6 +65,8 @@ ARROWS: dict[str, set[str]] = {
     },
     "storage.idempotency": {"storage.accounts", "storage.driver.transaction", *QUERY},
     "storage.keyed_creation": {"storage.accounts", "storage.idempotency", "storage.tasks", *QUERY},
+    "storage.leases": QUERY,
+    "storage.purging": {"storage.accounts", "storage.driver.database", "storage.driver.transaction", *QUERY},
     "storage.task_filters": QUERY,
     "storage.task_pages": {"storage.accounts", "storage.task_filters", "storage.tasks", *QUERY},
     "storage.task_replacement": {"storage.accounts", "storage.tasks", *QUERY},

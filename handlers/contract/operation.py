@@ -18,7 +18,7 @@ from handlers.contract.resolver import Handler
 from handlers.contract.security import needs_token
 from handlers.responses.problems import RETRY_AFTER, Problem, invalid_input
 from handlers.responses.response import Response
-from handlers.responses.state import request_state
+from handlers.responses.state import request_state, service_state
 
 # RFC 9110, section 9.2.1.
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -75,8 +75,10 @@ class Operation:
         if self._authenticate is not None:
             principal = self._authenticate(scope["headers"])
             state.principal = principal if isinstance(principal, dict) else await principal
-        if self._owned and scope["path_params"]["user_id"] != _user_id(state.principal):
-            raise Problem(403, "The token is for a different user than the path.")
+        if self._owned:
+            if scope["path_params"]["user_id"] != _user_id(state.principal):
+                raise Problem(403, "The token is for a different user than the path.")
+            service_state(scope["state"]).in_use.set()
         try:
             response = await self._call_handler(scope, receive, state.principal)
         except ClientDisconnected:

@@ -17,14 +17,16 @@ _SERVICE, _REQUEST = "service", "request"
 class ServiceState:
     """The state that all requests of a process share. The lifespan yields it, and the HTTP protocol also reads it.
 
-    `ready` is false once the process is about to stop, and `stopping` is set when it begins to. `headers` are those
-    that every response carries. `rest_limit` is how many bytes of a rejected body are read before the response is sent.
+    `ready` is false once the process is about to stop, and `stopping` is set when it begins to. `in_use` is set by each
+    request of a user, and cleared by the jobs. `headers` are those that every response carries. `rest_limit` is how
+    many bytes of a rejected body are read before the response is sent.
     """
 
     headers: RawHeaders
     rest_limit: int
     ready: bool = True
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    in_use: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def closes_connections(self) -> bool:

@@ -13,6 +13,7 @@ from handlers.contract.document import CONTRACT_FILE, Contract
 from handlers.contract.operation import Authenticate
 from handlers.contract.routing import Routing
 from handlers.documentation.routes import contract_routes, page_routes
+from handlers.jobs import jobs_of
 from handlers.middleware.cors import Cors
 from handlers.middleware.errors import Errors
 from handlers.middleware.methods import Methods
@@ -48,7 +49,8 @@ def create_app(settings: Settings) -> ASGIApp:
     state = ServiceState(security_headers(production=settings.production), max(settings.body_limit, _REST_LIMIT))
     documents = [*contract_routes(contract), *page_routes(_mint_demo(settings))]
     document_methods = {route.path: route.methods or set() for route in documents}
-    running = lifespan(database, key_set, state, metrics=settings.metrics_port is not None)
+    jobs = jobs_of(trash_days=settings.trash_retention_days, key_days=settings.idempotency_retention_days)
+    running = lifespan(database, key_set, state, jobs, metrics=settings.metrics_port is not None)
     routing = Routing(
         Router(documents, redirect_slashes=False, lifespan=running),
         specification=contract.specification,

@@ -1,4 +1,4 @@
-"""The `todo-api` command: serve, migrate, distribute, token, doctor."""
+"""The `todo-api` command: serve, migrate, distribute, purge, token, doctor."""
 
 import os
 import re
@@ -110,6 +110,23 @@ def distribute() -> None:
 
 
 @main.command()
+def purge() -> None:
+    """Delete what the service would delete with its next daily purge, without waiting for it.
+
+    That is the tasks that were deleted more than TRASH_RETENTION_DAYS ago, and the idempotency keys older than
+    IDEMPOTENCY_RETENTION_DAYS. They cannot be restored. The service may run meanwhile.
+    """
+    from handlers.service.purge import purge as purge_database
+
+    with _refusals(), _database(_load(), reach_postgres) as settings:
+        tasks, keys = purge_database(settings)
+    click.echo(
+        f"Purged {_count(tasks, 'task')} deleted more than {_count(settings.trash_retention_days, 'day')} ago, and "
+        f"{_count(keys, 'idempotency key')} older than {_count(settings.idempotency_retention_days, 'day')}."
+    )
+
+
+@main.command()
 @click.argument("user", type=_UserId())
 @click.option(
     "--expires", type=_Duration(), default="1h", show_default=True, help="How long the token is valid: 30m, 1h, 7d."
@@ -141,6 +158,10 @@ def doctor(*, with_token: bool) -> None:
         click.echo(f"{click.style(f'{status:<6}', fg=colours[status])} {check:<13} {words}")
         statuses.add(status)
     sys.exit("fault" in statuses)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun if number == 1 else f'{noun}s'}"
 
 
 def _standard_input() -> str:

@@ -4,12 +4,11 @@ import asyncio
 import gc
 import multiprocessing
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from handlers.jobs import JOBS
-from handlers.jobs.runner import start_jobs
+from handlers.jobs.runner import Job, start_jobs
 from handlers.responses.state import ServiceState
 from handlers.service.stopping import END
 from storage import task_pages, tasks
@@ -22,9 +21,9 @@ _SETTLE_AFTER_SECONDS = 0.5
 
 
 def lifespan(
-    database: Database, key_set: "KeySet | None", state: ServiceState, *, metrics: bool
+    database: Database, key_set: "KeySet | None", state: ServiceState, jobs: Iterable[Job], *, metrics: bool
 ) -> Callable[[object], AbstractAsyncContextManager[dict[str, Any]]]:
-    """Return the lifespan of an application, during which its database is open and, with metrics, sampled.
+    """Return the lifespan of an application. Its database is open meanwhile, its jobs run, and its metrics are sampled.
 
     The application starts even if the keys of `key_set` cannot be fetched. The lifespan yields `state` for the scope of
     each request.
@@ -38,13 +37,13 @@ def lifespan(
         if key_set is not None:
             key_set.begin_fetch()
         sampling = _start_sampling(database) if metrics else None
-        jobs = start_jobs(JOBS, database)
+        running = start_jobs(jobs, database, state.in_use)
         # A second Ctrl-C cancels the lifespan while it waits or closes connections.
         with suppress(asyncio.CancelledError):
             try:
                 yield state.as_lifespan_state()
             finally:
-                for task in (settling, *jobs):
+                for task in (settling, *running):
                     task.cancel()
                 await _cancelled_tasks()
                 if sampling is not None:

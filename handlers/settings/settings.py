@@ -22,7 +22,7 @@ class ConfigurationError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the operator configures. Times are in seconds and sizes in bytes.
+    """What the operator configures. Times are in seconds, if not in days, and sizes in bytes.
 
     A `database_url` of None stands for the embedded PostgreSQL. `variables` are all variables that were read, as text.
     `warnings` has a sentence for each setting that can be used, but that the operator should know more about.
@@ -48,6 +48,8 @@ class Settings:
     pool_timeout: float
     statement_timeout: float
     prepared_statements: bool
+    trash_retention_days: int
+    idempotency_retention_days: int
     body_limit: int
     head_timeout: float
     body_timeout: float
@@ -104,6 +106,8 @@ class Settings:
             pool_timeout=float(read.integer("DATABASE_POOL_TIMEOUT", 5, 1, 600)),
             statement_timeout=float(read.integer("DATABASE_STATEMENT_TIMEOUT", 10, 1, 600)),
             prepared_statements=read.boolean("DATABASE_PREPARED_STATEMENTS", default=True),
+            trash_retention_days=read.integer("TRASH_RETENTION_DAYS", 30, 1, 36500),
+            idempotency_retention_days=read.integer("IDEMPOTENCY_RETENTION_DAYS", 7, 1, 36500),
             body_limit=read.integer("BODY_LIMIT", 65536, 1024, 1 << 30),
             head_timeout=float(read.integer("HEAD_TIMEOUT", 10, 1, 3600)),
             body_timeout=float(read.integer("BODY_TIMEOUT", 30, 1, 3600)),

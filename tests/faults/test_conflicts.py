@@ -91,3 +91,13 @@ def test_a_write_that_conflicts_twice_has_no_effect(url: str, ada: User, code: s
         assert "another user" not in response.text
     assert ada.titles() == before
     assert ada.get(f"/tasks/{task['id']}").json() == task
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_write_that_has_no_effect_leaves_its_key_free(url: str, ada: User, code: str) -> None:
+    headers = {"Idempotency-Key": code}
+    make_conflict(url, code, 2)
+    assert ada.request("POST", "/tasks", json={"title": code}, headers=headers).status_code == 503
+    made = ada.request("POST", "/tasks", json={"title": code}, headers=headers)
+    assert (made.status_code, "Idempotency-Replayed" in made.headers) == (201, False)
+    assert ada.titles(search=code) == [code]

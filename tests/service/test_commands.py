@@ -1,4 +1,4 @@
-"""The command `todo-api`: serve, migrate, token, and the errors that they report."""
+"""The command `todo-api`: serve, migrate, token, and the errors that commands report."""
 
 import os
 import re
@@ -28,10 +28,14 @@ def claims(token: str, **options: str) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--help",), ("serve", "migrate", "distribute", "token", "doctor", "DATABASE_URL", ".env", "Better Auth")),
+        (
+            ("--help",),
+            ("serve", "migrate", "distribute", "purge", "token", "doctor", "DATABASE_URL", ".env", "Better Auth"),
+        ),
         (("serve", "--help"), ("Ctrl-C", "SIGTERM", "Migrate")),
         (("migrate", "--help"), ("database",)),
         (("distribute", "--help"), ("Citus", "one transaction", "Requests")),
+        (("purge", "--help"), ("TRASH_RETENTION_DAYS", "IDEMPOTENCY_RETENTION_DAYS", "restored")),
         (("doctor", "--help"), ("configuration", "database", "status", "--token", "standard input")),
         (("token", "--help"), ("USER", "--expires", "1h", "curl")),
     ],
@@ -94,7 +98,7 @@ def test_a_token_has_the_issuer_and_the_audience_that_the_server_expects(tmp_pat
     assert (said["iss"], said["aud"]) == ("https://app.example.com", "todo")
 
 
-@pytest.mark.parametrize("arguments", [("serve",), ("migrate",)])
+@pytest.mark.parametrize("arguments", [("serve",), ("migrate",), ("purge",)])
 def test_a_database_that_does_not_answer_is_reported_in_a_sentence_without_the_password(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:

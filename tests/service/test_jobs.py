@@ -1,26 +1,25 @@
-"""Jobs: each runs in one process at a time, even if processes die; failures are retried, and shutdown does not wait."""
+"""Jobs: each runs once a day in one process of all, even if processes die, and never on a database that nobody uses."""
 
-import asyncio
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
-from storage.driver.connection import ExclusiveConnection
-from storage.driver.locks import try_lock
+from tests.support.client import User, mint
 from tests.support.copies import change, copy_project
 from tests.support.pgbouncer import PGBOUNCER, run_pgbouncer
 from tests.support.postgres import new_database
-from tests.support.server import start
+from tests.support.server import Service, start
 
-# Steps go into a file at once. Halves go into the database, which shows both when they are committed.
+# A job that writes its steps into a file.
 NOTED = """
 import asyncio
 import logging
@@ -36,73 +35,63 @@ def note(step):
         journal.write(f"{step} {os.getpid()} {time.monotonic()}\\n")
 
 
-async def run(connection):
+async def run(database):
     note("begin")
     try:
-        await connection.execute("INSERT INTO halves VALUES (1)")
-        await work(connection)
-        await connection.execute("INSERT INTO halves VALUES (2)")
+        await asyncio.sleep(0.05)
+        if Path("hold").exists():
+            note("hold")
+        while Path("hold").exists():
+            yield 1
+            await asyncio.sleep(0.01)
+        yield 1
         note("end")
-    except asyncio.CancelledError:
-        await asyncio.sleep(0.2)
-        logging.getLogger(__name__).info("the job has left")
-        raise
+    except GeneratorExit:
+        note("closed")
 
 
-async def work(connection):
-    await asyncio.sleep(0.05)
-    if Path("hold").exists():
-        note("hold")
-    while Path("hold").exists():
-        await connection.execute("SELECT")
-        await asyncio.sleep(0.01)
-
-
-JOB = Job("noted", 0.1, run)
-"""
-DAILY = """
-JOB = Job("noted", 86400, run)
+def jobs_of(**_):
+    return (Job("noted", run),)
 """
 FAILS = """
-async def work(connection):
+async def run(database):
+    note("begin")
     attempt = Path("journal").read_text().count("begin")
     if attempt == 1:
         raise RuntimeError("a first failure")
     if attempt == 2:
-        await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
-    if attempt == 3:
-        await connection.execute("SELECT pg_sleep(60)")
-
-
-JOB = Job("noted", 60, run)
-"""
-
-WAITS_FOR_SOMETHING_CANCELLED = """
-async def work(connection):
-    if Path("journal").read_text().count("begin") == 1:
         future = asyncio.get_running_loop().create_future()
         future.cancel()
         await future
-
-
-JOB = Job("noted", 60, run)
+    yield 1
+    note("end")
 """
 SUPPRESSES_CANCELLATION = """
-async def run(connection):
+async def run(database):
     note("begin")
     try:
         await asyncio.sleep(60)
     except asyncio.CancelledError:
         note("end")
-
-
-JOB = Job("noted", 0.1, run)
+    yield 1
 """
+CANCELLED = """
+async def run(database):
+    note("begin")
+    try:
+        await asyncio.sleep(60)
+        yield 1
+    except asyncio.CancelledError:
+        await asyncio.sleep(0.2)
+        logging.getLogger(__name__).info("the job has left")
+        raise
+"""
+LEASE, DAY = "_LEASE = timedelta(seconds=60)", "_DAY = timedelta(days=1)"
 
 
 @dataclass(frozen=True)
 class Step:
-    """A line of the journal: `begin`, `hold` or `end`, the process, and when in seconds."""
+    """A line of the journal: `begin`, `hold`, `closed` or `end`, the process, and when in seconds."""
 
     name: str
     process: int
@@ -110,23 +99,33 @@ class Step:
 
 
 class Copy:
-    """A copy of the project with the job, and a separate database."""
+    """A copy of the project with the job, and a separate database. Users use all of its services all the time."""
 
-    def __init__(self, directory: Path, database: str, more: str = "") -> None:
+    def __init__(self, directory: Path, database: str, more: str = "", day: str = "days=1") -> None:
         copy_project(directory)
-        jobs = directory / "handlers" / "jobs"
-        (jobs / "noted.py").write_text(NOTED + more)
-        (jobs / "__init__.py").write_text("from handlers.jobs import noted\n\nJOBS = (noted.JOB,)\n")
+        (directory / "handlers" / "jobs" / "__init__.py").write_text(NOTED + more)
+        change(directory / "handlers" / "jobs" / "runner.py", LEASE, "_LEASE = timedelta(seconds=1)")
+        change(directory / "handlers" / "jobs" / "runner.py", DAY, f"_DAY = timedelta({day})")
         self.directory = directory
-        self.database = database
+        self.services: list[Service] = []
+        self._settings = {"PYTHONPATH": str(directory), "DATABASE_URL": database}
         self._journal = directory / "journal"
         self._journal.touch()
         self._hold = directory / "hold"
-        self._execute("CREATE TABLE halves (half integer)")
 
-    def settings(self, **more: str) -> dict[str, str]:
-        """Return the settings of a service that runs this copy."""
-        return {"PYTHONPATH": str(self.directory), "DATABASE_URL": self.database, **more}
+    @contextmanager
+    def start(self, **settings: str) -> Iterator[Service]:
+        """Run a service of this copy."""
+        with start(self.directory, **self._settings, **settings) as service:
+            self.services.append(service)
+            yield service
+
+    def use(self) -> None:
+        """Send a request of a user to each service."""
+        for service in self.services:
+            with suppress(httpx.TransportError):
+                authorization = {"Authorization": f"Bearer {mint('ada')}"}
+                httpx.get(f"{service.url}/api/ada/tags", headers=authorization, timeout=1)
 
     def steps(self, after: int = 0) -> list[Step]:
         """Return the steps of all processes so far, without the first `after` of them."""
@@ -138,6 +137,7 @@ class Copy:
         deadline = time.monotonic() + 30
         while not condition(steps := self.steps(after)):
             assert time.monotonic() < deadline, steps[-5:]
+            self.use()
             time.sleep(0.02)
         return steps
 
@@ -153,16 +153,6 @@ class Copy:
         """Let the held run, and later ones, end."""
         self._hold.unlink()
 
-    def halves(self) -> tuple[int, int]:
-        """Return how many first halves are in the database, and how many second ones."""
-        row = self._execute("SELECT count(*) FILTER (WHERE half = 1), count(*) FILTER (WHERE half = 2) FROM halves")
-        return int(row[0]), int(row[1])
-
-    def _execute(self, statement: str) -> tuple[int, ...]:
-        with psycopg.connect(self.database, autocommit=True, prepare_threshold=None) as connection:
-            cursor = connection.execute(statement.encode())
-            return (cursor.fetchone() or ()) if cursor.description else ()
-
 
 @pytest.fixture(
     scope="module",
@@ -172,16 +162,14 @@ class Copy:
     ],
 )
 def fleet(request: pytest.FixtureRequest, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
-    """Run two instances with two workers each on one database, the second time behind PgBouncer."""
+    """Run two instances with two workers each on one database, the second time behind PgBouncer. A day lasts 0.1 s."""
     with ExitStack() as stack:
         database = new_database(postgres)
         if request.param == "pooled":
             database = stack.enter_context(run_pgbouncer(database))
-        copy = Copy(tmp_path_factory.mktemp("fleet"), database)
-        change(copy.directory / "storage" / "driver" / "locks.py", "20s", "1500ms")
-        settings = copy.settings(WEB_CONCURRENCY="2", DATABASE_PREPARED_STATEMENTS="false")
+        copy = Copy(tmp_path_factory.mktemp("fleet"), database, day="seconds=0.1")
         for _ in range(2):
-            stack.enter_context(start(copy.directory, **settings))
+            stack.enter_context(copy.start(WEB_CONCURRENCY="2", DATABASE_PREPARED_STATEMENTS="false"))
         yield copy
 
 
@@ -195,8 +183,6 @@ def test_processes_take_turns_and_never_run_a_job_at_the_same_time(fleet: Copy) 
     for before, after in pairwise(steps):
         assert (before.name, after.name) in {("begin", "end"), ("end", "begin")}
         assert before.name == "end" or before.process == after.process
-    # The last run may still be committing.
-    assert min(fleet.halves()) >= 19
 
 
 def test_another_instance_takes_over_when_one_is_killed(fleet: Copy) -> None:
@@ -209,34 +195,29 @@ def test_another_instance_takes_over_when_one_is_killed(fleet: Copy) -> None:
     assert begin.name == "begin"
     assert os.getpgid(begin.process) != killed
     fleet.wait(lambda steps: ends(steps) >= 5, so_far)
-    first, second = fleet.halves()
-    assert first == second
 
 
-def test_when_a_process_is_lost_its_work_is_rolled_back_and_another_one_takes_over(fleet: Copy) -> None:
+def test_when_a_process_is_lost_another_one_takes_over_and_it_does_not_go_on_afterwards(fleet: Copy) -> None:
     fleet.hold()
     lost = fleet.holder()
     so_far = len(fleet.steps())
     os.kill(lost, signal.SIGSTOP)
     try:
         (begin, *_) = fleet.wait(bool, so_far)
-        fleet.release()
-        fleet.wait(lambda steps: ends(steps) >= 5, so_far)
     finally:
         os.kill(lost, signal.SIGCONT)
     assert begin.process != lost
     steps = fleet.wait(lambda steps: any(step.process == lost for step in steps), so_far)
-    assert next(step.name for step in steps if step.process == lost) == "begin"
-    first, second = fleet.halves()
-    assert first == second
+    assert next(step.name for step in steps if step.process == lost) == "closed"
+    fleet.release()
+    fleet.wait(lambda steps: ends(steps) >= 5, so_far)
 
 
 def test_a_process_takes_over_long_before_its_own_next_turn(postgres: str, tmp_path: Path) -> None:
-    copy = Copy(tmp_path, new_database(postgres), DAILY)
-    change(tmp_path / "handlers" / "jobs" / "runner.py", "_TAKE_OVER_SECONDS = 15.0", "_TAKE_OVER_SECONDS = 0.2")
+    copy = Copy(tmp_path, new_database(postgres))
     copy.hold()
     # One worker each: with several, the parent would replace the killed one.
-    with start(tmp_path, **copy.settings()) as first, start(tmp_path, **copy.settings()) as second:
+    with copy.start() as first, copy.start() as second:
         services = {service.process.pid: service for service in (first, second)}
         services.pop(copy.holder()).process.kill()
         copy.release()
@@ -244,34 +225,40 @@ def test_a_process_takes_over_long_before_its_own_next_turn(postgres: str, tmp_p
         assert {steps[-1].process} == services.keys()
 
 
-def test_a_failure_is_logged_and_retried_after_a_pause_that_doubles(postgres: str, tmp_path: Path) -> None:
-    copy = Copy(tmp_path, new_database(postgres), FAILS)
-    change(tmp_path / "storage" / "driver" / "locks.py", "20s", "1500ms")
-    change(tmp_path / "handlers" / "jobs" / "runner.py", "_FIRST_RETRY_SECONDS = 1.0", "_FIRST_RETRY_SECONDS = 0.2")
-    with start(tmp_path, **copy.settings()) as service:
-        first, second, third, fourth, _ = copy.wait(lambda steps: ends(steps) == 1)
-        log = service.log.read_text()
-    assert 0.2 <= second.at - first.at < 20
-    assert 0.4 <= third.at - second.at < 20
-    assert 0.8 <= fourth.at - third.at < 20
-    assert copy.halves() == (1, 1)
-    assert "WARNING:  job noted failed and will be retried in 0.2 s: RuntimeError" in log
-    assert "WARNING:  job noted failed and will be retried in 0.4 s: terminating connection" in log
-    assert "WARNING:  job noted failed and will be retried in 0.8 s: canceling statement due to statement" in log
-    assert log.count("Traceback") == 1
+def test_a_job_runs_once_a_day_whatever_starts_and_stops(postgres: str, tmp_path: Path) -> None:
+    copy = Copy(tmp_path, new_database(postgres))
+    for _ in range(2):
+        with copy.start(), copy.start():
+            copy.wait(lambda steps: ends(steps) >= 1)
+            deadline = time.monotonic() + 2
+            while time.monotonic() < deadline:
+                copy.use()
+    assert [step.name for step in copy.steps()] == ["begin", "end"]
 
 
-def test_a_job_that_waited_for_something_cancelled_has_failed_and_is_retried(postgres: str, tmp_path: Path) -> None:
-    copy = Copy(tmp_path, new_database(postgres), WAITS_FOR_SOMETHING_CANCELLED)
-    with start(tmp_path, **copy.settings()) as service:
+def test_the_next_day_a_job_waits_for_a_request(postgres: str, tmp_path: Path) -> None:
+    copy = Copy(tmp_path, new_database(postgres), day="seconds=1.5")
+    with copy.start():
         copy.wait(lambda steps: ends(steps) == 1)
-        assert "WARNING:  job noted failed and will be retried in 1 s: CancelledError" in service.log.read_text()
-    assert copy.halves() == (1, 1)
+        time.sleep(2.5)
+        assert ends(copy.steps()) == 1
+        copy.wait(lambda steps: ends(steps) == 2)
+
+
+def test_a_failure_is_logged_and_retried(postgres: str, tmp_path: Path) -> None:
+    copy = Copy(tmp_path, new_database(postgres), FAILS)
+    with copy.start() as service:
+        first, second, third, _ = copy.wait(lambda steps: ends(steps) == 1)
+        log = service.log.read_text()
+    assert 1 <= second.at - first.at < 20
+    assert 1 <= third.at - second.at < 20
+    assert "WARNING:  job noted failed and will be retried in 1 s: RuntimeError" in log
+    assert "WARNING:  job noted failed and will be retried in 1 s: CancelledError" in log
 
 
 def test_a_job_that_suppresses_its_cancellation_is_not_started_again(postgres: str, tmp_path: Path) -> None:
     copy = Copy(tmp_path, new_database(postgres), SUPPRESSES_CANCELLATION)
-    with start(tmp_path, **copy.settings()) as service:
+    with copy.start() as service:
         copy.wait(lambda steps: len(steps) == 1)
         started = time.monotonic()
         assert service.stop() in (0, -signal.SIGTERM)
@@ -279,33 +266,17 @@ def test_a_job_that_suppresses_its_cancellation_is_not_started_again(postgres: s
     assert [step.name for step in copy.steps()] == ["begin", "end"]
 
 
-def test_a_service_that_stops_cancels_its_job_and_rolls_back_its_writes(postgres: str, tmp_path: Path) -> None:
-    copy = Copy(tmp_path, new_database(postgres))
-    with start(tmp_path, **copy.settings()) as service:
-        copy.hold()
-        copy.holder()
-        before = copy.halves()
+def test_a_service_that_stops_cancels_its_job(postgres: str, tmp_path: Path) -> None:
+    copy = Copy(tmp_path, new_database(postgres), CANCELLED)
+    with copy.start() as service:
+        copy.wait(lambda steps: len(steps) == 1)
         started = time.monotonic()
         assert service.stop() in (0, -signal.SIGTERM)
         assert time.monotonic() - started < 5
     log = service.log.read_text()
     assert log.rindex("the job has left") < log.rindex("Application shutdown complete")
     assert "WARNING" not in log
-    assert copy.steps()[-1].name == "hold"
-    assert copy.halves() == before
-
-
-def test_a_name_has_the_same_key_in_every_release_and_never_that_of_the_migrations(postgres: str) -> None:
-    async def keys() -> list[tuple[int, int, int]]:
-        async with await ExclusiveConnection.connect(postgres, autocommit=True) as connection, connection.transaction():
-            assert await try_lock(connection, "purge")
-            cursor = await connection.execute(
-                "SELECT classid, objid, objsubid FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
-            )
-            return await cursor.fetchall()
-
-    # An objsubid of 2 means that the lock has two keys (PostgreSQL's documentation, "pg_locks").
-    assert asyncio.run(keys()) == [(7_261_042, 2734724085, 2)]
+    assert ends(copy.steps()) == 0
 
 
 def last_queries(database: str) -> list[tuple[object, ...]]:
@@ -318,12 +289,23 @@ def last_queries(database: str) -> list[tuple[object, ...]]:
         return connection.execute(query).fetchall()
 
 
-def test_an_idle_service_sends_no_queries(postgres: str, tmp_path: Path) -> None:
+def leases(database: str) -> list[str]:
+    """Return the names of the jobs that have run."""
+    with psycopg.connect(database) as connection:
+        return [name for (name,) in connection.execute("SELECT job FROM leases ORDER BY job")]
+
+
+def test_a_service_without_requests_sends_no_queries_and_runs_no_job(postgres: str, tmp_path: Path) -> None:
     database = new_database(postgres)
-    with start(tmp_path, DATABASE_URL=database):
-        # Let the queries of startup finish.
-        time.sleep(1)
-        before = last_queries(database)
-        time.sleep(1.5)
-        assert before
-        assert last_queries(database) == before
+    with start(tmp_path, DATABASE_URL=database) as service, User(service.url, "ada") as ada:
+        for jobs in ([], ["purge-keys", "purge-trash"]):
+            # Let the queries of startup, or of the jobs, finish.
+            time.sleep(1)
+            before = last_queries(database)
+            time.sleep(1.5)
+            assert before
+            assert last_queries(database) == before
+            assert leases(database) == jobs
+            assert ada.request("GET", "/tags", headers={"Authorization": "Bearer x"}).status_code == 401
+            assert last_queries(database) == before
+            ada.titles()

@@ -1,0 +1,119 @@
+"""Purging: deletes tombstones and idempotency keys when their retention is over, in portions.
+
+The ids of purged tasks, and purged keys, can be used again.
+"""
+
+from collections.abc import AsyncGenerator
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    DateTime,
+    Integer,
+    Interval,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    func,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
+
+from storage import accounts
+from storage.driver.database import Database
+from storage.driver.query import Query
+from storage.driver.transaction import Transaction
+from storage.schema import accounts as accounts_table
+from storage.schema import idempotency_keys, tasks
+
+PORTION = 1000
+"""The most rows that one transaction deletes, and that one query finds."""
+
+_before = bindparam("before", type_=DateTime(timezone=True))
+_portion = literal_column(str(PORTION), Integer)
+# By the database's clock, which has set the times of the rows.
+_age = cast(bindparam("age", type_=Interval), Interval)
+_CUTOFF = Query(select(func.clock_timestamp(type_=DateTime(timezone=True)) - _age))
+
+
+def _next_users() -> Query:
+    """Return the statement that finds the next users with tombstones, and whether the oldest tombstone is due.
+
+    It leaves out no user whose tombstones are not due, so that a portion of users is always found quickly.
+    """
+    is_due = func.min(tasks.c.deleted_at) < _before
+    users = select(tasks.c.user_id, is_due).where(tasks.c.deleted_at.is_not(None))
+    after = tasks.c.user_id > bindparam("after", type_=Text)
+    return Query(users.where(after).group_by(tasks.c.user_id).order_by(tasks.c.user_id).limit(_portion))
+
+
+def _purge_tombstones() -> Query:
+    """Return the statement that deletes a portion of a user's tombstones and notes the greatest revision among them.
+
+    It returns how many it has deleted. The caller has locked the account.
+    """
+    due = select(tasks.c.id).where(tasks.c.user_id == accounts.owner, tasks.c.deleted_at < _before)
+    due = due.order_by(tasks.c.deleted_at, tasks.c.id).limit(_portion)
+    old = due.cte("old")
+    deleted = delete(tasks).where(tasks.c.user_id == accounts.owner, tasks.c.id == old.c.id)
+    gone = deleted.returning(tasks.c.revision).cte("gone")
+    greatest = func.greatest(accounts_table.c.purged, select(func.max(gone.c.revision)).scalar_subquery())
+    account = (accounts_table.c.user_id == accounts.owner, exists(select(literal_column("1")).select_from(gone)))
+    noted = update(accounts_table).where(*account).values(purged=greatest).cte("noted")
+    return Query(select(func.count()).select_from(gone).add_cte(noted))
+
+
+def _purge_keys() -> Query:
+    """Return the statement that deletes a portion of the keys of all users, and returns a row for each."""
+    key = tuple_(idempotency_keys.c.user_id, idempotency_keys.c.key)
+    due = select(idempotency_keys.c.user_id, idempotency_keys.c.key).where(idempotency_keys.c.created_at < _before)
+    due = due.order_by(idempotency_keys.c.created_at).limit(_portion)
+    return Query(delete(idempotency_keys).where(key.in_(due)).returning(idempotency_keys.c.user_id))
+
+
+_NEXT_USERS = _next_users()
+_PURGE_TOMBSTONES = _purge_tombstones()
+_PURGE_KEYS = _purge_keys()
+ACROSS_USERS = {_NEXT_USERS.sql, _PURGE_KEYS.sql}
+"""The statements that read or change rows of several users. They lock no account."""
+
+
+async def purge_trash(database: Database, age: timedelta) -> AsyncGenerator[int]:
+    """Delete the tasks that were deleted longer than `age` ago, erased or not. Yield the size of each portion."""
+    before, after = await _cutoff(database, age), ""
+    while users := await _NEXT_USERS.fetch_all(database.pipeline, before=before, after=after):
+        for user_id, is_due in users:
+            size = PORTION if is_due else 0
+            while size == PORTION:
+                size = await _purge_portion(database, user_id, before)
+                yield size
+        after = users[-1][0]
+        yield 0
+
+
+async def purge_keys(database: Database, age: timedelta) -> AsyncGenerator[int]:
+    """Delete the idempotency keys that are older than `age`. Yield the size of each portion."""
+    before, size = await _cutoff(database, age), PORTION
+    while size == PORTION:
+        size = len(await _PURGE_KEYS.fetch_all(database.pipeline, before=before))
+        yield size
+
+
+async def _cutoff(database: Database, age: timedelta) -> datetime:
+    row: Any = await _CUTOFF.fetch_one(database.pipeline, age=age)
+    return row[0]  # type: ignore[no-any-return]
+
+
+async def _purge_portion(database: Database, user_id: str, before: datetime) -> int:
+    """Delete a portion of the user's tombstones, and return its size."""
+    user = {"user_id": user_id}
+
+    async def work(transaction: Transaction) -> int:
+        _, rows = await transaction.commit((accounts.LOCK, user), (_PURGE_TOMBSTONES, user | {"before": before}))
+        return int(rows[0][0])
+
+    return await database.in_transaction(user_id, work)
