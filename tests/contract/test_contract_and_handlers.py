@@ -46,8 +46,8 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
         (
             "handlers/tags.py",
             "async def list_tags(",
-            "async def rename_tag() -> None: ...\n\n\nasync def list_tags(",
-            "handlers.tags.rename_tag is not an operation of the contract",
+            "async def merge_tags() -> None: ...\n\n\nasync def list_tags(",
+            "handlers.tags.merge_tags is not an operation of the contract",
         ),
         (
             "handlers/tags.py",
@@ -75,8 +75,8 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
         ),
         (
             "openapi.yaml",
-            "        - name: tag_match\n",
-            "        - name: match\n",
+            "      name: tag_match\n",
+            "      name: match\n",
             "GET /api/{user_id}/tasks: handlers.tasks.list_tasks does not take match, which the contract declares",
         ),
         (
@@ -87,9 +87,9 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
         ),
         (
             "handlers/tasks.py",
-            "user_id: str, body: dict[str, Any]) -> Response",
-            "user_id: str) -> Response",
-            "POST /api/{user_id}/tasks: handlers.tasks.create_task does not take body, which the contract declares",
+            "task_id: UUID, body: dict[str, Any], if_match: str | None\n",
+            "task_id: UUID, if_match: str | None\n",
+            "PATCH /api/{user_id}/tasks/{task_id}: handlers.tasks.update_task does not take body, which the contract declares",
         ),
         (
             "openapi.yaml",
@@ -117,9 +117,15 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
         ),
         (
             "openapi.yaml",
-            "        - name: tag_match\n",
-            "        - name: database\n",
+            "      name: tag_match\n",
+            "      name: database\n",
             "handlers.tasks.list_tasks gets database from the server, so no parameter can have that name",
+        ),
+        (
+            "handlers/tags.py",
+            "user_id: str, if_none_match: str | None)",
+            "user_id: str, if_none_match: str | None, fingerprint: bytes | None)",
+            "handlers.tags.list_tags takes a fingerprint, but the contract has no Idempotency-Key",
         ),
         (
             "openapi.yaml",
@@ -129,9 +135,9 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
         ),
         (
             "openapi.yaml",
-            "          style: form\n          explode: true\n",
-            "          style: form\n          explode: false\n",
-            "GET /api/{user_id}/tasks: parameter 'priority': only style form with explode is supported",
+            "      style: form\n      explode: true\n",
+            "      style: form\n      explode: false\n",
+            "GET /api/{user_id}/tasks: parameter 'id': only style form with explode is supported",
         ),
         (
             "openapi.yaml",
@@ -213,8 +219,8 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
         ),
         (
             "openapi.yaml",
-            "            enum: [any, all]\n            default: any",
-            "            format: date\n            default: soon",
+            "        enum: [any, all]\n        default: any",
+            "        format: date\n        default: soon",
             "the default 'soon' is not valid by its own schema",
         ),
         (
