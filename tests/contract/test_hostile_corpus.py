@@ -11,13 +11,13 @@ import pytest
 
 from tests.support.client import User
 from tests.support.conformance import check
-from tests.support.hostile import bodies, fields, framing, targets, tokens
+from tests.support.hostile import bodies, fields, framing, targets, tokens, writes
 from tests.support.hostile.case import USER, Case
 from tests.support.hostile.connection import Connection
 from tests.support.server import Service, start
 
 BEARING = tokens.CASES
-CORPUS = [*bodies.CASES, *fields.CASES, *targets.CASES, *framing.CASES, *tokens.OTHERS, *BEARING]
+CORPUS = [*bodies.CASES, *fields.CASES, *targets.CASES, *framing.CASES, *writes.CASES, *tokens.OTHERS, *BEARING]
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
