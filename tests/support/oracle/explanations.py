@@ -12,8 +12,9 @@ from uuid import UUID
 
 from jsonschema import Draft4Validator
 
+from tests.support.conformance import CONTRACT
 from tests.support.oracle.converted import at, converted, in_order, texts_in, without_read_only
-from tests.support.oracle.sides import CONTRACT, HEADERS, OPERATIONS, USER, Difference, Json, Operation, Request
+from tests.support.oracle.sides import HEADERS, OPERATIONS, USER, Difference, Json, Operation, Request
 
 SCHEMAS: dict[str, Json] = {
     parameter["name"]: parameter["schema"] for operation in OPERATIONS for parameter in operation.parameters

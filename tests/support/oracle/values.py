@@ -47,7 +47,7 @@ def plain(schema: Json) -> Values:
     """Return a strategy for plain values that a schema allows."""
     match schema:
         case {"oneOf": parts}:
-            return st.one_of(map(plain, parts))
+            return st.one_of([plain(part) for part in parts])
         case {"properties": members}:
             # Random ones would differ from those in the path, and every other request would be rejected.
             values = {name: plain(member) for name, member in members.items() if "readOnly" not in member}
