@@ -41,7 +41,7 @@ def describe(kind: ValidationErrorKind, schema: Mapping[str, Any]) -> str:
             return f"must be {FORMATS[name].words}"
         case ValidationErrorKind.Pattern():
             return f"must be {schema['title']}"
-        case ValidationErrorKind.MinLength(limit=1):
+        case ValidationErrorKind.MinLength(limit=1) | ValidationErrorKind.MinItems(limit=1):
             return "must not be empty"
         case ValidationErrorKind.MinLength(limit=limit):
             return f"must have at least {limit:,} characters"

@@ -80,11 +80,13 @@ def differences(command: str, released: Path, contract: Path) -> list[str]:
     Raises CalledProcessError if oasdiff cannot read a contract.
     """
     assert OASDIFF is not None, "oasdiff is not installed"
-    # Without --flatten-params, oasdiff ignores the parameters that a path declares for all its operations.
+    # Without --flatten-params, oasdiff ignores the parameters that a path declares for all its operations. Without
+    # --flatten-allof, it reports a new type of problem for every response, although each has a type of its own.
     words: list[str | Path] = [
         OASDIFF,
         command,
         "--flatten-params",
+        "--flatten-allof",
         "--severity-levels",
         LEVELS,
         "--format",

@@ -1,6 +1,7 @@
 """A Python program calls every operation with the client that openapi-python-client generates from the contract."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,8 +18,9 @@ PROGRAMS = ROOT / "tests" / "clients" / "python"
 
 @pytest.fixture(scope="module")
 def project(server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory that contains the generated package."""
-    directory = tmp_path_factory.mktemp("python")
+    """Return a directory that contains the programs and the generated package."""
+    directory = tmp_path_factory.mktemp("client") / "python"
+    shutil.copytree(PROGRAMS, directory)
     contract, package = f"{server}/openapi.json", str(directory / "todo_api_client")
     options = ["--meta", "none", "--fail-on-warning", "--config", str(PROGRAMS / "generator.yaml")]
     generate = ["-m", "openapi_python_client", "generate", *options, "--url", contract, "--output-path", package]
@@ -43,14 +45,12 @@ def run(directory: Path, *arguments: str, **settings: str) -> subprocess.Complet
 
 
 def test_the_generated_package_and_the_programs_that_use_it_pass_strict_type_checks(project: Path) -> None:
-    programs = [str(program) for program in PROGRAMS.glob("*.py")]
-    checked = run(project, "-m", "mypy", "--strict", "todo_api_client", *programs)
+    checked = run(project, "-m", "mypy", "--strict", ".")
     assert checked.returncode == 0, checked.stdout
 
 
 def test_every_operation_works_with_the_generated_client(project: Path, server: str) -> None:
     user_id = f"ada-{uuid4().hex}"
-    program = str(PROGRAMS / "every_operation.py")
-    done = run(project, program, API=server, USER_ID=user_id, TOKEN=mint(user_id))
+    done = run(project, "every_operation.py", API=server, USER_ID=user_id, TOKEN=mint(user_id))
     assert done.returncode == 0, done.stdout
     assert operations_called(done.stdout) == OPERATIONS

@@ -1,7 +1,6 @@
 """Bodies with nested objects, arrays of objects, times, read-only members, and schemas chosen by a discriminator.
 
-No operation of the contract takes such a body yet, so a copy of the project gets one that does. It returns the body
-that its handler received.
+A copy of the project gets an operation whose handler returns the body that it received.
 """
 
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ OPERATION = """
       description: Returns the plan.
       requestBody:
         required: true
+        x-body-limit: 100000
         content:
           application/json:
             schema:
@@ -84,6 +84,7 @@ SCHEMAS = """
         guests: {type: array, maxItems: 3, items: {type: string, format: uuid}}
         user_id: {type: string, maxLength: 255, readOnly: true}
         visited_at: {type: string, format: date-time, readOnly: true}
+        id: {type: string, format: uuid, readOnly: true}
 """
 HANDLER = """
 from handlers.responses.response import JSON, Response
@@ -189,6 +190,22 @@ def test_a_member_that_is_not_the_same_as_in_the_path_is_reported_at_any_depth(u
         "/steps/3/user_id": "must be the same as in the path",
         "/steps/3/place": "is required",
     }
+
+
+def test_a_read_only_id_is_validated_and_kept_where_the_path_has_none_to_compare_it_with(url: str) -> None:
+    body = {"steps": [VISIT | {"id": ID}]}
+    assert f"'id': UUID('{ID}')" in post(url, body).json()["python"]
+    assert errors_of(post(url, {"steps": [VISIT | {"id": "x"}]})) == {"/steps/0/id": "must be a UUID"}
+
+
+def test_x_body_limit_raises_the_limit_of_an_operation(url: str) -> None:
+    body = '{"steps": []}'
+    headers = {"Authorization": f"Bearer {mint('ada')}", "Content-Type": "application/json"}
+    for content in (body.ljust(100_000), body.ljust(100_001)):
+        response = httpx.post(url, content=content, headers=headers)
+        is_small = len(content) == 100_000
+        assert response.status_code == (200 if is_small else 413)
+        assert is_small or response.json()["detail"] == "The body is larger than 100000 bytes."
 
 
 @pytest.mark.parametrize("text", ["24:00", "09:60", "9:30", "09:30:00", "09:30Z", "T09:30", "0930", ""])

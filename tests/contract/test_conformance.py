@@ -67,6 +67,32 @@ def test_a_response_that_violates_the_contract_is_reported(
         check(changed(answer, status, headers, body))
 
 
+def test_a_member_that_is_not_declared_is_reported_at_any_depth(ada: User) -> None:
+    task, deleted = ada.create(), ada.create()
+    ada.request("DELETE", f"/tasks/{deleted['id']}")
+    stale = ada.patch(task["id"], {}, headers={"If-Match": '"0"'})
+    page, trash = ada.get("/tasks"), ada.get("/trash")
+    more = {"more": 1}
+    for answer, body in [
+        (page, more),
+        (page, {"tasks": [task | more]}),
+        (stale, more),
+        (stale, {"task": task | more}),
+        # A schema made of an `allOf`.
+        (trash, {"tasks": [trash.json()["tasks"][0] | more]}),
+    ]:
+        with pytest.raises(NotInContract, match=r"'more' was unexpected"):
+            check(changed(answer, answer.status_code, {}, body))
+
+
+def test_an_optional_header_may_be_absent_but_not_wrong(ada: User) -> None:
+    answer = ada.request("POST", "/tasks", json={"title": "A task"})
+    for value in (None, "true"):
+        check(changed(answer, 201, {"idempotency-replayed": value}, {}))
+    with pytest.raises(NotInContract, match="the header idempotency-replayed, "):
+        check(changed(answer, 201, {"idempotency-replayed": "yes"}, {}))
+
+
 def test_a_204_must_not_have_a_content_length(ada: User) -> None:
     answer = ada.request("DELETE", f"/tasks/{ada.create()['id']}")
     with pytest.raises(NotInContract, match="a 204 has a Content-Length"):

@@ -75,9 +75,9 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
         ),
         (
             "openapi.yaml",
-            "        - name: sort_by\n",
-            "        - name: order_by\n",
-            "GET /api/{user_id}/tasks: handlers.tasks.list_tasks does not take order_by, which the contract declares",
+            "      name: tag_match\n",
+            "      name: match\n",
+            "GET /api/{user_id}/tasks: handlers.tasks.list_tasks does not take match, which the contract declares",
         ),
         (
             "handlers/tasks.py",
@@ -87,9 +87,9 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
         ),
         (
             "handlers/tasks.py",
-            "user_id: str, body: dict[str, Any], idempotency_key",
-            "user_id: str, idempotency_key",
-            "POST /api/{user_id}/tasks: handlers.tasks.create_task does not take body, which the contract declares",
+            "task_id: UUID, body: dict[str, Any], if_match: str | None\n",
+            "task_id: UUID, if_match: str | None\n",
+            "PATCH /api/{user_id}/tasks/{task_id}: handlers.tasks.update_task does not take body",
         ),
         (
             "openapi.yaml",
@@ -117,9 +117,15 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
         ),
         (
             "openapi.yaml",
-            "        - name: sort_by\n",
-            "        - name: database\n",
+            "      name: tag_match\n",
+            "      name: database\n",
             "handlers.tasks.list_tasks gets database from the server, so no parameter can have that name",
+        ),
+        (
+            "handlers/tags.py",
+            "user_id: str, if_none_match: str | None)",
+            "user_id: str, if_none_match: str | None, fingerprint: bytes | None)",
+            "handlers.tags.list_tags takes a fingerprint, but the contract has no Idempotency-Key",
         ),
         (
             "openapi.yaml",
@@ -213,8 +219,8 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
         ),
         (
             "openapi.yaml",
-            "            enum: [desc, asc]\n            default: desc",
-            "            format: date\n            default: soon",
+            "        enum: [any, all]\n        default: any",
+            "        format: date\n        default: soon",
             "the default 'soon' is not valid by its own schema",
         ),
         (

@@ -64,19 +64,108 @@ def test_all_errors_in_path_query_header_and_body_are_reported_at_once(ada: User
         ("POST", "/api/auth/verify"),
         ("GET", "/api/{ada}/tasks"),
         ("POST", "/api/{ada}/tasks"),
+        ("PATCH", "/api/{ada}/tasks"),
+        ("DELETE", "/api/{ada}/tasks"),
         ("GET", "/api/{ada}/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
+        ("PUT", "/api/{ada}/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
         ("PATCH", "/api/{ada}/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
         ("DELETE", "/api/{ada}/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
+        ("GET", "/api/{ada}/trash"),
+        ("DELETE", "/api/{ada}/trash"),
+        ("DELETE", "/api/{ada}/trash/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
+        ("POST", "/api/{ada}/trash/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41/restore"),
         ("GET", "/api/{ada}/tags"),
+        ("DELETE", "/api/{ada}/tags?name=home"),
         ("GET", "/health"),
         ("GET", "/health/live"),
         ("GET", "/health/ready"),
     ],
 )
 def test_every_operation_rejects_an_unknown_query_parameter(ada: User, method: str, path: str) -> None:
-    body = {"title": "t"} if method in ("POST", "PATCH") else None
-    response = ada.http.request(method, path.replace("{ada}", ada.id), params={"nope": 1}, json=body)
-    assert faults(response) == {("query", "nope")}
+    body = {"title": "t"} if method in ("POST", "PUT", "PATCH") else None
+    path, _, query = path.replace("{ada}", ada.id).partition("?")
+    assert faults(ada.http.request(method, f"{path}?{query}&nope=1", json=body)) == {("query", "nope")}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/batch", {"operations": [{"op": "delete", "id": str(uuid4())}]}),
+        ("POST", "/trash/restore", {"deletion_id": str(uuid4())}),
+        ("PATCH", "/tags", {"name": "house"}),
+    ],
+)
+def test_an_operation_reports_unknown_names_in_query_and_body_together(
+    ada: User, method: str, path: str, body: dict[str, Any]
+) -> None:
+    response = ada.request(method, path, params={"nope": 1}, json=body | {"more": 1})
+    found = faults(response) - {("query", "name")}
+    assert found == {("query", "nope"), ("body", "/more")}
+
+
+def test_every_error_in_a_batch_is_reported_with_its_place(ada: User) -> None:
+    task_id = str(uuid4())
+    operations = [
+        {"op": "create"},
+        {"op": "create", "id": "x", "task": {"title": "t", "nope": 1}},
+        {"op": "update", "id": task_id, "changes": {"title": ""}, "base": {"id": task_id}},
+        {"op": "rename", "id": task_id},
+        {"id": task_id},
+        {"op": ["delete"], "id": task_id},
+        1,
+        None,
+        {"op": "delete", "if_revision": 0, "base": {}},
+        {"op": "replace", "id": task_id, "task": {"title": "t", "user_id": "grace", "tags": ["a", ""]}},
+        {"op": "restore", "id": task_id, "if_revision": 1},
+    ]
+    response = ada.request("POST", "/batch", json={"mode": "all", "operations": operations})
+    assert faults(response) == {
+        ("body", "/mode"),
+        ("body", "/operations/0/task"),
+        ("body", "/operations/1/id"),
+        ("body", "/operations/1/task/nope"),
+        ("body", "/operations/2/changes/title"),
+        ("body", "/operations/2/base/id"),
+        ("body", "/operations/3/op"),
+        ("body", "/operations/4/op"),
+        ("body", "/operations/5/op"),
+        ("body", "/operations/6"),
+        ("body", "/operations/7"),
+        ("body", "/operations/8/id"),
+        ("body", "/operations/8/if_revision"),
+        ("body", "/operations/8/base"),
+        ("body", "/operations/9/task/user_id"),
+        ("body", "/operations/9/task/tags/1"),
+        ("body", "/operations/10/if_revision"),
+    }
+
+
+@pytest.mark.parametrize(("number", "words"), [(0, "must not be empty"), (101, "must have at most 100 items")])
+def test_a_batch_has_1_to_100_operations(ada: User, number: int, words: str) -> None:
+    operations = [{"op": "delete", "id": str(uuid4())} for _ in range(number)]
+    response = ada.request("POST", "/batch", json={"operations": operations})
+    assert response.json()["errors"] == [{"in": "body", "pointer": "/operations", "detail": words}]
+
+
+KEYED = [
+    ("POST", "/tasks", {"title": "t"}),
+    ("PATCH", "/tasks?completed=true", {"completed": True}),
+    ("DELETE", "/tasks?completed=true", None),
+    ("POST", "/batch", {"operations": [{"op": "delete", "id": str(uuid4())}]}),
+    ("PATCH", "/tags?name=home", {"name": "house"}),
+    ("DELETE", "/tags?name=home", None),
+]
+
+
+@pytest.mark.parametrize(
+    "key", ["", '""', '"a', 'a"', "a b", "a/b", "a,b", '"a", "b"', "é".encode(), "x" * 256, '"' + "x" * 256 + '"']
+)
+@pytest.mark.parametrize(("method", "path", "body"), KEYED)
+def test_a_malformed_idempotency_key_is_rejected(
+    ada: User, method: str, path: str, body: Any, key: str | bytes
+) -> None:
+    response = ada.request(method, path, json=body, headers={"Idempotency-Key": key})
+    assert faults(response) == {("header", "Idempotency-Key")}
 
 
 def test_every_error_in_a_query_is_reported(ada: User) -> None:
@@ -381,10 +470,20 @@ def test_a_parameter_may_be_repeated_only_as_declared(ada: User, query: str, tak
 @pytest.mark.parametrize(
     "task_id", ["1", "x", "019ab0c35b1e7c529f0e3d2a8f6b7c41", "{019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41}"]
 )
-@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-def test_a_task_id_that_is_not_a_hyphenated_uuid_is_rejected(ada: User, method: str, task_id: str) -> None:
-    body: dict[str, Any] = {"json": {}} if method == "PATCH" else {}
-    assert faults(ada.request(method, f"/tasks/{task_id}", **body)) == {("path", "task_id")}
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/tasks/{task_id}"),
+        ("PUT", "/tasks/{task_id}"),
+        ("PATCH", "/tasks/{task_id}"),
+        ("DELETE", "/tasks/{task_id}"),
+        ("DELETE", "/trash/{task_id}"),
+        ("POST", "/trash/{task_id}/restore"),
+    ],
+)
+def test_a_task_id_that_is_not_a_hyphenated_uuid_is_rejected(ada: User, method: str, path: str, task_id: str) -> None:
+    body: dict[str, Any] = {"json": {"title": "t"}} if method in ("PUT", "PATCH") else {}
+    assert faults(ada.request(method, path.format(task_id=task_id), **body)) == {("path", "task_id")}
 
 
 @pytest.mark.parametrize(
@@ -414,6 +513,13 @@ def test_a_body_may_have_at_most_64_kib(ada: User, size: int, status: int, chunk
     if status == 413:
         assert response.json()["type"] == "urn:problem-type:todo-api:content-too-large"
         assert ada.titles() == []
+
+
+def test_a_batch_may_have_at_most_1_mib(ada: User) -> None:
+    batch = b'{"operations": []}'
+    for size, status in (2**20, 400), (2**20 + 1, 413):
+        response = ada.request("POST", "/batch", content=batch.ljust(size), headers=JSON)
+        assert response.status_code == status
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,6 @@ def as_old(task: Json) -> Json:
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "words"),
     [
-        ("PUT", "/tasks/{id}", {"title": "New"}, 405, ["PUT", "405"]),
         ("PATCH", "/tasks/{id}/complete", {}, 404, ["/complete", "404"]),
         ("GET", "/tasks?status=pending", None, 400, ["status=pending", "completed=false"]),
         ("GET", "/tasks?priority=high", None, 400, ["priority=high", "High"]),
@@ -106,6 +105,13 @@ def test_what_the_page_says_is_rejected_is_rejected(
     task = ada.create()
     assert ada.request(method, path.format(**task), json=body).status_code == status
     assert any(all(word in row for word in words) for row in page.rows)
+
+
+@pytest.mark.parametrize(("method", "tags"), [("PATCH", ["home"]), ("PUT", [])])
+def test_patch_keeps_members_that_are_left_out_and_put_does_not(page: Page, ada: User, method: str, tags: Json) -> None:
+    task = ada.create(tags=["home"])
+    assert ada.request(method, f"/tasks/{task['id']}", json={"title": "New"}).json()["tags"] == tags
+    assert any(method in row and "left out" in row for row in page.rows)
 
 
 def test_the_page_shows_a_list_as_it_is_here(page: Page, ada: User) -> None:
@@ -124,6 +130,15 @@ def test_put_updates_a_task_that_is_sent_whole(old: Call, ada: User) -> None:
     status, changed = old("PUT", f"/tasks/{task['id']}", {**as_old(task), "title": "New", "priority": "high"})
     assert (status, changed["title"], changed["priority"], changed["tags"]) == (200, "New", "high", ["home"])
     assert ada.get(f"/tasks/{task['id']}").json()["priority"] == "High"
+
+
+@needs_node
+def test_put_keeps_members_that_are_left_out_and_creates_nothing(old: Call, ada: User) -> None:
+    task = ada.create("Old", tags=["home"])
+    status, changed = old("PUT", f"/tasks/{task['id']}", {"completed": True})
+    assert (status, changed["title"], changed["tags"], changed["completed"]) == (200, "Old", ["home"], True)
+    status, _ = old("PUT", "/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41", {"title": "New"})
+    assert status == 404
 
 
 @needs_node

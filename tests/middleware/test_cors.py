@@ -29,15 +29,16 @@ def nobody(server: str) -> Iterator[httpx.Client]:
         ("/health", ["GET", "HEAD"]),
         ("/openapi.json", ["GET", "HEAD"]),
         ("/api/auth/verify", ["POST"]),
-        ("/api/ada/tasks", ["GET", "HEAD", "POST"]),
-        (TASK, ["GET", "HEAD", "PATCH", "DELETE"]),
-        ("/api/ada/tags", ["GET", "HEAD"]),
+        ("/api/ada/tasks", ["GET", "HEAD", "POST", "PATCH", "DELETE"]),
+        (TASK, ["GET", "HEAD", "PUT", "PATCH", "DELETE"]),
+        ("/api/ada/tags", ["GET", "HEAD", "PATCH", "DELETE"]),
+        ("/api/ada/trash/restore", ["POST"]),
     ],
 )
 def test_the_frontend_may_use_every_method_and_header_of_the_contract(
     nobody: httpx.Client, path: str, methods: list[str]
 ) -> None:
-    headers = "authorization,content-type,if-match,if-none-match,x-request-id"
+    headers = "authorization,content-type,idempotency-key,if-match,if-none-match,x-request-id"
     for method in methods:
         preflight = {
             "Origin": FRONTEND,
@@ -70,7 +71,8 @@ def test_the_frontend_may_read_every_response_and_its_headers(ada: User, path: s
     assert response.status_code == status
     assert response.headers["Access-Control-Allow-Origin"] == FRONTEND
     exposed = words(response.headers["Access-Control-Expose-Headers"])
-    assert exposed == {"allow", "etag", "location", "retry-after", "www-authenticate", "x-request-id"}
+    own = {"allow", "etag", "idempotency-replayed", "location", "retry-after", "www-authenticate", "x-request-id"}
+    assert exposed == own
 
 
 def test_the_frontend_may_read_a_401_and_its_www_authenticate_header(nobody: httpx.Client) -> None:
@@ -127,7 +129,7 @@ def test_a_preflight_for_any_method_passes_so_that_the_page_can_read_the_405(nob
 
 def test_the_page_can_read_which_methods_a_path_has(nobody: httpx.Client) -> None:
     response = nobody.put("/api/ada/tasks", headers={"Origin": FRONTEND})
-    assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD, OPTIONS, POST")
+    assert (response.status_code, response.headers["Allow"]) == (405, "DELETE, GET, HEAD, OPTIONS, PATCH, POST")
     assert response.headers["Access-Control-Allow-Origin"] == FRONTEND
     assert "allow" in words(response.headers["Access-Control-Expose-Headers"])
 
@@ -167,5 +169,5 @@ def test_a_rejected_preflight_reports_only_what_is_wrong(nobody: httpx.Client) -
 
 def test_options_without_preflight_headers_lists_the_methods_of_the_path(nobody: httpx.Client) -> None:
     response = nobody.options("/api/ada/tasks", headers={"Origin": FRONTEND})
-    assert (response.status_code, response.headers["Allow"]) == (204, "GET, HEAD, OPTIONS, POST")
+    assert (response.status_code, response.headers["Allow"]) == (204, "DELETE, GET, HEAD, OPTIONS, PATCH, POST")
     assert response.headers["Access-Control-Allow-Origin"] == FRONTEND

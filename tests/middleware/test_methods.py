@@ -8,6 +8,7 @@ import pytest
 from tests.support.client import User
 
 TASK = "/api/ada/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"
+TRASHED = "/api/ada/trash/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"
 ALLOW = {
     "/": "GET, HEAD, OPTIONS",
     "/docs": "GET, HEAD, OPTIONS",
@@ -19,9 +20,15 @@ ALLOW = {
     "/openapi.json": "GET, HEAD, OPTIONS",
     "/openapi.yaml": "GET, HEAD, OPTIONS",
     "/api/auth/verify": "OPTIONS, POST",
-    "/api/ada/tags": "GET, HEAD, OPTIONS",
-    "/api/ada/tasks": "GET, HEAD, OPTIONS, POST",
-    TASK: "DELETE, GET, HEAD, OPTIONS, PATCH",
+    "/api/ada/batch": "OPTIONS, POST",
+    "/api/ada/tags": "DELETE, GET, HEAD, OPTIONS, PATCH",
+    "/api/ada/tasks": "DELETE, GET, HEAD, OPTIONS, PATCH, POST",
+    TASK: "DELETE, GET, HEAD, OPTIONS, PATCH, PUT",
+    "/api/ada/trash": "DELETE, GET, HEAD, OPTIONS",
+    # Not a `{task_id}`: a path without a template wins (OpenAPI 3.0.3, section 4.7.8.1).
+    "/api/ada/trash/restore": "OPTIONS, POST",
+    TRASHED: "DELETE, OPTIONS",
+    f"{TRASHED}/restore": "OPTIONS, POST",
 }
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT", "TRACE", "PROPFIND")
 
@@ -74,6 +81,7 @@ def test_head_returns_the_status_and_headers_of_get_without_the_body(ada: User) 
         f"{own}/tasks?limit=1": 200,
         f"{own}/tasks/{task['id']}": 200,
         f"{own}/tags": 200,
+        f"{own}/trash": 200,
         f"{own}/tasks?limit=0": 400,
         "/api/somebody/tasks": 403,
         "/nowhere": 404,

@@ -17,5 +17,4 @@ def operations_called(output: str) -> set[str]:
 
 def operation_of(method: str, path: str) -> str:
     """Return the operationId of a request to a path of the contract."""
-    (item,) = (item for item in PATHS if item.has(path))
-    return item.operation_id(method)
+    return next(item for item in PATHS if item.has(path)).operation_id(method)

@@ -149,7 +149,7 @@ class PathItem:
             self._operations["HEAD"] = self._operations["GET"]
         components = CONTRACT["components"]
         allow = {"type": "string", "enum": [", ".join(sorted({*self._operations, "OPTIONS"}))]}
-        headers = {"X-Request-ID": components["headers"]["X-Request-ID"], "Allow": {"schema": allow}}
+        headers = {"X-Request-ID": components["headers"]["X-Request-ID"], "Allow": {"required": True, "schema": allow}}
         problem = {"application/problem+json": {"schema": components["schemas"]["Problem"]}}
         # The HTTP parser rejects unknown methods with 400 before routing can reject them with 405.
         rejections = {

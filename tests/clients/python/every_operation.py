@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 
 import httpx
+import trusted_writes
 from todo_api_client import AuthenticatedClient, Client
 from todo_api_client.api.auth import verify_token
 from todo_api_client.api.health import get_health, get_liveness, get_readiness
@@ -171,6 +172,7 @@ def main() -> None:
         task = change(client, task)
         search_and_count(client)
         delete(client, task)
+        trusted_writes.every_write(client)
     with Client(base_url=API, httpx_args=OBSERVED) as anonymous_client:
         health(anonymous_client)
 

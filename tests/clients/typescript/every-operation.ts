@@ -1,33 +1,9 @@
 // Every operation of the API, called as a frontend calls it. Each block is named after an operationId of the contract.
 import assert from "node:assert/strict";
-import { after, describe, test } from "node:test";
-import type { operations } from "./api.js";
-import { clientFor, everyTask, type Api, type Filters, type Task } from "./client.js";
-import { signUp } from "./frontend.js";
-
-const called = new Set<string>();
-after(() => called.forEach((operation) => console.log(`called ${operation}`)));
-
-function observed(api: Api): Api {
-  api.use({ onRequest: ({ request }) => void called.add(`${request.method} ${new URL(request.url).pathname}`) });
-  return api;
-}
-
-const ada = await signUp("Ada");
-const api = observed(clientFor(ada.token));
-const anonymous = observed(clientFor());
-const user = { user_id: ada.id };
-const operation: (id: keyof operations, tests: () => void) => void = describe;
-
-async function newTask(title: string, tags: string[] = []): Promise<Task> {
-  const { data, error } = await api.POST("/api/{user_id}/tasks", { params: { path: user }, body: { title, tags } });
-  if (!data) throw new Error(error.detail);
-  return data;
-}
-
-function pathOf(task: Task) {
-  return { ...user, task_id: task.id };
-}
+import { test } from "node:test";
+import { everyTask, type Filters, type Task } from "./client.js";
+import { ada, anonymous, api, newTask, operation, pathOf, user } from "./session.js";
+import "./trusted-writes.js";
 
 operation("verify_token", () => {
   test("returns the user that the token identifies, and when it expires", async () => {

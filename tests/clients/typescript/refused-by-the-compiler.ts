@@ -10,7 +10,7 @@ export const paths = [
   // @ts-expect-error there is no such path
   () => api.GET("/api/{user_id}/task", { params: { path } }),
   // @ts-expect-error the path does not have this method
-  () => api.PUT("/api/{user_id}/tasks/{task_id}", { params: task, body: { title: "A task" } }),
+  () => api.PUT("/api/{user_id}/tasks", { params: { path }, body: { title: "A task" } }),
   // @ts-expect-error the path needs its parameters
   () => api.GET("/api/{user_id}/tasks"),
   // @ts-expect-error the path needs the task's id too
@@ -49,6 +49,12 @@ export const bodies = [
   () => api.PATCH("/api/{user_id}/tasks/{task_id}", { params: task, body: { completed: "yes" } }),
   // @ts-expect-error a task is sent back as it was read: its revision is a number
   () => api.PATCH("/api/{user_id}/tasks/{task_id}", { params: task, body: { revision: "1" } }),
+  // @ts-expect-error a task that is replaced needs a title
+  () => api.PUT("/api/{user_id}/tasks/{task_id}", { params: task, body: { completed: true } }),
+  // @ts-expect-error an operation of a batch has an op
+  () => api.POST("/api/{user_id}/batch", { params: { path }, body: { mode: "atomic", operations: [{ id: "1" }] } }),
+  // @ts-expect-error a deletion has no changes
+  () => api.POST("/api/{user_id}/batch", { params: { path }, body: { mode: "atomic", operations: [{ op: "delete", id: "1", changes: {} }] } }),
   // @ts-expect-error tags are text
   () => api.PATCH("/api/{user_id}/tasks/{task_id}", { params: task, body: { tags: [1] } }),
 ];

@@ -1,36 +1,67 @@
 """Hooks for Schemathesis, which schemathesis.toml loads: which failures to ignore, and why."""
 
+import re
 from typing import Any
 
 import schemathesis
 from schemathesis import Case, HookContext, Response
 from schemathesis.core.failures import Failure
-from schemathesis.generation.meta import CoveragePhaseData
-from schemathesis.openapi.checks import RejectedPositiveData
+from schemathesis.generation.meta import CoveragePhaseData, ExamplesPhaseData
+from schemathesis.openapi.checks import RejectedPositiveData, UndefinedStatusCode, UseAfterFree
+
+# What the contract says in words only, because OpenAPI 3.0 has no keyword for it.
+_IN_WORDS = re.compile(
+    "must have at least one filter|cannot be combined with|must not be in add_tags too|must not occur twice in a batch"
+    "|must be the same as the id of the operation|is not in changes|is required, because it is in changes"
+)
+_GUESSED = {"If-Match", "If-None-Match"}
 
 
 @schemathesis.hook
 def filter_failure(_: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
     """Ignore a failure if the input satisfied its schema, but the stored data made it invalid; keep all others."""
-    if not isinstance(failure, RejectedPositiveData):
-        return True
+    match failure:
+        case UseAfterFree():
+            # Schemathesis does not know that a task can be restored; test_fuzzing.py does.
+            return False
+        case UndefinedStatusCode():
+            # The server matches no path that contains a line feed or an encoded slash.
+            return response.status_code != 404 or not re.search("(?i)%0a|%2f", response.request.url or "")
+        case RejectedPositiveData():
+            return not _is_state(case, response)
+    return True
+
+
+def _is_state(case: Case[Any], response: Response) -> bool:
+    """Return whether valid input was rejected because of what is stored, or for what the contract says in words."""
     if response.status_code == 412:
         # RFC 9110, section 13.1.1: If-Match does not list the current revision, which Schemathesis can only guess.
-        return "If-Match" not in case.headers
+        return bool(_GUESSED & case.headers.keys())
+    if response.status_code in (410, 422):
+        return "Idempotency-Key" in case.headers
+    errors = response.json().get("errors", [])
+    if errors and all(_IN_WORDS.search(error["detail"]) for error in errors):
+        return True
     # A cursor is opaque and signed: only one from an earlier page is valid, and never together with `offset`.
-    rejected = [error.get("name") for error in response.json().get("errors", [])]
-    return "cursor" not in case.query or rejected not in (["cursor"], ["offset"], ["offset", "cursor"])
+    rejected = [error.get("name") for error in errors]
+    return "cursor" in case.query and rejected in (["cursor"], ["offset"], ["offset", "cursor"])
 
 
 @schemathesis.hook
 def before_call(_: HookContext, case: Case[Any], __: dict[str, Any]) -> None:
-    """Remove cursors and entity tags from requests of the coverage phase, unless the request tests that parameter.
+    """Remove values that would have each request rejected, unless the request tests that parameter.
 
-    The phase sends every parameter of an operation, and an invented cursor would make each request a 400. So would an
-    entity tag: the phase builds header values from letters and digits only, so none of its entity tags is valid.
+    The coverage phase sends every parameter of an operation, and an invented cursor would make each request a 400. So
+    would an entity tag: the phase builds header values from letters and digits only, so none of its entity tags is
+    valid. The contract's example of an Idempotency-Key would make all requests but the first a 422.
     """
-    if case.meta is None or not isinstance(case.meta.phase.data, CoveragePhaseData):
+    phase = case.meta.phase.data if case.meta is not None else None
+    if not isinstance(phase, CoveragePhaseData | ExamplesPhaseData):
         return
-    for values, name in ((case.query, "cursor"), (case.headers, "If-Match"), (case.headers, "If-None-Match")):
-        if case.meta.phase.data.parameter != name:
+    invented = [(case.query, "cursor"), (case.headers, "If-Match"), (case.headers, "If-None-Match")]
+    for values, name in [
+        *(invented if isinstance(phase, CoveragePhaseData) else []),
+        (case.headers, "Idempotency-Key"),
+    ]:
+        if phase.parameter != name:
             values.pop(name, None)

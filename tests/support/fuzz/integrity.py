@@ -34,16 +34,26 @@ PROMISES = {
     "a task is created first, then changed, and deleted last": """
         SELECT FROM tasks WHERE created_at > updated_at OR completed_at > updated_at OR deleted_at <> updated_at""",
     "a task is within the contract's limits": r"""
-        SELECT FROM tasks WHERE priority NOT BETWEEN 1 AND 3 OR char_length(title) > 200 OR title !~ '[^\s]'
+        SELECT FROM tasks WHERE priority NOT BETWEEN 1 AND 3 OR char_length(title) > 200
+        OR title !~ '[^\s]' AND erased_at IS NULL
         OR char_length(description) > 10000 OR cardinality(tags) > 20
         OR cardinality(tags) <> (SELECT count(DISTINCT tag) FROM unnest(tags) AS tag)""",
+    "an erased task is deleted, and its text is gone": """
+        SELECT FROM tasks WHERE erased_at IS NOT NULL
+        AND (deleted_at IS NULL OR title <> '' OR description IS NOT NULL OR tags <> '{}')""",
+    "only a deleted task has a deletion": """
+        SELECT FROM tasks WHERE deletion_id IS NOT NULL AND deleted_at IS NULL""",
     "the text of a task is in Normalization Form C": """
         SELECT FROM tasks WHERE title IS NOT NFC NORMALIZED OR description IS NOT NFC NORMALIZED
         OR EXISTS (SELECT FROM unnest(tags) AS tag WHERE tag IS NOT NFC NORMALIZED)""",
 }
 
 
-TABLES = ("SELECT accounts::text FROM accounts ORDER BY 1", "SELECT tasks::text FROM tasks ORDER BY 1")
+TABLES = (
+    "SELECT accounts::text FROM accounts ORDER BY 1",
+    "SELECT tasks::text FROM tasks ORDER BY 1",
+    "SELECT idempotency_keys::text FROM idempotency_keys ORDER BY 1",
+)
 
 
 def check_integrity(url: str) -> None:

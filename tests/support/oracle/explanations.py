@@ -12,12 +12,15 @@ from uuid import UUID
 
 from jsonschema import Draft4Validator
 
-from tests.support.oracle.sides import HEADERS, OPERATIONS, USER, Difference, Json, Request
+from tests.support.conformance import CONTRACT
+from tests.support.oracle.converted import at, converted, in_order, texts_in, without_read_only
+from tests.support.oracle.sides import HEADERS, OPERATIONS, USER, Difference, Json, Operation, Request
 
 SCHEMAS: dict[str, Json] = {
     parameter["name"]: parameter["schema"] for operation in OPERATIONS for parameter in operation.parameters
 }
 LISTS = {name for name, schema in SCHEMAS.items() if schema["type"] == "array"}
+TITLED = [one for one in CONTRACT["components"]["schemas"].values() if {"title", "pattern"} <= one.keys()]
 _UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 Explanation = Callable[[Request, Difference], bool]
 
@@ -32,13 +35,40 @@ def _header_values(request: Request, name: str) -> list[str]:
     return [value.decode("latin-1") for key, value in request.headers if key.decode() == name.lower()]
 
 
-def _content(request: Request) -> Mapping[str, Json]:
-    """Return the media types that the body of a request's operation may have."""
+def _operation(request: Request) -> Operation | None:
     for operation in OPERATIONS:
         pattern = re.sub(r"\{[^}]*\}", "[^/]*", operation.path)
         if operation.method == request.method and re.fullmatch(pattern, request.path):
-            return operation.content
-    return {}
+            return operation
+    return None
+
+
+def _content(request: Request) -> Mapping[str, Json]:
+    """Return the media types that the body of a request's operation may have."""
+    operation = _operation(request)
+    return {} if operation is None else operation.content
+
+
+def _schemas(request: Request, location: str) -> dict[str, Json]:
+    """Return the schemas of the operation's parameters in this location, by their names."""
+    operation = _operation(request)
+    parameters = [] if operation is None else operation.parameters
+    return {parameter["name"]: parameter["schema"] for parameter in parameters if parameter["in"] == location}
+
+
+def _given(request: Request, encoding: str = "utf-8") -> list[tuple[Json, Any]]:
+    """Return the schema and the value of each query parameter, of a list all values together."""
+    given: list[tuple[Json, Any]] = []
+    for name, schema in _schemas(request, "query").items():
+        texts = _query_values(request, name, encoding)
+        given += [(schema, texts)] if name in LISTS else [(schema, text) for text in texts]
+    return given
+
+
+def _kept(request: Request) -> set[str]:
+    """Return the read-only members of the body that the path has nothing to compare with."""
+    operation = _operation(request)
+    return set() if operation is None or operation.path.endswith("}") else {"id"}
 
 
 def _schema(request: Request) -> Json:
@@ -91,8 +121,10 @@ def is_date(_: Request, found: Difference) -> bool:
 
 
 def is_uuid(_: Request, found: Difference) -> bool:
-    """Recognise a UUID that we pass as an object, and stock Connexion as text."""
-    return isinstance(found.ours, UUID) and bool(found.stock.lower() == str(found.ours))
+    """Recognise UUIDs that we pass as objects, and stock Connexion as text."""
+    ours = found.ours if isinstance(found.ours, list) else [found.ours]
+    stock = found.stock if isinstance(found.stock, list) else [found.stock]
+    return all(isinstance(one, UUID) for one in ours) and [text.lower() for text in stock] == list(map(str, ours))
 
 
 def is_converted(request: Request, found: Difference) -> bool:
@@ -101,14 +133,9 @@ def is_converted(request: Request, found: Difference) -> bool:
         return False
     if not isinstance(found.ours, dict) or not isinstance(found.stock, dict):
         return False
-    members = _schema(request)["properties"]
-    expected = {name: member["default"] for name, member in members.items() if "default" in member} | {
-        name: date.fromisoformat(value) if value and members[name].get("format") == "date" else value
-        for name, value in _nfc(found.stock).items()
-        if "readOnly" not in members[name]
-    }
+    expected = converted(_schema(request), _nfc(found.stock), _kept(request))
     # Compare representations, since in Python 1 == True == 1.0.
-    return repr(sorted(found.ours.items())) == repr(sorted(expected.items()))
+    return bool(in_order(found.ours) == in_order(expected))
 
 
 def is_normalised(_: Request, found: Difference) -> bool:
@@ -122,8 +149,7 @@ def is_validated_in_nfc(request: Request, found: Difference) -> bool:
     """Recognise input of which either the text as sent or its NFC is valid, but not both."""
     if found.kind != "error" and not _only_we_accept(found):
         return False
-    given: list[tuple[Json, Any]] = [(SCHEMAS[name], _query_values(request, name)) for name in LISTS]
-    given += [(SCHEMAS[name], text) for name in SCHEMAS.keys() - LISTS for text in _query_values(request, name)]
+    given = _given(request)
     if request.body:
         given += [(content["schema"], _json(request.body)) for content in _content(request).values()]
     return any(_accepts(schema, value) != _accepts(schema, _nfc(value)) for schema, value in given)
@@ -158,10 +184,11 @@ def is_joined(request: Request, found: Difference) -> bool:
             continue
         if found.name == argument:
             return bool((found.ours, found.stock) == (", ".join(lines), lines[0]))
+        schema = _schemas(request, "header")[name]
         if found.name == name:
-            return not _valid(name, ", ".join(lines))
+            return not _accepts(schema, ", ".join(lines))
         if _only_we_accept(found):
-            return not _valid(name, lines[0])
+            return not _accepts(schema, lines[0])
     return False
 
 
@@ -179,18 +206,19 @@ def is_capitalised_boolean(request: Request, found: Difference) -> bool:
 
 def is_python_uuid(request: Request, found: Difference) -> bool:
     """Recognise a UUID that only Python's `UUID` accepts."""
-    texts = [text for text in request.path.split("/") if not re.fullmatch(_UUID, text)]
-    return found.kind == "error" and found.name == "task_id" and any(_valid("task_id", text) for text in texts)
+    texts = [*request.path.split("/"), *_query_values(request, "id"), *texts_in(at(_json(request.body), found.name))]
+    odd = [text for text in texts if not re.fullmatch(_UUID, text)]
+    is_rejected = found.kind == "error" and found.ours.endswith("must be a UUID")
+    return is_rejected and any(_valid("task_id", text) for text in odd)
 
 
 def ends_in_a_line_feed(request: Request, found: Difference) -> bool:
     """Recognise text with a final line feed, which only Python's `$` allows."""
-    texts = [text for name in ("cursor", "tags") for text in _query_values(request, name)]
-    if found.name.startswith("/tags/"):
-        texts = json.loads(request.body)["tags"]
-    schema = SCHEMAS["cursor"] if found.name == "cursor" else SCHEMAS["tags"]["items"]
-    is_rejected = found.kind == "error" and str(found.ours).endswith(f"must be {schema['title']}")
-    return is_rejected and any(text.endswith("\n") and re.search(schema["pattern"], text) for text in texts)
+    if found.kind != "error":
+        return False
+    texts = [*_query_values(request, found.name), *texts_in(at(_json(request.body), found.name))]
+    patterns = [one["pattern"] for one in TITLED if found.ours.endswith(f"must be {one['title']}")]
+    return any(text.endswith("\n") and re.search(pattern, text) for text in texts for pattern in patterns)
 
 
 def is_not_utf_8(request: Request, found: Difference) -> bool:
@@ -207,9 +235,7 @@ def has_raw_bytes(request: Request, found: Difference) -> bool:
     if request.query.isascii():
         return False
     if _only_we_accept(found):
-        texts = _query_values(request, "tags", "latin-1")
-        scalars = [(name, text) for name in ("search", "cursor") for text in _query_values(request, name, "latin-1")]
-        return not _valid("tags", texts) or not all(_valid(name, text) for name, text in scalars)
+        return not all(_accepts(schema, value) for schema, value in _given(request, "latin-1"))
     ours, stock = _nfc(_query_values(request, found.name)), _query_values(request, found.name, "latin-1")
     return found.kind == "argument" and (found.ours, found.stock) in [(ours, stock), *zip(ours, stock, strict=True)]
 
@@ -258,17 +284,15 @@ def is_read_only(request: Request, found: Difference) -> bool:
     if not _only_we_accept(found) or not _content(request):
         return False
     schema, body = _schema(request), json.loads(request.body)
-    validator = Draft4Validator(schema, format_checker=Draft4Validator.FORMAT_CHECKER)
-    ignored = {name for name, one in schema["properties"].items() if "readOnly" in one}
-    return not validator.is_valid(body) and validator.is_valid({name: body[name] for name in body.keys() - ignored})
+    return not _accepts(schema, body) and _accepts(schema, without_read_only(schema, body, _kept(request)))
 
 
 def is_not_in_path(request: Request, found: Difference) -> bool:
     """Recognise an id in the body that is not the one in the path, which we reject."""
-    if found.kind != "error" or found.name not in ("/id", "/user_id"):
+    if found.kind != "error" or found.ours != "must be the same as in the path":
         return False
     segment = request.path.split("/")[4 if found.name == "/id" else 2]
-    return bool(json.loads(request.body)[found.name[1:]].lower() != segment.lower())
+    return bool(at(json.loads(request.body), found.name).lower() != segment.lower())
 
 
 def is_chunked(request: Request, found: Difference) -> bool:
@@ -313,8 +337,9 @@ def has_an_undeclared_media_type(request: Request) -> bool:
 
 
 def is_too_large(request: Request) -> bool:
-    """Return whether the body exceeds 64 KiB."""
-    return len(request.body) > 65_536
+    """Return whether the body exceeds the operation's limit."""
+    operation = _operation(request)
+    return operation is not None and len(request.body) > operation.limit
 
 
 def rejected(status: int, applies: Callable[[Request], bool]) -> Explanation:

@@ -16,6 +16,8 @@ Pairs = list[tuple[str, str]]
 
 ENTITY_TAGS = ["*", '"1"', 'W/"1"', '"1", "2"', '"1" , W/"2",,', ',"1"', '"', "1", "", "w/*", '"a""b"', '*, "1"']
 ENTITY_TAGS += ['W/ "1"', '"é"', '"' + "x" * 3998 + '"', '"' + "x" * 3999 + '"']
+KEYS = ["k", '"k"', "", '""', '"k', "a b", "._:~-", "k" * 255, '"' + "k" * 255 + '"', "k" * 256, "é", "*", "a, b"]
+HEADER_VALUES = {"If-Match": ENTITY_TAGS, "If-None-Match": ENTITY_TAGS, "Idempotency-Key": KEYS}
 UNKNOWN = [("page", "1"), ("Limit", "1"), ("tags[]", "a"), ("limit ", "1"), ("user_id", "x"), ("", "")]
 ENDS = ["&", "&&search", "&search=%ff", "&search=%", "&search=%zz", "&%ff=a", "&s%65arch=a", "&search=a;limit=1"]
 ODD_JSON = [None, True, False, 0, 1, 1.0, -1, 10**30, "", "x", "true", [], [None], ["x"], {}, {"title": "x"}]
@@ -63,12 +65,18 @@ def _queries(parameters: list[Json]) -> st.SearchStrategy[bytes]:
     unknown = st.sampled_from(UNKNOWN).map(lambda pair: [pair])
     if not parameters:
         return st.one_of(st.just(b""), unknown.map(encoded))
-    right = [plain(parameter["schema"]).map(partial(written, parameter)) for parameter in parameters]
-    wrong = [edgy(parameter["schema"]).map(partial(written, parameter)) for parameter in parameters]
-    some = st.lists(st.sampled_from(range(len(right))), max_size=2, unique=True).flatmap(
-        lambda chosen: st.tuples(*(right[index] for index in chosen)).map(_together)
-    )
-    pairs = st.tuples(some, _rarely(unknown, st.one_of([*right, *wrong]))).map(_together)
+    required = [
+        _rarely(edgy(parameter["schema"]), plain(parameter["schema"])).map(partial(written, parameter))
+        for parameter in parameters
+        if parameter.get("required")
+    ]
+    optional = [parameter for parameter in parameters if not parameter.get("required")]
+    right = [plain(parameter["schema"]).map(partial(written, parameter)) for parameter in optional]
+    wrong = [edgy(parameter["schema"]).map(partial(written, parameter)) for parameter in optional]
+    chosen = st.lists(st.sampled_from(right), max_size=2, unique_by=id) if right else st.just([])
+    some = chosen.flatmap(lambda chosen: st.tuples(*chosen).map(_together))
+    last = _rarely(unknown, st.one_of([*right, *wrong]) if right else st.just([]))
+    pairs = st.tuples(*required, some, last).map(_together)
     encode = st.sampled_from([quote_plus, quote, partial(quote, safe=",:/?!"), _raw])
     return st.builds(encoded, pairs, encode=encode, end=_rarely(st.sampled_from(ENDS), st.just("")))
 
@@ -93,11 +101,8 @@ def _raw(text: str) -> str:
 
 
 def _bodies(schema: Json) -> st.SearchStrategy[bytes]:
-    # Random ones would differ from those in the path, and every other request would be rejected.
+    right = plain(schema)
     members = {name: plain(one) for name, one in schema["properties"].items() if name not in ("id", "user_id")}
-    required = {name: members[name] for name in schema.get("required", [])}
-    optional = {name: member for name, member in members.items() if name not in required}
-    right = st.fixed_dictionaries(required, optional=optional)
     one_edgy = st.one_of([st.fixed_dictionaries({name: edgy(member)}) for name, member in schema["properties"].items()])
     one_odd = st.dictionaries(st.sampled_from([*members, "Title", "id", ""]), st.sampled_from(ODD_JSON), max_size=1)
     bodies = st.one_of(
@@ -115,8 +120,9 @@ def _json(body: Json, *, ascii_only: bool) -> bytes:
 
 def _headers(names: list[str], media_types: list[str]) -> st.SearchStrategy[Pairs]:
     """Return a strategy for the contract's headers, each up to twice, and for the headers of a body."""
-    one = [st.lists(st.tuples(st.just(name), st.sampled_from(ENTITY_TAGS)), max_size=1) for name in names]
-    two = [st.lists(st.tuples(st.just(name), st.sampled_from(ENTITY_TAGS)), max_size=2) for name in names]
+    each = [st.tuples(st.just(name), st.sampled_from(HEADER_VALUES[name])) for name in names]
+    one = [st.lists(pair, max_size=1) for pair in each]
+    two = [st.lists(pair, max_size=2) for pair in each]
     right = st.sampled_from(media_types or ["application/json"])
     media_type = st.tuples(st.just("Content-Type"), _rarely(st.sampled_from(MEDIA_TYPES), right))
     encoding = st.tuples(st.just("Content-Encoding"), st.sampled_from(["gzip", "identity"]))

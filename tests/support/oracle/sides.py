@@ -32,7 +32,7 @@ Json = Any
 USER = "ada"
 AUTHORIZATION = (b"authorization", f"Bearer {mint(USER)}".encode())
 # Arguments that the service passes to handlers in addition to what the contract declares.
-OFFERED = {"database", "cursors", "version", "newest_revision", "service", "principal"}
+OFFERED = {"database", "cursors", "version", "newest_revision", "service", "principal", "request_id", "fingerprint"}
 HEADERS = {
     parameter["name"].lower().replace("-", "_"): parameter["name"]
     for parameter in CONTRACT["components"]["parameters"].values()
@@ -41,13 +41,17 @@ HEADERS = {
 
 
 class Operation(NamedTuple):
-    """An operation of the contract: its parameters, including those of its path, and the media types of its body."""
+    """An operation of the contract: its parameters, including those of its path, and the media types of its body.
+
+    `limit` is the largest body in bytes.
+    """
 
     name: str
     method: str
     path: str
     parameters: list[Json]
     content: Mapping[str, Json]
+    limit: int
 
     @property
     def size(self) -> int:
@@ -59,8 +63,9 @@ class Operation(NamedTuple):
 def _operations() -> Iterator[Operation]:
     for path, method, declared in operations(CONTRACT):
         parameters = [*CONTRACT["paths"][path].get("parameters", []), *declared.get("parameters", [])]
-        content = declared.get("requestBody", {}).get("content", {})
-        yield Operation(declared["operationId"], method.upper(), path, parameters, content)
+        body = declared.get("requestBody", {})
+        limit = body.get("x-body-limit", 65_536)
+        yield Operation(declared["operationId"], method.upper(), path, parameters, body.get("content", {}), limit)
 
 
 OPERATIONS = list(_operations())

@@ -29,9 +29,30 @@ BY_FORMAT = {
 }
 
 
+def usual(schema: Json) -> Any:
+    """Return a plain value that a schema allows, of an object only the required members."""
+    match schema:
+        case {"allOf": [part]} | {"oneOf": [part, *_]}:
+            return usual(part)
+        case {"example": value} | {"enum": [value, *_]}:
+            return value
+        case {"properties": members}:
+            return {name: usual(members[name]) for name in schema.get("required", [])}
+        case {"items": items}:
+            return [usual(items)]
+    raise NotImplementedError(schema)
+
+
 def plain(schema: Json) -> Values:
     """Return a strategy for plain values that a schema allows."""
     match schema:
+        case {"oneOf": parts}:
+            return st.one_of([plain(part) for part in parts])
+        case {"properties": members}:
+            # Random ones would differ from those in the path, and every other request would be rejected.
+            values = {name: plain(member) for name, member in members.items() if "readOnly" not in member}
+            required = {name: values.pop(name) for name in schema.get("required", [])}
+            return st.fixed_dictionaries(required, optional=values)
         case {"allOf": [part]}:
             return plain(part)
         case {"enum": values}:
@@ -41,7 +62,7 @@ def plain(schema: Json) -> Values:
         case {"type": "integer"}:
             return st.integers(schema["minimum"], schema["maximum"])
         case {"type": "array"}:
-            return st.lists(plain(schema["items"]), max_size=3, unique=True)
+            return st.lists(plain(schema["items"]), min_size=schema.get("minItems", 0), max_size=3, unique_by=repr)
         case {"format": name}:
             return BY_FORMAT[name][0]
     return st.text("abc-_", min_size=1, max_size=4)
@@ -52,6 +73,11 @@ def edges(schema: Json) -> list[Any]:
     match schema:
         case {"allOf": [part]}:
             return edges(part)
+        case {"oneOf": parts}:
+            return [edge for part in parts for edge in edges(part)]
+        case {"properties": members}:
+            values = [(name, edge) for name, member in members.items() for edge in edges(member)[:20]]
+            return [{}, *(usual(schema) | {name: edge} for name, edge in values)]
         case {"nullable": True}:
             return [None, *edges({**schema, "nullable": False})]
         case {"enum": [first, *_]}:
@@ -70,8 +96,8 @@ def edges(schema: Json) -> list[Any]:
 
 
 def _list_edges(items: Json, most: int) -> list[Any]:
-    few = items.get("enum", ["a", "b"])
-    many = [items.get("enum", [f"tag {number}"])[0] for number in range(most + 1)]
+    few = ["a", "b"] if "maxLength" in items and "format" not in items else [usual(items)]
+    many = [f"tag {number}" if len(few) > 1 else few[0] for number in range(most + 1)]
     lists = [[], few, few * 2, many, many[:-1], ["é", "e\u0301"]]
     return lists + [[few[0], edge] for edge in edges(items)]
 
