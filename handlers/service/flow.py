@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 _END_OF_HEAD = b"\r\n\r\n"
 _MOST_AHEAD = 16
-# In bytes. A body in chunks of one byte takes the parser a microsecond per byte.
+# In bytes. A thousand bytes of a chunked body can take the parser as long as a request takes the service.
 _MOST_AT_ONCE = 16_384
+_MOST_OF_CHUNKS = 1024
 
 
 class Flow(FlowControl):
@@ -80,6 +81,11 @@ class Flow(FlowControl):
         return data
 
     def _end_of_requests(self) -> int:
+        cycle = self._connection.cycle
+        if cycle and cycle.more_body:
+            return _MOST_OF_CHUNKS
+        if len(self.held) > _MOST_OF_CHUNKS and self._may_have_chunks():
+            return self.held.find(_END_OF_HEAD, 0, _MOST_AT_ONCE) + len(_END_OF_HEAD)
         # The first request may end with the first bytes, if its head began in earlier ones.
         if self.held.count(_END_OF_HEAD, 0, _MOST_AT_ONCE) < _MOST_AHEAD:
             return _MOST_AT_ONCE
@@ -87,3 +93,8 @@ class Flow(FlowControl):
         for _ in range(_MOST_AHEAD - 1):
             end = self.held.index(_END_OF_HEAD, end) + len(_END_OF_HEAD)
         return end
+
+    def _may_have_chunks(self) -> bool:
+        """Return whether a head ends in what is parsed next, and a chunked body may follow."""
+        first = self.held[:_MOST_AT_ONCE]
+        return _END_OF_HEAD in first and (self._connection.is_in_head or b"chunked" in first.lower())
