@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 
+from handlers.service.turns import Turns
 from handlers.service.unread import Unread
 
 if TYPE_CHECKING:
@@ -25,25 +26,33 @@ class Flow(FlowControl):
     so long to parse that nobody else would be served: `tests/faults/test_costly_bodies.py`.
     """
 
-    def __init__(self, connection: "HttpProtocol", parse: Callable[[bytes], None], unread: Unread) -> None:
+    def __init__(
+        self, connection: "HttpProtocol", parse: Callable[[bytes], None], unread: Unread, turns: Turns
+    ) -> None:
         super().__init__(connection.transport)
         # Writing is paused whenever the system does not take everything, and until it has.
         connection.transport.set_write_buffer_limits(high=0)
         self.held = b""
         self._unread = unread
+        self._turns = turns
         self._connection = connection
         self._parse = parse
         self._has_turn = False
+
+    def receive(self, data: bytes) -> None:
+        """Hold bytes that have arrived, and parse some of them unless other connections wait to do so."""
+        self.held += data
+        if self._turns.has_waiting:
+            self._wait()
+        else:
+            self.parse()
 
     def parse(self) -> None:
         """Parse some of the bytes that are held, and the rest when other connections have had their turn."""
         if self.held and not self._connection.pipeline:
             self._parse(self._take())
         if self.held:
-            self.pause_reading()
-            if not (self._connection.pipeline or self._has_turn):
-                self._has_turn = True
-                self._connection.loop.call_soon(self._take_turn)
+            self._wait()
 
     def resume_reading(self) -> None:
         """Resume reading, unless bytes are held."""
@@ -63,6 +72,12 @@ class Flow(FlowControl):
     def hold(self, content: bytes) -> None:
         """Count what is kept in memory until the client has read it, if it has to read first."""
         self._unread.hold(self._connection.transport, content)
+
+    def _wait(self) -> None:
+        self.pause_reading()
+        if not (self._connection.pipeline or self._has_turn):
+            self._has_turn = True
+            self._turns.wait(self._take_turn)
 
     def _take_turn(self) -> None:
         self._has_turn = False

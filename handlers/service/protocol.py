@@ -39,14 +39,13 @@ class HttpProtocol(RequestParser):
         Prevents clients from using up the file descriptors: `tests/faults/test_descriptors.py`.
         """
         super().connection_made(transport)
-        self.flow = Flow(self, self.parse, self.server_state.unread)
+        self.flow = Flow(self, self.parse, self.server_state.unread, self.server_state.turns)
         self.server_state.opened(self)
 
     def data_received(self, data: bytes) -> None:
         """Parse the data, or hold it while requests wait for their turn."""
         if self._refusal is None and not self.is_lingering:
-            self.flow.held += data
-            self.flow.parse()
+            self.flow.receive(data)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keep the connection for as long as complete requests wait: `tests/faults/test_half_closed.py`."""
