@@ -19,6 +19,13 @@ from handlers.responses.problems import MOST_ERRORS, InputError, Problem
 _LONGEST_POINTER = 500
 
 
+class _TooLarge(Problem):
+    """The body is larger than the service accepts."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(413, f"The body is larger than {limit} bytes.")
+
+
 class ClientDisconnected(Exception):
     """The client disconnected before it had sent the whole body, so nobody is waiting for a response."""
 
@@ -95,7 +102,7 @@ class RequestBody:
             elif name == b"content-encoding" and value.lower() not in (b"", b"identity"):
                 raise Problem(415, "The body must be sent without a Content-Encoding.")
             elif name == b"content-length" and _number(value) > self._limit:
-                raise _too_large(self._limit)
+                raise _TooLarge(self._limit)
         if content_type is None:
             return None
         media_type, *parameters = content_type.lower().split(";")
@@ -112,17 +119,16 @@ def _unchanged(body: Any) -> Any:
     return body
 
 
-async def read_to_end(receive: Receive) -> None:
-    """Read and drop a body that the contract does not declare.
+async def read_to_end(receive: Receive, limit: int) -> list[InputError]:
+    """Read and drop a body that the contract does not declare; return an error if it is larger than `limit` bytes.
 
     An incomplete request must not take effect (RFC 9112, section 8). Raises Problem 408 and ClientDisconnected.
     """
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnected
-        more = message.get("more_body", False)
+    try:
+        await _read(receive, limit)
+    except _TooLarge:
+        return [_error((), f"must have at most {limit} bytes")]
+    return []
 
 
 async def _read(receive: Receive, limit: int) -> bytes:
@@ -135,7 +141,7 @@ async def _read(receive: Receive, limit: int) -> bytes:
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
-            raise _too_large(limit)
+            raise _TooLarge(limit)
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
@@ -150,10 +156,6 @@ def _is_harmless(parameter: str) -> bool:
     """Return whether a parameter of the media type can be ignored: JSON has none (RFC 8259) and is always UTF-8."""
     name, _, value = parameter.partition("=")
     return name.strip() != "charset" or value.strip().strip('"') in ("utf-8", "utf8")
-
-
-def _too_large(limit: int) -> Problem:
-    return Problem(413, f"The body is larger than {limit} bytes.")
 
 
 def _error(place: Place, words: str) -> InputError:

@@ -51,6 +51,7 @@ class Operation:
         self._parameters = Parameters(operation.parameters)
         body = operation.request_body
         self._body = RequestBody(body, body_limit, parameters_by_member(self.route)) if body else None
+        self._body_limit = body_limit
         self._has_effect = operation.method.upper() not in _SAFE
         self._owned = "user_id" in self._parameters.arguments
         taken = set(inspect.signature(handler).parameters)
@@ -104,7 +105,7 @@ class Operation:
             arguments["body"], body_errors, content = await self._body.read(scope, receive)
             errors += body_errors
         elif self._has_effect:
-            await read_to_end(receive)
+            errors += await read_to_end(receive, self._body_limit)
         if errors:
             raise invalid_input(errors)
         if self._takes_fingerprint:

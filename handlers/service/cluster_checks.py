@@ -6,7 +6,7 @@ from handlers.authentication.rules import LEEWAY_SECONDS
 from handlers.service.findings import Status, Verdict
 from storage.administration.cluster import Node, locales_fault
 from storage.administration.diagnosis import Cluster
-from storage.administration.distribution import misplaced_fault
+from storage.administration.distribution import ON_ALL_NODES, misplaced_fault
 
 _SERVICE_IS_INDEPENDENT = "the service works with any, but your own queries may not"
 
@@ -27,7 +27,8 @@ def _distribution(cluster: Cluster) -> Verdict:
         return status, f"The coordinator alone has {', '.join(local)}: run todo-api distribute."
     if not found:
         return "skip", "Not checked: there are no tables yet."
-    return "ok", f"The tables are distributed by user_id, in one colocation group: {', '.join(found)}."
+    by_user = [name for name in found if name != ON_ALL_NODES]
+    return "ok", f"Distributed by user_id, in one colocation group: {', '.join(by_user)}. On all nodes: {ON_ALL_NODES}."
 
 
 def _nodes(cluster: Cluster) -> Verdict:
@@ -35,7 +36,8 @@ def _nodes(cluster: Cluster) -> Verdict:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in away.items())
         return "fault", (
             f"{', '.join(away)} cannot be reached, and its users get 503: start it, enable it with "
-            f"citus_activate_node, or let its standby replace it with citus_update_node. {reasons}"
+            "citus_activate_node, or let its standby replace it with citus_update_node. If it runs, create the "
+            f"service's role on it, and its password in pg_dist_authinfo of all nodes. {reasons}"
         )
     return "ok", f"{', '.join(cluster.nodes.alive)} respond."
 

@@ -8,6 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from handlers.service.repeated_warning import RepeatedWarning
+from handlers.service.turns import Turns
 from handlers.service.unread import Unread
 
 LISTENERS = 16
@@ -46,6 +47,7 @@ class Connections(ServerState):
         super().__init__()
         self._most = most
         self.unread = Unread()
+        self.turns = Turns()
         # A dictionary keeps the order.
         self._idle: dict[HttpToolsProtocol, None] = {}
         self._warning = RepeatedWarning(

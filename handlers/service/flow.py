@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 
+from handlers.service.turns import Turns
 from handlers.service.unread import Unread
 
 if TYPE_CHECKING:
@@ -12,8 +13,9 @@ if TYPE_CHECKING:
 
 _END_OF_HEAD = b"\r\n\r\n"
 _MOST_AHEAD = 16
-# In bytes. A body in chunks of one byte takes the parser a microsecond per byte.
+# In bytes. A thousand bytes of a chunked body can take the parser as long as a request takes the service.
 _MOST_AT_ONCE = 16_384
+_MOST_OF_CHUNKS = 1024
 
 
 class Flow(FlowControl):
@@ -24,25 +26,33 @@ class Flow(FlowControl):
     so long to parse that nobody else would be served: `tests/faults/test_costly_bodies.py`.
     """
 
-    def __init__(self, connection: "HttpProtocol", parse: Callable[[bytes], None], unread: Unread) -> None:
+    def __init__(
+        self, connection: "HttpProtocol", parse: Callable[[bytes], None], unread: Unread, turns: Turns
+    ) -> None:
         super().__init__(connection.transport)
         # Writing is paused whenever the system does not take everything, and until it has.
         connection.transport.set_write_buffer_limits(high=0)
         self.held = b""
         self._unread = unread
+        self._turns = turns
         self._connection = connection
         self._parse = parse
         self._has_turn = False
+
+    def receive(self, data: bytes) -> None:
+        """Hold bytes that have arrived, and parse some of them unless other connections wait to do so."""
+        self.held += data
+        if self._turns.has_waiting:
+            self._wait()
+        else:
+            self.parse()
 
     def parse(self) -> None:
         """Parse some of the bytes that are held, and the rest when other connections have had their turn."""
         if self.held and not self._connection.pipeline:
             self._parse(self._take())
         if self.held:
-            self.pause_reading()
-            if not (self._connection.pipeline or self._has_turn):
-                self._has_turn = True
-                self._connection.loop.call_soon(self._take_turn)
+            self._wait()
 
     def resume_reading(self) -> None:
         """Resume reading, unless bytes are held."""
@@ -63,6 +73,12 @@ class Flow(FlowControl):
         """Count what is kept in memory until the client has read it, if it has to read first."""
         self._unread.hold(self._connection.transport, content)
 
+    def _wait(self) -> None:
+        self.pause_reading()
+        if not (self._connection.pipeline or self._has_turn):
+            self._has_turn = True
+            self._turns.wait(self._take_turn)
+
     def _take_turn(self) -> None:
         self._has_turn = False
         if not self._connection.transport.is_closing():
@@ -80,6 +96,11 @@ class Flow(FlowControl):
         return data
 
     def _end_of_requests(self) -> int:
+        cycle = self._connection.cycle
+        if cycle and cycle.more_body:
+            return _MOST_OF_CHUNKS
+        if len(self.held) > _MOST_OF_CHUNKS and self._may_have_chunks():
+            return self.held.find(_END_OF_HEAD, 0, _MOST_AT_ONCE) + len(_END_OF_HEAD)
         # The first request may end with the first bytes, if its head began in earlier ones.
         if self.held.count(_END_OF_HEAD, 0, _MOST_AT_ONCE) < _MOST_AHEAD:
             return _MOST_AT_ONCE
@@ -87,3 +108,8 @@ class Flow(FlowControl):
         for _ in range(_MOST_AHEAD - 1):
             end = self.held.index(_END_OF_HEAD, end) + len(_END_OF_HEAD)
         return end
+
+    def _may_have_chunks(self) -> bool:
+        """Return whether a head ends in what is parsed next, and a chunked body may follow."""
+        first = self.held[:_MOST_AT_ONCE]
+        return _END_OF_HEAD in first and (self._connection.is_in_head or b"chunked" in first.lower())

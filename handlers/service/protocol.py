@@ -5,6 +5,7 @@ override says what it prevents, and which test fails without it.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -13,7 +14,7 @@ from handlers.responses.problems import Problem
 from handlers.responses.state import service_state
 from handlers.service.flow import Flow
 from handlers.service.half_close import answers_the_rest
-from handlers.service.lingering import linger
+from handlers.service.lingering import linger, unacknowledged
 from handlers.service.rejection import rejection
 from handlers.service.request_parser import RequestParser
 from handlers.service.response_cycle import ResponseCycle
@@ -38,14 +39,13 @@ class HttpProtocol(RequestParser):
         Prevents clients from using up the file descriptors: `tests/faults/test_descriptors.py`.
         """
         super().connection_made(transport)
-        self.flow = Flow(self, self.parse, self.server_state.unread)
+        self.flow = Flow(self, self.parse, self.server_state.unread, self.server_state.turns)
         self.server_state.opened(self)
 
     def data_received(self, data: bytes) -> None:
         """Parse the data, or hold it while requests wait for their turn."""
         if self._refusal is None and not self.is_lingering:
-            self.flow.held += data
-            self.flow.parse()
+            self.flow.receive(data)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keep the connection for as long as complete requests wait: `tests/faults/test_half_closed.py`."""
@@ -99,7 +99,7 @@ class HttpProtocol(RequestParser):
             self.cycle.time_out()
         elif part is Part.NEXT or self.scope is None:
             if not has_unread(self.transport):
-                self.transport.close()
+                self._close_or_linger(self.transport.close)
         else:
             self.refuse(Problem(408, "The head of the request did not arrive in time."))
 
@@ -131,7 +131,17 @@ class HttpProtocol(RequestParser):
     def _end_after_request(self) -> None:
         # Where requests wait or bytes are held, the last response will end the connection.
         if not (self.flow.held or self.pipeline or self.is_lingering):
-            super().shutdown()
+            self._close_or_linger(super().shutdown)
+
+    def _close_or_linger(self, close: Callable[[], None]) -> None:
+        """Close the connection, once the client has the last response.
+
+        Keeps a request that comes too late from cutting off the response: `tests/faults/test_last_responses.py`.
+        """
+        if self.cycle is not None and self.cycle.response_complete and unacknowledged(self.transport):
+            self._linger()
+        else:
+            close()
 
     def _linger(self) -> None:
         self.is_lingering = True

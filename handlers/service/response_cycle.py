@@ -15,6 +15,8 @@ from handlers.service.lingering import unacknowledged
 _WITHOUT_CONTENT = (204, 304)
 # In bytes: where copying the content costs less than to send it apart from the head.
 _COPIED = 65_536
+# In bytes: what TCP sends before the client has acknowledged anything (RFC 6928). The rest of a response waits.
+_INITIAL_WINDOW = 14_600
 # How long a rejected request may take to arrive.
 _REST_SECONDS = 5.0
 # Each piece takes the time of thousands of bytes. The service itself cuts a body into pieces of 16 KiB.
@@ -107,7 +109,7 @@ class ResponseCycle(RequestResponseCycle):
         # The wait comes first: the service may begin to stop meanwhile, which changes `keep_alive`.
         await self._wait_for_client(gives_up=not message.get("more_body"))
         is_end = message["type"] == "http.response.body" and not message.get("more_body")
-        if is_end and not self.keep_alive and unacknowledged(self.transport) + len(content) > _COPIED:
+        if is_end and not self.keep_alive and unacknowledged(self.transport) + len(content) > _INITIAL_WINDOW:
             # The client may send another request while it reads. To a closed connection, this would reset it.
             self.must_linger = True
         if self.must_linger:

@@ -19,7 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_ODD_VERSION = re.compile(r"version=(?![0-9]+(\.[0-9]+)*\s*([,;]|$))")
+_ODD_VERSION = re.compile(r"version=(?![0-9]{1,9}(\.[0-9]{1,9})*\s*([,;]|$))")
 _MOST_CONNECTIONS = 10
 _MOST_SECONDS = 5
 

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 _HOLD_UP_SECONDS = 0.1
 _PAUSE_SECONDS = 0.01
 _CANCEL_SECONDS = 1.0
+# Functions of PostgreSQL and of Citus that only warn if a write may be missing from a node, for now or for good.
+_UNCERTAIN = {
+    "SyncRepWaitForLSN": "the write may not have reached the synchronous standby",
+    "FinishRemoteTransactionCommit": "a node of the cluster was lost during the commit, and commits once it is back",
+}
 # The result's types have changed because a table was altered, or the server does not have the prepared statement.
 _STALE = ("0A000", "26000")
 
@@ -39,14 +44,14 @@ class Cancellation:
             self.task = asyncio.get_running_loop().create_task(self._cancel())
 
     def on_notice(self, notice: Diagnostic) -> None:
-        """Fail a write that PostgreSQL has committed without waiting for the standby, because it was cancelled.
+        """Fail a write that the server has committed without waiting for the standby, or for a node of the cluster.
 
         It reports this with a warning, whose text depends on the language of the server.
         """
-        if notice.source_function == "SyncRepWaitForLSN" and self._connection.in_flight:
-            error = psycopg.OperationalError("the write may not have reached the synchronous standby")
+        if notice.source_function in _UNCERTAIN and self._connection.in_flight:
+            error = psycopg.OperationalError(_UNCERTAIN[notice.source_function])
             self._connection.in_flight[0].error = error
-            # There was no standby when the connection was set up.
+            # The standby or the cluster may be newer than the connection.
             self._connection.exclusive.most_writes = 1
 
     def judge(self, statement: Statement, error: Exception, now: float) -> Exception:

@@ -172,12 +172,25 @@ class Database:
         return ping.result() if ping.done() and not ping.cancelled() else _DOWN
 
     async def _answers(self) -> Ping:
+        # The server may have no connection to spare for the check alone, or slow statements may hold up those in use.
+        pipelines = [self.pipeline] if self.pipeline.has_idle() else [self._ping_pipeline, self.pipeline]
+        asking = [asyncio.create_task(_ask(one)) for one in pipelines]
         try:
-            # The server may have no connection to spare for the check alone.
-            row = await _REVISION.fetch_one(self.pipeline if self.pipeline.has_idle() else self._ping_pipeline)
-        except (Unavailable, psycopg.Error) as error:
-            return Ping(up=isinstance(error.__cause__ or error, _NO_REVISION), revision=None)
-        return Ping(up=True, revision=None if row is None else str(row[0]))
+            for answer in asyncio.as_completed(asking):
+                if (ping := await answer).up:
+                    return ping
+            return _DOWN
+        finally:
+            for task in asking:
+                task.cancel()
+
+
+async def _ask(pipeline: Pipeline) -> Ping:
+    try:
+        row = await _REVISION.fetch_one(pipeline)
+    except (Unavailable, psycopg.Error) as error:
+        return Ping(up=isinstance(error.__cause__ or error, _NO_REVISION), revision=None)
+    return Ping(up=True, revision=None if row is None else str(row[0]))
 
 
 def describe_database(url: str) -> str:

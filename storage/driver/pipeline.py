@@ -122,7 +122,8 @@ class Pipeline:
             if not self._shares.hold_back(statement):
                 self._waiting.append(statement)
                 self.on_reply()
-            timer = self._loop.call_later(self._pool.timeout, self._expire, statement)
+            latest = min(statement.created + self._pool.timeout, statement.deadline)
+            timer = self._loop.call_at(latest, self._expire, statement)
             statement.future.add_done_callback(lambda _: timer.cancel())
         return statement.future
 

@@ -12,11 +12,13 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from storage.driver.connection import ExclusiveConnection
 from storage.driver.plans import Plans
 
-# The errors which mean that the database is unavailable: it is unreachable or read-only, its tables do not exist yet or
-# are closed to this role, or it has ended a transaction that paused for too long.
+# The errors which mean that the database is unavailable: it is unreachable or read-only, has lost a node of its cluster
+# (for Citus an internal error), its tables do not exist yet or are closed to this role, or it has ended a transaction
+# that paused for too long.
 AWAY = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
+    psycopg.errors.InternalError_,
     psycopg.errors.ReadOnlySqlTransaction,
     psycopg.errors.UndefinedTable,
     psycopg.errors.InsufficientPrivilege,

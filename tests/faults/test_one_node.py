@@ -1,6 +1,7 @@
 """One node of a cluster is away: its users get 503, and others do not if there are connections for all requests."""
 
 import asyncio
+import struct
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,32 @@ UNREACHABLE = """
     $$;
     CREATE VIEW tasks AS SELECT * FROM all_tasks WHERE CASE WHEN user_id LIKE 'hung-%' THEN fail() ELSE true END;
 """
+LOST_WHILE_COPYING = """
+    CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE 'server closed the connection unexpectedly' USING ERRCODE = 'internal_error'; END
+    $$;
+    CREATE TRIGGER fail BEFORE INSERT ON tasks FOR EACH ROW WHEN (NEW.user_id LIKE 'hung-%') EXECUTE FUNCTION fail();
+"""
+SLOW_COMMIT = """
+    CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(2); RETURN NULL; END';
+    CREATE CONSTRAINT TRIGGER pause AFTER INSERT ON tasks DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION pause();
+"""
+
+
+def notice(**fields: str) -> bytes:
+    """Return a NoticeResponse (PostgreSQL's documentation, "Message Formats")."""
+    content = b"".join(f"{name}{value}\0".encode() for name, value in fields.items()) + b"\0"
+    return b"N" + struct.pack("!i", 4 + len(content)) + content
+
+
+LOST_DURING_COMMIT = notice(
+    S="WARNING",
+    V="WARNING",
+    C="01000",
+    M="failed to commit transaction on node:5432",
+    R="FinishRemoteTransactionCommit",
+)
 
 
 @contextmanager
@@ -103,6 +130,32 @@ def test_only_users_of_a_node_that_refuses_connections_get_503(postgres: str, tm
             connection.execute(UNREACHABLE)
         for _ in range(3):
             assert asyncio.run(at_once(service.url, "GET", *HUNG, *HEALTHY)) == {(503, "2"): 23, (200, None): 23}
+
+
+def test_a_write_whose_node_is_lost_during_the_commit_is_not_acknowledged(postgres: str, tmp_path: Path) -> None:
+    """Citus reports success, and commits on the node once it is back. Nobody sees the task until then."""
+
+    async def create_while_the_node_is_lost(server: str, coordinator: Coordinator) -> Counter[tuple[int, str | None]]:
+        creating = asyncio.create_task(at_once(server, "POST", "ada"))
+        await asyncio.sleep(1)
+        coordinator.send(LOST_DURING_COMMIT)
+        return await creating
+
+    with cluster(postgres, tmp_path) as (service, coordinator):
+        assert asyncio.run(at_once(service.url, "POST", "ada")) == {(201, None): 1}
+        with psycopg.connect(coordinator.url) as connection:
+            connection.execute(SLOW_COMMIT)
+        assert asyncio.run(create_while_the_node_is_lost(service.url, coordinator)) == {(503, "2"): 1}
+        assert asyncio.run(at_once(service.url, "POST", "ada")) == {(201, None): 1}
+
+
+def test_a_write_whose_node_is_lost_before_the_commit_is_503(postgres: str, tmp_path: Path) -> None:
+    """Citus reports an internal error if it loses a node while it copies rows to it."""
+    with cluster(postgres, tmp_path) as (service, coordinator):
+        with psycopg.connect(coordinator.url) as connection:
+            connection.execute(LOST_WHILE_COPYING)
+        assert asyncio.run(at_once(service.url, "POST", "hung-1", "ada")) == {(503, "2"): 1, (201, None): 1}
+    assert "Traceback" not in service.log.read_text()
 
 
 def failures(samples: Samples) -> dict[str, float]:

@@ -102,7 +102,7 @@ def test_clients_that_are_silent_slow_or_leave_are_not_logged(database: str, tmp
         assert "Exception" not in service.log.read_text()
 
 
-@pytest.mark.parametrize("version", ["x.y", "1.x", "", "0.0.4", "1.0.0"])
+@pytest.mark.parametrize("version", ["x.y", "1.x", "", "0.0.4", "1.0.0", "9" * 5000])
 def test_any_version_in_the_accept_header_is_taken(database: str, tmp_path: Path, version: str) -> None:
     with scraped(database, tmp_path) as (service, port):
         for name in ("text/plain", "application/openmetrics-text"):

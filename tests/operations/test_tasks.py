@@ -110,3 +110,11 @@ def test_a_delete_whose_body_is_cut_off_or_invalid_has_no_effect(ada: User, head
         client.shutdown(socket.SHUT_WR)
         assert b" 204 " not in b"".join(iter(lambda: client.recv(4096), b""))
     assert ada.get(f"/tasks/{task['id']}").status_code == 200
+
+
+def test_a_body_that_an_operation_does_not_take_has_a_limit_too(ada: User) -> None:
+    task = ada.create()
+    response = ada.request("DELETE", f"/tasks/{task['id']}", content=b"x" * 65_537)
+    assert response.status_code == 400
+    assert response.json()["errors"] == [{"in": "body", "pointer": "", "detail": "must have at most 65536 bytes"}]
+    assert ada.request("DELETE", f"/tasks/{task['id']}", content=b"x" * 65_536).status_code == 204

@@ -50,7 +50,9 @@ def differ(url: str, node: int, **values: object) -> None:
 def test_every_check_is_ok_where_nothing_is_wrong(tmp_path: Path, cluster: str) -> None:
     found = section(tmp_path, cluster)
     assert [said.partition(" ")[0] for said in found.values()] == ["ok"] * len(SECTION)
-    assert found["distribution"].endswith("by user_id, in one colocation group: accounts, tasks, alembic_version.")
+    assert found["distribution"].endswith(
+        "by user_id, in one colocation group: accounts, tasks. On all nodes: alembic_version."
+    )
     assert found["nodes"] == f"ok {', '.join(NODES)} respond."
     assert found["isolation"] == "ok The nodes' default_transaction_isolation is 'read committed'."
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -11,8 +12,9 @@ from storage.driver.database import Database
 from storage.driver.query import Row
 from storage.errors import Unavailable
 from tests.support.driver import fetch, with_database
+from tests.support.faulty_proxy import faulty_proxy
 from tests.support.postgres import database_with
-from tests.support.sessions import Observer, until
+from tests.support.sessions import Observer, observe, until
 
 SLEEP = "SELECT :number FROM pg_sleep(CAST(:seconds AS float))"
 # It has no key, so that it would show a row that was written twice.
@@ -183,3 +185,25 @@ def test_a_write_behind_another_of_a_client_that_goes_away_before_it_is_sent_nev
         assert observer.execute("SELECT number FROM entries") == [1]
 
     with_database(url, test)
+
+
+def test_a_statement_whose_connection_breaks_late_waits_for_another_only_in_the_time_that_is_left(url: str) -> None:
+    with faulty_proxy(url) as proxy, observe(url) as observer:
+
+        async def test(opened: Database) -> None:
+            started = time.monotonic()
+            with observer.gate():
+                async with opened.transaction():
+                    read = asyncio.create_task(fetch(opened.pipeline, "SELECT pg_advisory_xact_lock_shared(1)"))
+                    await asyncio.sleep(1.8)
+                await until(observer.waiting)
+                await asyncio.sleep(1.5)
+                # As a server that has frozen, it accepts connections and does not respond.
+                proxy.silent = True
+                proxy.reset(after=b"")
+                with pytest.raises(Unavailable):
+                    await read
+            # The limit is 4 s: 2 to become first in line, and 2 to end.
+            assert time.monotonic() - started < 4.7
+
+        with_database(proxy.url, test, pool_timeout=2, statement_timeout=2)

@@ -48,6 +48,12 @@ class FaultyProxy:
                 # This wakes the thread that reads from the client; it closes the socket, which sends the reset.
                 client.shutdown(socket.SHUT_RD)
 
+    def send(self, message: bytes) -> None:
+        """Send each client a message, as if it came from the server."""
+        for client in self._clients:
+            with suppress(OSError):
+                client.sendall(message)
+
     def lose_packets(self) -> None:
         """Drop every packet of the clients that are connected, and acknowledge none, as after a network has changed."""
         for client in self._clients:
