@@ -146,6 +146,20 @@ def crash(number: int, service: Service, url: str) -> bool:
     return False
 
 
+def wait_for_recovery(url: str) -> None:
+    """Wait until PostgreSQL accepts connections. Raises psycopg.OperationalError after a minute."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            psycopg.connect(url, connect_timeout=5).close()
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
 def crash_under_load(directory: Path, crashes: int) -> None:
     """Crash service and database in turn while clients write, and compare their accounts with what they did."""
     port, dice, over = free_port(), random.Random(0), threading.Event()  # noqa: S311 - the same pauses in every run
@@ -157,6 +171,7 @@ def crash_under_load(directory: Path, crashes: int) -> None:
             for number in range(crashes):
                 time.sleep(0.3 + dice.random())
                 if crash(number, service, url):
+                    wait_for_recovery(url)
                     service = stack.enter_context(start(directory, DATABASE_URL=url, PORT=str(port)))
         finally:
             over.set()
