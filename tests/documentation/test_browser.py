@@ -283,7 +283,7 @@ def test_the_frontend_can_read_why_a_request_was_rejected(frontend: Script, ada:
         (401, "www-authenticate", frontend.fetch("GET", headers={"Authorization": "Bearer nonsense"})),
         (403, "x-request-id", frontend.fetch("GET", headers=other)),
         (404, "x-request-id", frontend.fetch("GET", f"/{uuid4()}")),
-        (405, "allow", frontend.fetch("DELETE")),
+        (405, "allow", frontend.fetch("PUT")),
         (412, "etag", overwriting),
         (415, "x-request-id", frontend.fetch("POST", headers={"Content-Type": "text/plain"})),
     ]:
