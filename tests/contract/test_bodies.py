@@ -192,9 +192,9 @@ def test_a_member_that_is_not_the_same_as_in_the_path_is_reported_at_any_depth(u
     }
 
 
-def test_a_read_only_id_is_validated_and_kept_where_the_path_has_none_to_compare_it_with(url: str) -> None:
+def test_a_read_only_id_is_validated_and_left_out_where_the_path_has_none_to_compare_it_with(url: str) -> None:
     body = {"steps": [VISIT | {"id": ID}]}
-    assert f"'id': UUID('{ID}')" in post(url, body).json()["python"]
+    assert ID not in post(url, body).json()["python"]
     assert errors_of(post(url, {"steps": [VISIT | {"id": "x"}]})) == {"/steps/0/id": "must be a UUID"}
 
 

@@ -22,6 +22,7 @@ from handlers.contract.document import operations
 from handlers.contract.resolver import Handler, TagResolver, check_handler
 from handlers.responses.problems import MEDIA_TYPE
 from handlers.responses.response import NoContent
+from handlers.responses.state import ServiceState
 from handlers.service.app import create_app
 from handlers.settings.settings import Settings
 from tests.support.client import mint
@@ -223,6 +224,7 @@ def _scope(request: Request) -> dict[str, Any]:
         "raw_path": quote(request.path).encode(),
         "query_string": request.query,
         "headers": headers,
+        "state": ServiceState([], 0).as_lifespan_state(),
     }
 
 
