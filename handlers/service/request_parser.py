@@ -30,11 +30,6 @@ class RequestParser(HttpToolsProtocol):
     server_state: Connections
     _head_size = 0
 
-    @property
-    def is_in_head(self) -> bool:
-        """Whether a part of a head has been parsed."""
-        return self._head_size > 0
-
     def refuse(self, problem: Problem) -> None:
         """Reject the rest of what arrives on the connection."""
         raise NotImplementedError

@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Callable
 from time import perf_counter
 
-# How long connections parse before the event loop accepts others, and serves requests that are complete.
-_MOST_SECONDS = 0.005
+# How long connections parse, at least, before the event loop does its other work. They get as long as that work took.
+_LEAST_SECONDS = 0.005
 
 
 class Turns:
@@ -15,6 +15,7 @@ class Turns:
     def __init__(self) -> None:
         self._waiting = deque[Callable[[], None]]()
         self._is_scheduled = False
+        self._scheduled = 0.0
 
     @property
     def has_waiting(self) -> bool:
@@ -28,11 +29,12 @@ class Turns:
 
     def _schedule(self) -> None:
         if self._waiting and not self._is_scheduled:
-            self._is_scheduled = True
+            self._is_scheduled, self._scheduled = True, perf_counter()
             asyncio.get_running_loop().call_soon(self._run)
 
     def _run(self) -> None:
-        end = perf_counter() + _MOST_SECONDS
+        began = perf_counter()
+        end = began + max(_LEAST_SECONDS, began - self._scheduled)
         try:
             for _ in range(len(self._waiting)):
                 self._waiting.popleft()()
