@@ -1,4 +1,4 @@
-"""README.md and CHANGELOG.md are complete, and the settings, metrics, commands, messages and files in them exist."""
+"""README.md, CONTRIBUTING.md and CHANGELOG.md are complete; the settings, commands and files that they name exist."""
 
 import ast
 import os
@@ -16,6 +16,7 @@ from tests.support.conformance import OPERATIONS
 from tests.support.server import ROOT, SECRET
 
 README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 CONTRACT: Any = yaml.safe_load((ROOT / "openapi.yaml").read_bytes())
 DOCUMENTS = {"/docs", "/redoc", "/coming-from-another-backend", "/openapi.yaml", "/openapi.json"}
 # Where a frontend and Better Auth serve tokens and keys.
@@ -57,8 +58,8 @@ def test_it_leaves_the_reference_to_the_contract_and_says_where_that_is() -> Non
 
 def test_every_path_that_it_names_exists() -> None:
     named = set(re.findall(r"(?<![A-Za-z./])/(?:api|health)(?:/[\w{}]+)*", README)) - FRONTENDS
-    # The user of the examples with curl.
-    named = {path.replace("/api/ada/", "/api/{user_id}/") for path in named}
+    # The users of the examples.
+    named = {re.sub("^/api/(ada|demo)/", "/api/{user_id}/", path) for path in named}
     assert len(named) > 5
     assert not named - CONTRACT["paths"].keys()
 
@@ -140,8 +141,8 @@ def literals_of(package: str) -> Iterator[str]:
                 yield str(node.value)
 
 
-def test_it_names_every_folder_of_the_code_and_no_other() -> None:
-    house = re.findall(r"^( *)([\w./]+) {2,}", section("The code").split("```")[1], flags=re.MULTILINE)
+def test_the_map_for_contributors_names_every_folder_of_the_code_and_no_other() -> None:
+    house = re.findall(r"^( *)([\w./]+) {2,}", CONTRIBUTING.split("```")[1], flags=re.MULTILINE)
     named, parent = set(), ""
     for indent, name in house:
         parent = parent if indent else name
@@ -154,17 +155,24 @@ def test_it_names_every_folder_of_the_code_and_no_other() -> None:
 
 
 def test_every_file_that_it_names_exists() -> None:
-    named = set(re.findall(r"`((?:handlers|storage|alembic|tests)/[\w./]*)`", README))
+    named = set(re.findall(r"`((?:handlers|storage|alembic|tests)/[\w./]*)`", README + CONTRIBUTING))
     assert len(named) > 10
     # The recipe for a tag writes these files.
-    assert not {name for name in named if not (ROOT / name).exists() and "trash" not in name}
+    assert not {name for name in named if not (ROOT / name).exists() and "lists" not in name}
 
 
 def test_every_link_within_the_project_leads_somewhere() -> None:
-    headings = re.findall(r"^#+ (.*)$", README, flags=re.MULTILINE)
-    anchors = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    for target in re.findall(r"\]\((?!https?://)([^)]+)\)", README):
-        assert target[1:] in anchors if target.startswith("#") else (ROOT / target).exists(), target
+    for name in ("README.md", "CONTRIBUTING.md"):
+        for target in re.findall(r"\]\((?!https?://)([^)]+)\)", (ROOT / name).read_text()):
+            file, _, anchor = target.partition("#")
+            assert (ROOT / (file or name)).exists(), target
+            assert not anchor or anchor in anchors_of(file or name), target
+
+
+def anchors_of(name: str) -> set[str]:
+    """Return the anchors of a document's headings."""
+    headings = re.findall(r"^#+ (.*)$", (ROOT / name).read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_the_contents_name_every_section() -> None:

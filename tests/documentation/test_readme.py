@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no
 
 SECTIONS = sections(README)
 TYPED = [section for section in SECTIONS if section.typed]
-CODE = {"sh", "ts", "tsx", "python"}
+CODE = {"sh", "js", "ts", "tsx", "python"}
 ADDRESS = "127.0.0.1:7860"
 
 
@@ -150,7 +150,7 @@ def typed(reader: Reader) -> Iterator[dict[str, Future[subprocess.CompletedProce
 
 def is_possible(section: Section) -> bool:
     """Return whether this machine has the programs that a section needs."""
-    return not re.search(r"\bnp[mx] ", section.script) or shutil.which("npm") is not None
+    return not re.search(r"\b(np[mx]|node) ", section.script) or shutil.which("npm") is not None
 
 
 @pytest.mark.parametrize("section", TYPED, ids=lambda section: section.title)
