@@ -36,7 +36,9 @@ def _create_once() -> Query:
     created = tasks.created(tasks.parameters_for(tasks.CHANGEABLE), accounts.bump_or_open_if(is_new))
     made = created.returning(*tasks.columns).cte("made")
     row = idempotency.kept | {"created_at": made.c.created_at}
-    kept = insert(idempotency_keys).from_select(list(row), select(*row.values()).select_from(made)).cte("kept")
+    new_key = insert(idempotency_keys).from_select(list(row), select(*row.values()).select_from(made))
+    # Without RETURNING, Citus copies the row, and reports a unique violation as an internal error.
+    kept = new_key.returning(idempotency_keys.c.key).cte("kept")
     seen_id = cast(seen.c.answer["id"].astext, Uuid)
     present = seen.outerjoin(table, and_(table.c.user_id == accounts.owner, table.c.id == seen_id, is_live))
     new = select(*made.c, cast(null(), LargeBinary))

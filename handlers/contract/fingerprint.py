@@ -1,6 +1,7 @@
 """The fingerprint of a request: what two requests with one Idempotency-Key must have in common."""
 
 from hashlib import blake2b
+from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
@@ -19,5 +20,16 @@ def fingerprint(operation_id: str, scope: Scope, content: bytes) -> bytes:
     """
     query = sorted(parse_qsl(scope["query_string"].decode("ascii"), keep_blank_values=True))
     body = orjson.loads(content) if content else None
-    parts = [operation_id, scope["path"], query, body]
-    return blake2b(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS), digest_size=_SIZE).digest()
+    parts = [operation_id, scope["path"], query]
+    return blake2b(_sorted([*parts, body]) or orjson.dumps(parts) + content, digest_size=_SIZE).digest()
+
+
+def _sorted(value: Any) -> bytes | None:
+    """Return a JSON value with sorted members, None if it is nested too deeply: orjson reads more than it writes.
+
+    Only members that the service ignores can be nested like that.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        return None

@@ -132,3 +132,16 @@ def test_a_replacement_that_created_is_repeated_with_201(ada: User) -> None:
     first = send(ada, operation, key=KEY)
     assert repeated(send(ada, operation, key=KEY)) == first.json()
     assert statuses(first.json()["results"]) == [201]
+
+
+def test_a_body_may_nest_what_is_ignored_as_deeply_as_without_a_key(ada: User) -> None:
+    task_id, nested = uuid4(), "[" * 1000 + "]" * 1000
+    operation = f'{{"op": "replace", "id": "{task_id}", "task": {{"title": "new", "revision": {nested}}}}}'
+
+    def post(body: str) -> httpx.Response:
+        headers = {"Content-Type": "application/json", "Idempotency-Key": KEY}
+        return ada.request("POST", "/batch", content=body, headers=headers)
+
+    first = post(f'{{"operations": [{operation}]}}')
+    assert repeated(post(f'{{"operations": [{operation}]}}')) == first.json()
+    assert post(f'{{"operations": [{operation}], "mode": "independent"}}').status_code == 422

@@ -68,6 +68,12 @@ def functions_that_citus_refuses(statement: ClauseElement) -> set[str]:
     return found
 
 
+def is_copied_by_citus(statement: ClauseElement) -> bool:
+    """Return whether a statement inserts rows of a query without RETURNING and without ON CONFLICT."""
+    inserted = [one for one in iterate(statement) if isinstance(one, Insert) and one.select is not None]
+    return any(not one._returning and getattr(one, "_post_values_clause", None) is None for one in inserted)
+
+
 def tables_without_a_user(sql: str) -> list[str]:
     """Return the tables of users' data that a statement reads or changes without the condition `user_id = $n`."""
     missing = []
@@ -97,6 +103,13 @@ def test_every_statement_names_the_user_for_every_table(queries: list[Query]) ->
     for query in queries:
         if query.sql not in EXEMPT:
             assert tables_without_a_user(query.sql.decode()) == [], query.sql.decode()
+
+
+def test_what_is_inserted_from_a_query_is_returned_or_may_conflict(queries: list[Query]) -> None:
+    """Citus would copy the rows, and report a unique violation, after which a statement is repeated, in other words."""
+    assert [query.sql.decode() for query in queries if is_copied_by_citus(query.statement)] == []
+    copied = insert(metadata.tables["accounts"]).from_select(["user_id"], select(accounts.owner))
+    assert is_copied_by_citus(select(literal_column("1")).add_cte(copied.cte()))
 
 
 def test_the_checks_see_what_they_must_refuse(postgres: str) -> None:
