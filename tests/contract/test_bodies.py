@@ -95,6 +95,7 @@ async def create_plan(user_id, body) -> Response:
 """
 ID = "019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"
 WAIT = {"op": "wait", "minutes": 5}
+OWN_ID = "019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c42"
 VISIT = {"op": "visit", "place": {"name": "Home", "opened": "2026-01-31"}, "guests": [ID]}
 
 
@@ -193,8 +194,8 @@ def test_a_member_that_is_not_the_same_as_in_the_path_is_reported_at_any_depth(u
 
 
 def test_a_read_only_id_is_validated_and_left_out_where_the_path_has_none_to_compare_it_with(url: str) -> None:
-    body = {"steps": [VISIT | {"id": ID}]}
-    assert ID not in post(url, body).json()["python"]
+    body = {"steps": [VISIT | {"id": OWN_ID}]}
+    assert OWN_ID not in post(url, body).json()["python"]
     assert errors_of(post(url, {"steps": [VISIT | {"id": "x"}]})) == {"/steps/0/id": "must be a UUID"}
 
 

@@ -8,22 +8,19 @@ from uuid import UUID
 from tests.support.oracle.sides import Json
 
 
-def converted(schema: Json, value: Any, kept: set[str]) -> Any:
-    """Return a valid value with dates and UUIDs as objects and defaults filled in, without its read-only members.
-
-    `kept` are the read-only members that stay, because the path has nothing to compare them with.
-    """
+def converted(schema: Json, value: Any) -> Any:
+    """Return a valid value with dates and UUIDs as objects and defaults filled in, without its read-only members."""
     match schema:
         case {"oneOf": _}:
-            return converted(_branch(schema, value), value, kept)
+            return converted(_branch(schema, value), value)
         case {"allOf": [part]}:
-            return converted(part, value, kept)
+            return converted(part, value)
         case {"properties": members}:
             defaults = {name: member["default"] for name, member in members.items() if "default" in member}
-            own = {name: members[name] for name in value if name not in _left_out(schema, kept)}
-            return defaults | {name: converted(member, value[name], kept) for name, member in own.items()}
+            own = {name: members[name] for name in value if name not in _left_out(schema)}
+            return defaults | {name: converted(member, value[name]) for name, member in own.items()}
         case {"items": items}:
-            return [converted(items, one, kept) for one in value]
+            return [converted(items, one) for one in value]
         case {"format": "date"} if value is not None:
             return date.fromisoformat(value)
         case {"format": "uuid"}:
@@ -31,16 +28,16 @@ def converted(schema: Json, value: Any, kept: set[str]) -> Any:
     return value
 
 
-def without_read_only(schema: Json, value: Any, kept: set[str]) -> Any:
+def without_read_only(schema: Json, value: Any) -> Any:
     """Return a value, valid or not, without its read-only members."""
     match schema, value:
         case {"oneOf": _}, dict():
-            return without_read_only(_branch(schema, value), value, kept)
+            return without_read_only(_branch(schema, value), value)
         case {"properties": members}, dict():
-            names = [name for name in value if name not in _left_out(schema, kept)]
-            return {name: without_read_only(members.get(name, {}), value[name], kept) for name in names}
+            names = [name for name in value if name not in _left_out(schema)]
+            return {name: without_read_only(members.get(name, {}), value[name]) for name in names}
         case {"items": items}, list():
-            return [without_read_only(items, one, kept) for one in value]
+            return [without_read_only(items, one) for one in value]
     return value
 
 
@@ -51,8 +48,8 @@ def _branch(schema: Json, value: Any) -> Json:
     return found[0] if found else {}
 
 
-def _left_out(schema: Json, kept: set[str]) -> set[str]:
-    return {name for name, member in schema["properties"].items() if "readOnly" in member} - kept
+def _left_out(schema: Json) -> set[str]:
+    return {name for name, member in schema["properties"].items() if "readOnly" in member}
 
 
 def in_order(value: Any) -> Any:

@@ -65,12 +65,6 @@ def _given(request: Request, encoding: str = "utf-8") -> list[tuple[Json, Any]]:
     return given
 
 
-def _kept(request: Request) -> set[str]:
-    """Return the read-only members of the body that the path has nothing to compare with."""
-    operation = _operation(request)
-    return set() if operation is None or operation.path.endswith("}") else {"id"}
-
-
 def _schema(request: Request) -> Json:
     """Return the schema of the body that a request's operation takes."""
     return next(iter(_content(request).values()))["schema"]
@@ -133,7 +127,7 @@ def is_converted(request: Request, found: Difference) -> bool:
         return False
     if not isinstance(found.ours, dict) or not isinstance(found.stock, dict):
         return False
-    expected = converted(_schema(request), _nfc(found.stock), _kept(request))
+    expected = converted(_schema(request), _nfc(found.stock))
     # Compare representations, since in Python 1 == True == 1.0.
     return bool(in_order(found.ours) == in_order(expected))
 
@@ -284,7 +278,7 @@ def is_read_only(request: Request, found: Difference) -> bool:
     if not _only_we_accept(found) or not _content(request):
         return False
     schema, body = _schema(request), json.loads(request.body)
-    return not _accepts(schema, body) and _accepts(schema, without_read_only(schema, body, _kept(request)))
+    return not _accepts(schema, body) and _accepts(schema, without_read_only(schema, body))
 
 
 def is_not_in_path(request: Request, found: Difference) -> bool:

@@ -37,11 +37,14 @@ from tests.support.oracle.explanations import (
     makes_stock_fail,
     rejected,
 )
+from tests.support.oracle.rules import breaks_a_rule
 from tests.support.oracle.sides import USER, Request
 
 JSON = (b"content-type", b"application/json")
 TASKS = f"/api/{USER}/tasks"
 ID = "019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"
+BATCH = f"/api/{USER}/batch"
+TWICE = b'{"operations": [{"op": "delete", "id": "%b"}, {"op": "delete", "id": "%b"}]}' % (ID.encode(), ID.encode())
 
 
 class Wanted(NamedTuple):
@@ -77,6 +80,11 @@ WANTED = {
         "A client that sends another id has mixed up two resources; stock Connexion does not compare them.",
         is_not_in_path,
         Request("PATCH", f"{TASKS}/{ID}", headers=(JSON,), body=b'{"user_id": "grace"}'),
+    ),
+    "the operations of a batch go together": Wanted(
+        "The contract says so in keywords of its own, which stock Connexion does not know.",
+        breaks_a_rule,
+        Request("POST", BATCH, headers=(JSON,), body=TWICE),
     ),
     "text is compared as people see it": Wanted(
         "The contract says `x-normalization: NFC`, an extension that stock Connexion does not know.",
