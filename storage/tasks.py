@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import (
     CTE,
@@ -198,7 +198,8 @@ async def update_task(
 
 async def delete_task(connection: Connection, user_id: str, task_id: UUID, revisions: Sequence[int] | None) -> None:
     """Move the task to the trash. `revisions` and the errors raised are those of `update_task`."""
-    parameters = {"user_id": user_id, "id": task_id, "revisions": revisions, "deletion_id": uuid7()}
+    # Nothing is sorted by deletion ids, and version 4 takes two thirds of the time of version 7.
+    parameters = {"user_id": user_id, "id": task_id, "revisions": revisions, "deletion_id": uuid4()}
     _accepted(await _DELETE.fetch_one(connection, **parameters))
 
 

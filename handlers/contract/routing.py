@@ -1,6 +1,7 @@
 """The contract as an ASGI application: Connexion reads the operations and their routes, once."""
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -35,12 +36,14 @@ class Routing:
         self._documents = documents
         check_scheme(specification)
         check_modules(specification)
-        self._paths: dict[re.Pattern[str], dict[str, Operation]] = {}
+        # By the number of slashes, which no parameter contains, so that a request is matched against a few paths only.
+        self._paths: dict[int, dict[re.Pattern[str], dict[str, Operation]]] = defaultdict(dict)
         routes = _Routes(specification, next_app=app, resolver=TagResolver(specification)).router.routes
         # OpenAPI 3.0.3, section 4.7.8.1: a path with fewer templates is matched first.
         for route in sorted(routes, key=lambda route: route.path.count("{")):
             operation = _compile(route.endpoint, compile_with)
-            self._paths.setdefault(route.path_regex, {}).update(dict.fromkeys(route.methods, operation))
+            paths = self._paths[route.path.count("/")]
+            paths.setdefault(route.path_regex, {}).update(dict.fromkeys(route.methods, operation))
         check_functions(specification)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,7 +57,7 @@ class Routing:
     def _find(self, scope: Scope) -> Operation | None:
         path = scope["path"]
         _check_path(path, scope["raw_path"])
-        for pattern, operations in self._paths.items():
+        for pattern, operations in self._paths.get(path.count("/"), {}).items():
             if found := pattern.match(path):
                 if operation := operations.get(scope["method"]):
                     scope["path_params"] = found.groupdict()
