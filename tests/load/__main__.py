@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from tests.load import costs, growth, memory, startup, throughput, workers
+from tests.load import costs, growth, memory, sets, startup, throughput, workers
 from tests.load.operations import OPERATIONS
 
 
@@ -36,6 +36,7 @@ def main() -> None:
         "throughput": lambda: throughput.main(
             given.servers.split(","), given.only.split(","), given.rounds, given.seconds
         ),
+        "sets": sets.main,
         "memory": memory.main,
         "workers": workers.main,
         "growth": growth.main,

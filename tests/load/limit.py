@@ -4,7 +4,7 @@ It validates nothing, stamps no revision and logs nothing; it returns a cursor b
 """
 
 import os
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -101,6 +101,8 @@ async def _task(method: str, task_id: UUID, user_id: str, receive: Receive, tag:
         return 204, b""
     if method == "PATCH":
         body = await _body(receive)
+        if "completed" in body:
+            body["completed_at"] = datetime.now(UTC) if body["completed"] else None
         changes = ", ".join(f"{name} = %s" for name in body)
         update = f"UPDATE tasks SET {changes}, updated_at = now() WHERE id = %s AND {_OWN} RETURNING {_COLUMNS}"  # noqa: S608
         return 200, _json(await _fetch_one(update, *body.values(), task_id, user_id))

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import cycle
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import orjson
 import psycopg
@@ -13,17 +15,22 @@ from tests.support.client import mint
 ORIGIN = "https://app.example.com"
 READER_TASKS = 1000
 OTHERS_TASKS = 1005
-# More tasks than a server can delete in one round.
-DELETED = 60_000
-_FIRST_DELETED = 100_000
+# More requests than a server can answer in one round, for operations that take each request once.
+ONCE = 60_000
+SET = 100
+_FIRST_PREPARED = 100_000
 _USERS = [READER, WRITER, *OTHERS]
-_DELETED_USERS = _USERS[1:]
-_PREPARE_DELETED = """
+_WRITERS = _USERS[1:]
+_NEW = {"title": "Buy milk", "description": "Two litres, the oat one", "priority": "High", "tags": ["home", "food"]}
+_PREPARED = {"title": "Call the bank"}
+_PREPARE = """
     INSERT INTO tasks (user_id, id, revision, title, completed, priority, tags, created_at, updated_at)
-    SELECT user_id, id, 1, 'To be deleted', false, 2, '{}', now(), now()
+    SELECT user_id, id, 1, %s, false, 2, '{}', now(), now()
     FROM unnest(%s::text[], %s::uuid[]) AS new (user_id, id)
     ON CONFLICT (user_id, id) DO UPDATE SET deleted_at = NULL WHERE tasks.deleted_at IS NOT NULL
 """
+_DELETE = "UPDATE tasks SET deleted_at = now() WHERE user_id = %s AND title = %s AND deleted_at IS NULL"
+_REOPEN = "UPDATE tasks SET completed = false, completed_at = NULL WHERE completed AND id = ANY(%s)"
 
 
 class Targets(NamedTuple):
@@ -38,7 +45,8 @@ class Operation(NamedTuple):
     """A measured operation: its name on the command line, its title in the table, and the status it must return.
 
     `requests` builds the requests to send in turn, repeatedly unless each can be sent only `once`. Its argument is a
-    number that differs from round to round. `prepare` readies the database for a round.
+    number that differs from round to round. `prepare` readies the database for a round. If the operation is `own`, only
+    this service has it.
     """
 
     name: str
@@ -48,6 +56,7 @@ class Operation(NamedTuple):
     targets: Targets = Targets()
     once: bool = False
     prepare: Callable[[psycopg.Connection[Any]], object] = lambda _: None
+    own: bool = False
 
 
 def request(method: str, user: str, path: str, body: object = None, **headers: str) -> bytes:
@@ -81,37 +90,112 @@ def _each_task(*, cached: bool) -> Callable[[int], list[bytes]]:
 
 
 def _creations(users: Sequence[str]) -> Callable[[int], list[bytes]]:
-    body = {"title": "Buy milk", "description": "Two litres, the oat one", "priority": "High", "tags": ["home", "food"]}
-    return lambda _: [request("POST", user, "/tasks", body) for user in users]
+    return lambda _: [creation(user) for user in users]
+
+
+def _keyed_creations(users: Sequence[str]) -> Callable[[int], list[bytes]]:
+    """Return requests each of which has a key of its own."""
+
+    def requests(salt: int) -> list[bytes]:
+        each = zip(cycle(users), range(ONCE), strict=False)
+        return [creation(user, Idempotency_Key=f"{salt:032x}-{number:08}") for user, number in each]
+
+    return requests
+
+
+def _analyse_keys(connection: psycopg.Connection[Any]) -> None:
+    """Do what autovacuum would do, if it were on: PostgreSQL keeps the plans that it made while there were no keys."""
+    connection.execute("ANALYZE idempotency_keys")
+
+
+def _puts(salt: int) -> list[bytes]:
+    """Return requests that create tasks with ids that the client chose, in ascending order."""
+    new = [UUID(int=salt << 32 | number) for number in range(ONCE)]
+    return [request("PUT", user, f"/tasks/{one}", _NEW) for user, one in zip(cycle(_WRITERS), new, strict=False)]
+
+
+def _repeated_puts(_: int) -> list[bytes]:
+    """Return requests that replace tasks by what they are."""
+    return [request("PUT", user, f"/tasks/{one}", _PREPARED) for user, one in _prepared(len(_WRITERS))]
+
+
+def creation(user: str, **headers: str) -> bytes:
+    """Return a request that creates a task."""
+    return request("POST", user, "/tasks", _NEW, **headers)
+
+
+def creating_batch(user: str) -> bytes:
+    """Return a request that creates a hundred tasks, as many as a batch may have."""
+    return request("POST", user, "/batch", {"operations": [{"op": "create", "task": _NEW}] * SET})
+
+
+def _ten_each() -> list[tuple[str, UUID]]:
+    return [(user, task_id(_USERS.index(user), number)) for number in range(10) for user in OTHERS]
 
 
 def _changes(salt: int) -> list[bytes]:
     """Return requests that change ten tasks of each user, and then change each of them again."""
-    tasks = [(user, task_id(_USERS.index(user), number)) for number in range(10) for user in OTHERS]
     return [
         request("PATCH", user, f"/tasks/{one}", {"title": f"Buy milk for the {salt}{time} time"})
         for time in "ab"
-        for user, one in tasks
+        for user, one in _ten_each()
     ]
 
 
-def _deleted() -> Iterator[tuple[str, str]]:
-    for number in range(DELETED):
-        round_, user = divmod(number, len(_DELETED_USERS))
-        yield _DELETED_USERS[user], str(task_id(user + 1, _FIRST_DELETED + round_))
+def _completions(_: int) -> list[bytes]:
+    """Return requests that complete ten tasks of each user, and then reopen each of them."""
+    return [
+        request("PATCH", user, f"/tasks/{one}", {"completed": completed})
+        for completed in (True, False)
+        for user, one in _ten_each()
+    ]
+
+
+def _reopen(connection: psycopg.Connection[Any]) -> None:
+    connection.execute(_REOPEN, [[one for _, one in _ten_each()]])
+
+
+def a_hundred(user: str) -> str:
+    """Return the path with a query for as many tasks of a user as it may name."""
+    return "/tasks?" + "&".join(f"id={task_id(_USERS.index(user), number)}" for number in range(SET))
+
+
+def _set_changes(salt: int) -> list[bytes]:
+    """Return requests that change a hundred tasks of each user, and then change them again."""
+    return [
+        request("PATCH", user, a_hundred(user), {"title": f"Buy milk for the {salt}{time} time"})
+        for time in "ab"
+        for user in OTHERS
+    ]
+
+
+def _prepared(count: int) -> Iterator[tuple[str, UUID]]:
+    for number in range(count):
+        round_, user = divmod(number, len(_WRITERS))
+        yield _WRITERS[user], task_id(user + 1, _FIRST_PREPARED + round_)
 
 
 def _deletions(_: int) -> list[bytes]:
-    return [request("DELETE", user, f"/tasks/{one}") for user, one in _deleted()]
+    return [request("DELETE", user, f"/tasks/{one}") for user, one in _prepared(ONCE)]
 
 
-def _restore_deleted(connection: psycopg.Connection[Any]) -> None:
-    """Create the tasks to delete, or restore them if an earlier round has deleted them."""
-    users, ids = zip(*_deleted(), strict=True)
-    connection.execute(_PREPARE_DELETED, [list(users), list(ids)])
+def _prepare(connection: psycopg.Connection[Any]) -> None:
+    """Create the prepared tasks, or restore them if an earlier round has deleted them."""
+    users, ids = zip(*_prepared(ONCE), strict=True)
+    connection.execute(_PREPARE, [_PREPARED["title"], list(users), list(ids)])
+
+
+def _trash(_: int) -> list[bytes]:
+    return [request("GET", WRITER, "/trash")]
+
+
+def _prepare_trash(connection: psycopg.Connection[Any]) -> None:
+    _prepare(connection)
+    connection.execute(_DELETE, [WRITER, _PREPARED["title"]])
 
 
 _LIST_TAG = f'W/"{READER_TASKS}"'
+_KEYED: Any = {"once": True, "prepare": _analyse_keys, "own": True}
 OPERATIONS = [
     Operation("get", "GET task", 200, _each_task(cached=False), Targets(0.75, 4, 1)),
     Operation("list", "list 50", 200, _repeated("/tasks"), Targets(0.75, 4, 1)),
@@ -119,10 +203,18 @@ OPERATIONS = [
     Operation("poll-list", "poll list, 304", 304, _repeated("/tasks", If_None_Match=_LIST_TAG)),
     Operation("search", "search, rare word", 200, _repeated(f"/tasks?search={RARE_WORD}")),
     Operation("tags", "tags of 1,000 tasks", 200, _repeated("/tags")),
-    Operation("post", "POST, 200 users", 201, _creations([WRITER, *OTHERS]), Targets(0.70, 4, 1)),
+    Operation("post", "POST, 200 users", 201, _creations(_WRITERS), Targets(0.70, 4, 1)),
     Operation("post-one", "POST, one user", 201, _creations([WRITER])),
     Operation("patch", "PATCH, 199 users", 200, _changes, Targets(fastify=1)),
-    Operation("delete", "DELETE, 200 users", 204, _deletions, Targets(fastify=1), once=True, prepare=_restore_deleted),
+    Operation("complete", "PATCH completed", 200, _completions, prepare=_reopen),
+    Operation("delete", "DELETE, 200 users", 204, _deletions, Targets(fastify=1), once=True, prepare=_prepare),
+    Operation("put", "PUT, new", 201, _puts, once=True, own=True),
+    Operation("put-same", "PUT, same content", 200, _repeated_puts, prepare=_prepare, own=True),
+    Operation("keyed", "POST with a key, 200 users", 201, _keyed_creations(_WRITERS), **_KEYED),
+    Operation("keyed-one", "POST with a key, one user", 201, _keyed_creations([WRITER]), **_KEYED),
+    Operation("trash", "trash, 50 of 300", 200, _trash, prepare=_prepare_trash, own=True),
+    Operation("update-set", "PATCH of 100 tasks", 200, _set_changes, own=True),
+    Operation("batch", "batch of 100 creates", 200, lambda _: [creating_batch(user) for user in _WRITERS], own=True),
 ]
 
 

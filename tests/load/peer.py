@@ -241,6 +241,8 @@ async def update_task(session: Session, user: User, task_id: UUID, body: TaskUpd
     for name, value in body.model_dump(exclude_unset=True).items():
         setattr(task, name, _PRIORITIES[value] if name == "priority" else value)
     task.updated_at = datetime.now(UTC)
+    if "completed" in body.model_fields_set:
+        task.completed_at = task.completed_at or task.updated_at if body.completed else None
     await session.commit()
     return task
 
