@@ -79,7 +79,7 @@ async def update_tasks(
 ) -> Response:
     """Apply the merge patch to all tasks that match, and return how many matched and changed."""
     filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after)
-    check_filters(filters, body)
+    check_filters(filters)
     changes = set_values(body)
     if dry_run:
         outcome = await task_sets.count_updates(database.pipeline, user_id, filters, changes)

@@ -2,6 +2,7 @@
 
 - `x-unique-ids: true`: no two items of an array have the same `id`.
 - `x-not-with: {a: b}`: the members `a` and `b` of an object cannot be combined.
+- `x-disjoint: {a: b}`: no item of the array `a` is in the array `b`.
 - `x-same-members: {a: b}`: the member `a` has the members of `b`, all of them except for the `readOnly` ones.
 - `x-same-ids: [a]`: an `id` in the member `a` is the `id` of the object.
 
@@ -85,6 +86,25 @@ def _not_with(schema: Schema) -> Rule:
     return errors
 
 
+def _disjoint(schema: Schema) -> Rule:
+    pairs = _pairs(schema, "x-disjoint")
+    most = max(schema["properties"][name]["maxItems"] for pair in pairs for name in pair)
+
+    def errors(value: Any) -> Iterator[InvalidValue]:
+        for name, other in pairs:
+            items, others = (_items_of(value, one, most) for one in (name, other))
+            for number, item in enumerate(items):
+                if item in others:
+                    yield (name, number), f"must not be in {other} too"
+
+    return errors
+
+
+def _items_of(value: Any, name: str, most: int) -> list[Any]:
+    items = value.get(name) if isinstance(value, dict) else None
+    return items[:most] if isinstance(items, list) else []
+
+
 def _same_members(schema: Schema) -> Rule:
     pairs = _pairs(schema, "x-same-members")
     changeable = {name: _changeable(schema["properties"][name]) for pair in pairs for name in pair}
@@ -112,6 +132,7 @@ def _same_ids(schema: Schema) -> Rule:
 _KEYWORDS: dict[str, Callable[[Schema], Rule]] = {
     "x-unique-ids": _unique_ids,
     "x-not-with": _not_with,
+    "x-disjoint": _disjoint,
     "x-same-members": _same_members,
     "x-same-ids": _same_ids,
 }

@@ -100,3 +100,13 @@ def test_a_parameter_cannot_have_rules() -> None:
     schema = {"type": "array", "maxItems": 10, "x-unique-ids": True, "items": {"type": "string"}}
     with pytest.raises(ContractError, match="rules between members are only supported in a body"):
         Parameter.compile({"name": "id", "in": "query", "schema": schema, "style": "form", "explode": True})
+
+
+def test_no_item_of_an_array_is_in_another() -> None:
+    texts = {"type": "array", "maxItems": 3, "items": {"type": "string"}}
+    schema = {"type": "object", "properties": {"a": texts, "b": texts}, "x-disjoint": {"a": "b"}}
+    assert errors(schema, {"a": ["x", "y", "z"], "b": ["z", "x"]}) == {
+        ("a", 0): "must not be in b too",
+        ("a", 2): "must not be in b too",
+    }
+    assert errors(schema, {"a": ["x"]}) == errors(schema, {"a": ["x"], "b": 1}) == errors(schema, 1) == {}

@@ -1,4 +1,4 @@
-"""The rules between members that the contract states in keywords of its own, for the operations of a batch."""
+"""The rules between members that the contract states in keywords of its own."""
 
 import json
 import re
@@ -8,13 +8,21 @@ from uuid import UUID
 from tests.support.oracle.sides import Difference, Request
 
 _PLACE = re.compile(r"/operations/(\d+)/(id|if_revision|base|task|changes)(?:/(.+))?")
+_REMOVED = re.compile(r"/remove_tags/(\d+)")
 _READ_ONLY = {"id", "user_id", "completed_at", "created_at", "updated_at", "revision"}
 
 
 def breaks_a_rule(request: Request, found: Difference) -> bool:
-    """Recognise an operation that does not go together with itself or with an earlier one."""
+    """Recognise members that do not go together, or an operation of a batch with the id of an earlier one."""
+    if found.kind != "error":
+        return False
+    if found.name in ("/add_tags", "/remove_tags"):
+        return "tags" in json.loads(request.body)
+    if tag := _REMOVED.fullmatch(found.name):
+        body = json.loads(request.body)
+        return body["remove_tags"][int(tag[1])] in body.get("add_tags", ())
     place = _PLACE.fullmatch(found.name)
-    if found.kind != "error" or place is None:
+    if place is None:
         return False
     operations = json.loads(request.body)["operations"]
     number, member, inner = int(place[1]), place[2], place[3]
