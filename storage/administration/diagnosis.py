@@ -14,11 +14,13 @@ from storage.administration.connection import connect
 from storage.administration.distribution import Placement, placements
 from storage.administration.migrations import encoding_fault, locale_fault, revision_of, version_fault
 from storage.errors import Unavailable, UnsuitableDatabase
-from storage.schema import metadata
+from storage.schema import idempotency_keys, metadata, tasks
 
 ExtensionState = Literal["installed", "creatable", "forbidden", "absent"]
 
 _EXTENSIONS = ["pg_trgm", "btree_gin"]
+# The service deletes rows of these tables only.
+_PURGED = [tasks.name, idempotency_keys.name]
 _READS_REVISION = "SELECT ON alembic_version"
 _FACTS = """
 SELECT quote_ident(current_user) AS role,
@@ -38,8 +40,10 @@ SELECT quote_ident(current_user) AS role,
        ARRAY(SELECT name FROM unnest(%(tables)s::text[]) AS name WHERE to_regclass(name) IS NULL) AS missing_tables,
        ARRAY(
            SELECT privilege || ' ON ' || name
-           FROM unnest(%(tables)s::text[]) AS name, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS privilege
-           WHERE NOT has_table_privilege(to_regclass(name), privilege)
+           FROM unnest(%(tables)s::text[]) AS name,
+               unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
+           WHERE (privilege <> 'DELETE' OR name = ANY(%(purged)s))
+               AND NOT has_table_privilege(to_regclass(name), privilege)
            UNION ALL
            SELECT %(reads_revision)s
            WHERE NOT has_table_privilege(to_regclass('alembic_version'), 'SELECT')) AS missing_privileges,
@@ -124,7 +128,12 @@ def _facts(connection: psycopg.Connection[Any], seconds: float) -> Diagnosis:
     # Not a session setting, which PgBouncer in transaction mode would pass on to its next client.
     connection.execute("SELECT set_config('statement_timeout', '10s', true)")
     clock_ahead = _clock_ahead(connection)
-    parameters = {"tables": list(metadata.tables), "extensions": _EXTENSIONS, "reads_revision": _READS_REVISION}
+    parameters = {
+        "tables": list(metadata.tables),
+        "purged": _PURGED,
+        "extensions": _EXTENSIONS,
+        "reads_revision": _READS_REVISION,
+    }
     facts = connection.cursor(row_factory=dict_row).execute(_FACTS, parameters).fetchone() or {}
     missing = tuple(facts.pop("missing_privileges"))
     can_read_revision = _READS_REVISION not in missing

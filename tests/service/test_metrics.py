@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from tests.support.client import User
+from tests.support.jobs import wait_for_jobs
 from tests.support.locked import locked_writes
 from tests.support.metrics import Samples, eventually
 from tests.support.postgres import new_database, wait_for_locks
@@ -58,7 +59,9 @@ def test_the_pool_reports_connections_in_use_and_waiting_requests(postgres: str,
     url, port = new_database(postgres), str(free_port())
     settings = {"DATABASE_URL": url, "METRICS_PORT": port, "DATABASE_POOL_MAX_SIZE": "2"}
     names = ("todo_api_pool_connections_in_use",), ("todo_api_pool_requests_waiting",)
-    with start(tmp_path, **settings) as service:
+    with start(tmp_path, **settings) as service, User(service.url, "ada") as ada:
+        ada.create("kept")
+        wait_for_jobs(url)
         with locked_writes(url, service.url, writes=3, connections=2):
             eventually(port, lambda samples: [samples[name] for name in names] == [2, 1])
         eventually(port, lambda samples: [samples[name] for name in names] == [0, 0])
@@ -71,6 +74,12 @@ def test_the_pools_of_all_workers_are_added_up(postgres: str, tmp_path: Path) ->
     with start(tmp_path, **settings) as service, User(service.url, "ada") as ada, ThreadPoolExecutor(6) as threads:
         task = ada.create("kept")
         one, other = workers_of(eventually(port, lambda samples: len(workers_of(samples)) == 2))
+        for stopped in (one, other):
+            os.kill(stopped, signal.SIGSTOP)
+            with User(service.url, "ada") as same:
+                assert same.titles() == ["kept"]
+            os.kill(stopped, signal.SIGCONT)
+        wait_for_jobs(url)
         with psycopg.connect(url) as connection:
             connection.execute("SELECT FROM accounts FOR UPDATE")
             patches = []
