@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
@@ -48,10 +49,23 @@ def test_writes_that_wait_for_the_standby_do_not_make_each_other_fail(tmp_path: 
 
 
 def alter(url: str, statement: str) -> None:
-    """Change a setting of the server."""
+    """Change a setting of the server, and wait until it applies to all sessions."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(statement.encode())
+        row = connection.execute("SELECT clock_timestamp()").fetchone()
         connection.execute("SELECT pg_reload_conf()")
+    assert row is not None
+    while not reloaded(url, row[0]):
+        time.sleep(0.01)
+    with psycopg.connect(url, autocommit=True) as connection:
+        # Whether writes wait for a standby is decided by the checkpointer, which reads the settings first.
+        connection.execute("CHECKPOINT")
+
+
+def reloaded(url: str, since: datetime) -> bool:
+    """Return whether new sessions have the settings of a reload after this time."""
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT pg_conf_load_time() >= %s", [since]).fetchone() == (True,)
 
 
 def create(server: str, user: str, number: int) -> int:
