@@ -48,7 +48,9 @@ class Operation:
         self.route: str = operation.path
         self._handler = handler
         self._authenticate = authenticate if needs_token(operation) else None
-        self._parameters = Parameters(operation.parameters)
+        # Connexion has no accessor for extensions.
+        at_least_one = operation._operation.get("x-at-least-one", ())
+        self._parameters = Parameters(operation.parameters, at_least_one)
         body = operation.request_body
         self._body = RequestBody(body, body_limit, parameters_by_member(self.route)) if body else None
         self._body_limit = body_limit

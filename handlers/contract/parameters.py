@@ -1,7 +1,7 @@
 """Path, query and header parameters: conversion from text to typed arguments."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 from starlette.types import Scope
 
 from handlers.contract.conversion import Convert, converter, default_of
-from handlers.contract.errors import ContractError
+from handlers.contract.errors import ContractError, listed
 from handlers.contract.messages import UNRECOGNISED
 from handlers.contract.normalisation import normaliser
 from handlers.contract.rules import rule
@@ -92,8 +92,11 @@ def _check(declared: Mapping[str, Any], single_type: Any, *, repeatable: bool) -
 class Parameters:
     """All parameters of one operation."""
 
-    def __init__(self, declared: Iterable[Mapping[str, Any]]) -> None:
-        """Compile the declaration. Raises ContractError if it is not supported."""
+    def __init__(self, declared: Iterable[Mapping[str, Any]], at_least_one: Collection[str] = ()) -> None:
+        """Compile the declaration. Raises ContractError if it is not supported.
+
+        A request must have one of the query parameters in `at_least_one`, if these are any, and not empty.
+        """
         parameters = [Parameter.compile(one) for one in declared]
         self._by_argument = {parameter.argument: parameter for parameter in parameters}
         if len(self._by_argument) < len(parameters):
@@ -103,6 +106,10 @@ class Parameters:
         self._header = {p.name.lower().encode(): p for p in parameters if p.location == "header"}
         self._defaults = {parameter.argument: parameter.default for parameter in parameters}
         self._converted = [(p.argument, p.convert) for p in parameters if p.convert is not None]
+        if unknown := set(at_least_one) - self._query.keys():
+            raise ContractError(f"x-at-least-one names {listed(unknown)}, which is no query parameter")
+        self._at_least_one = [self._query[name].argument for name in at_least_one]
+        self._words = f"must have at least one of {', '.join(at_least_one)}"
         schema = _object_schema(parameters)
         self._normalise = normaliser(schema)
         self._validator = Validator(schema)
@@ -123,6 +130,8 @@ class Parameters:
             self._read_header(scope["headers"], given)
         if scope["query_string"]:
             self._read_query(scope["query_string"], given, errors)
+        if self._at_least_one and not any(given.get(name) not in (None, "") for name in self._at_least_one):
+            errors.append({"in": "query", "detail": self._words})
         if self._normalise is not None:
             given = self._normalise(given)
         if not self._validator.is_valid(given):

@@ -1,4 +1,4 @@
-"""Writes of many tasks at once: a check and conversion of what a client sends, and of what became of the tasks."""
+"""Writes of many tasks at once: conversion of what a client sends, and of what became of the tasks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,16 +6,8 @@ from typing import Any
 from handlers.resources.idempotency import replay_headers
 from handlers.resources.revisions import PRIVATE
 from handlers.resources.tasks import changed_values
-from handlers.responses.problems import invalid_input
 from handlers.responses.response import JSON
 from storage.set_changes import Outcome
-from storage.task_filters import Filters
-
-
-def check_filters(filters: Filters) -> None:
-    """Check that there is a filter. Raises Problem 400."""
-    if not filters.given()[0]:
-        raise invalid_input([{"in": "query", "detail": "must have at least one filter"}])
 
 
 def set_values(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -122,6 +122,12 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
             "handlers.tasks.list_tasks gets database from the server, so no parameter can have that name",
         ),
         (
+            "openapi.yaml",
+            "x-at-least-one: &filters [id,",
+            "x-at-least-one: &filters [ids,",
+            "PATCH /api/{user_id}/tasks: x-at-least-one names ids, which is no query parameter",
+        ),
+        (
             "handlers/tags.py",
             "user_id: str, if_none_match: str | None)",
             "user_id: str, if_none_match: str | None, fingerprint: bytes | None)",

@@ -49,7 +49,7 @@ def test_the_json_is_the_same_document_with_its_references_unresolved(nobody: ht
 def test_the_only_extensions_are_those_that_the_introduction_defines(nobody: httpx.Client) -> None:
     contract = nobody.get("/openapi.json").json()
     extensions = {key for key in keys(contract) if key.startswith("x-")}
-    rules = {"x-unique-ids", "x-not-with", "x-disjoint", "x-same-members", "x-same-ids"}
+    rules = {"x-at-least-one", "x-unique-ids", "x-not-with", "x-disjoint", "x-same-members", "x-same-ids"}
     assert extensions == {"x-normalization", "x-body-limit", *rules}
     assert all(f"`{name}" in contract["info"]["description"] for name in extensions)
 

@@ -11,7 +11,7 @@ from schemathesis.openapi.checks import RejectedPositiveData, UndefinedStatusCod
 
 # What the contract says in words only, because OpenAPI 3.0 has no keyword for it.
 _IN_WORDS = re.compile(
-    "must have at least one filter|cannot be combined with|must not be in add_tags too|must not occur twice in a batch"
+    "must have at least one of|cannot be combined with|must not be in add_tags too|must not occur twice in a batch"
     "|must be the same as the id of the operation|is not in changes|is required, because it is in changes"
 )
 _GUESSED = {"If-Match", "If-None-Match"}

@@ -244,4 +244,4 @@ def differences(ours: Outcome, stock: Outcome) -> list[Difference]:
 
 def _place(error: Mapping[str, str]) -> str:
     """Return the name of a parameter, or a JSON pointer into the body (RFC 6901)."""
-    return error.get("name") or f"/{error['pointer'].removeprefix('/')}"
+    return error.get("name") or f"/{error.get('pointer', '').removeprefix('/')}"
