@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.client import User
 from tests.support.faulty_proxy import faulty_proxy
+from tests.support.jobs import wait_for_jobs
 from tests.support.postgres import new_database, private_postgres
 from tests.support.server import serve
 from tests.support.sessions import observe
@@ -91,11 +92,13 @@ def write(server: str, user_id: str, over: threading.Event) -> Counter[int]:
 
 
 def test_readiness_does_not_change_while_the_database_is_two_seconds_away(postgres: str, tmp_path: Path) -> None:
+    url = new_database(postgres)
     with (
-        faulty_proxy(new_database(postgres)) as proxy,
+        faulty_proxy(url) as proxy,
         serve(tmp_path, DATABASE_URL=proxy.url) as server,
         User(server, "ada") as ada,
     ):
         ada.create("kept")
+        wait_for_jobs(url)
         proxy.delay = 2.0
         assert {readiness(server) for _ in range(3)} == {200}
