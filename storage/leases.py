@@ -1,7 +1,7 @@
 """Leases: one process at a time holds a job's lease, which expires by itself if that process dies.
 
-All times are the database's. A lease is known by the time at which it expires: whoever renews it names that time, and
-has lost the lease if another process has taken it meanwhile. On a Citus, the table stays on the coordinator.
+All times are the database's. A lease is known by the time at which it expires: a process that renews it names that
+time, and has lost the lease if another process has taken it meanwhile. On a Citus, the table stays on the coordinator.
 """
 
 from datetime import datetime, timedelta
