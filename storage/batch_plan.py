@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from uuid6 import uuid7
 
@@ -82,7 +82,7 @@ def plan(
     `found` are the rows that are there, by their ids. `revision` is the user's, and `at` the time of the batch.
     """
     outcomes, changed = [], []
-    stamp = Stamp(user_id, revision + 1, at, _new_id())
+    stamp = Stamp(user_id, revision + 1, at, uuid4())
     for operation in operations:
         row = found.get(operation.id) if operation.id else None
         try:

@@ -3,18 +3,18 @@
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, func, true
+from sqlalchemy import Uuid, bindparam, true
 
+from storage import trash
 from storage.driver.database import Database
-from storage.schema import is_in_trash, tasks
+from storage.schema import is_in_trash
 from storage.set_changes import Picked, change_set
-from storage.set_statements import RESTORED, statements
+from storage.set_statements import statements
 
 MOST_RESTORED = 1_000
 
-# A task that an earlier release deleted has no deletion id. Each was deleted alone, so its own id serves.
-_deletion = func.coalesce(tasks.c.deletion_id, tasks.c.id) == bindparam("deletion", type_=Uuid)
-_RESTORE = statements([is_in_trash, _deletion], RESTORED, true())
+_deletion = trash.deletion_id == bindparam("deletion", type_=Uuid)
+_RESTORE = statements([is_in_trash, _deletion], trash.RESTORED, true())
 
 
 class Restored(NamedTuple):

@@ -29,7 +29,7 @@ accounts = Table(
     metadata,
     Column("user_id", Text, primary_key=True),
     Column("revision", BigInteger, nullable=False),
-    # The greatest revision of a purged tombstone: whoever last synchronised before it has missed a deletion.
+    # The greatest revision of a purged tombstone. A client that last synchronised before it has missed a deletion.
     Column("purged", BigInteger, nullable=False, server_default=literal_column("0")),
 )
 

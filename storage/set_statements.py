@@ -10,12 +10,10 @@ from sqlalchemy import (
     Select,
     Uuid,
     bindparam,
-    case,
     column,
     false,
     func,
     literal_column,
-    null,
     select,
     update,
 )
@@ -24,6 +22,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from storage import accounts
 from storage.driver.query import Query
 from storage.schema import tasks
+from storage.tasks import changed, deleted_values, not_before_last_update
 
 
 class Statements(NamedTuple):
@@ -35,15 +34,9 @@ class Statements(NamedTuple):
 
 
 _MOST_TAGS = 20
-# Not before the last change of a task, even if the database's clock has been set back since.
-_time = func.greatest(bindparam("at", type_=DateTime(timezone=True)), tasks.c.updated_at)
-DELETED: Mapping[str, ColumnElement[Any]] = {
-    "deleted_at": _time,
-    "deletion_id": bindparam("deletion_id", type_=Uuid),
-}
+_time = not_before_last_update(bindparam("at", type_=DateTime(timezone=True)))
+DELETED: Mapping[str, ColumnElement[Any]] = deleted_values(_time)
 """The new values of a task that is moved to the trash."""
-RESTORED: Mapping[str, ColumnElement[Any]] = {"deleted_at": null(), "deletion_id": null()}
-"""The new values of a task that is taken out of the trash."""
 
 
 def statements(
@@ -89,8 +82,5 @@ def _write(new: Mapping[str, ColumnElement[Any]]) -> Query:
     ids = func.unnest(bindparam("picked", type_=ARRAY(Uuid)))
     picked = ids.table_valued(column("id", Uuid), with_ordinality="place").render_derived("picked")
     revision = bindparam("revision", type_=BigInteger) + picked.c.place
-    values: dict[str, Any] = {**new, "revision": revision, "updated_at": _time}
-    if "completed" in new:
-        completed_at = func.coalesce(tasks.c.completed_at, _time)
-        values["completed_at"] = case((new["completed"], completed_at), else_=null())
+    values = changed(new, revision, _time)
     return Query(update(tasks).where(tasks.c.user_id == accounts.owner, tasks.c.id == picked.c.id).values(**values))

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from functools import lru_cache, partial
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Text, bindparam, false, or_, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
-from uuid6 import uuid7
 
 from storage.driver.database import Database
 from storage.driver.query import Connection
@@ -80,7 +80,7 @@ async def delete_tasks(database: Database, user_id: str, filters: Filters, key: 
     Raises TooMany if more than MOST_DELETED tasks match, and KeyReused, and then deletes nothing.
     """
     names, values = filters.given()
-    values["deletion_id"] = uuid7()
+    values["deletion_id"] = uuid4()
     check = partial(check_size, most=MOST_DELETED)
     return await change_set(database, user_id, _delete(names), values, most=MOST_DELETED, check=check, key=key)
 

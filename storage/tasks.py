@@ -111,12 +111,19 @@ def created(new: Mapping[str, ColumnElement[Any]], stamp: CTE, *conditions: Colu
 
 def updated(new: Mapping[str, ColumnElement[Any]], stamp: CTE, *conditions: ColumnElement[bool]) -> CTE:
     """Return a CTE that sets these columns of the task, if these conditions hold, and returns the task."""
-    at = not_before_last_update(stamp.c.at)
-    values: dict[str, Any] = {**new, "revision": stamp.c.revision, "updated_at": at}
+    values = changed(new, stamp.c.revision, not_before_last_update(stamp.c.at))
+    return update(tasks).where(*own, *conditions).values(**values).returning(*columns).cte("updated")
+
+
+def changed(
+    new: Mapping[str, ColumnElement[Any]], revision: ColumnElement[int], at: ColumnElement[datetime]
+) -> dict[str, ColumnElement[Any]]:
+    """Return all values that an update sets: the new ones of some columns, and what follows from them and the write."""
+    values = {**new, "revision": revision, "updated_at": at}
     if "completed" in new:
         completed_at = func.coalesce(tasks.c.completed_at, at)
         values["completed_at"] = case((new["completed"], completed_at), else_=null())
-    return update(tasks).where(*own, *conditions).values(**values).returning(*columns).cte("updated")
+    return values
 
 
 def _create() -> Query:
@@ -143,10 +150,14 @@ def _update(names: frozenset[str]) -> Query:
 def _delete() -> Query:
     stamp = accounts.bump_if(has_rows(_old, is_accepted(_old)))
     at = not_before_last_update(stamp.c.at)
-    values = {"deleted_at": at, "deletion_id": bindparam("deletion_id", type_=Uuid), "updated_at": at}
-    deleted = update(tasks).where(*own).values(**values, revision=stamp.c.revision)
+    deleted = update(tasks).where(*own).values(**changed(deleted_values(at), stamp.c.revision, at))
     tombstone = deleted.returning(tasks.c.id).cte("deleted")
     return Query(select(*task_in(_old), has_rows(tombstone)))
+
+
+def deleted_values(at: ColumnElement[datetime]) -> dict[str, ColumnElement[Any]]:
+    """Return the values that move a task to the trash, under the parameter `deletion_id`."""
+    return {"deleted_at": at, "deletion_id": bindparam("deletion_id", type_=Uuid)}
 
 
 def not_before_last_update(at: ColumnElement[datetime]) -> ColumnElement[datetime]:

@@ -1,6 +1,6 @@
 """The trash: deleted tasks, which can be restored until they are erased or purged."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ from storage.driver.transaction import Transaction
 from storage.errors import NotFound
 from storage.schema import is_in_trash, tasks
 from storage.task_pages import Position
-from storage.tasks import Task, columns, has_rows, locked, not_before_last_update, own, task_in
+from storage.tasks import Task, changed, columns, has_rows, locked, not_before_last_update, own, task_in
 
 
 class TrashedTask(NamedTuple):
@@ -51,6 +51,9 @@ class TrashPage(NamedTuple):
 
 deletion_id = func.coalesce(tasks.c.deletion_id, tasks.c.id)
 """The deletion of a deleted task. What a release before 0.4.0 deleted was a deletion of its own."""
+# A release before 0.4.0 would leave a deletion_id as it is when it deletes the task again.
+RESTORED: Mapping[str, ColumnElement[Any]] = {"deleted_at": null(), "deletion_id": null()}
+"""The new values of a task that is taken out of the trash."""
 
 
 def _list(*, after_position: bool) -> Query:
@@ -69,8 +72,7 @@ def _restore() -> Query:
     old = locked(tasks.c.erased_at.is_(None))
     stamp = accounts.bump_if(has_rows(old, old.c.deleted_at.is_not(None)))
     at = not_before_last_update(stamp.c.at)
-    # A release before 0.4.0 would leave a deletion_id as it is when it deletes the task again.
-    values = {"deleted_at": null(), "deletion_id": null(), "updated_at": at, "revision": stamp.c.revision}
+    values = changed(RESTORED, stamp.c.revision, at)
     restored = update(tasks).where(*own).values(**values).returning(*columns).cte("restored")
     return Query(union_all(select(*restored.c), select(*task_in(old)).where(~has_rows(restored))))
 

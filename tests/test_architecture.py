@@ -42,7 +42,13 @@ ARROWS: dict[str, set[str]] = {
     },
     "storage.batch_answers": {"storage.batch_plan", "storage.errors", "storage.tasks"},
     "storage.batch_plan": {"storage.errors", "storage.tasks"},
-    "storage.deletions": {"storage.driver.database", "storage.set_changes", "storage.set_statements", *QUERY},
+    "storage.deletions": {
+        "storage.driver.database",
+        "storage.set_changes",
+        "storage.set_statements",
+        "storage.trash",
+        *QUERY,
+    },
     "storage.driver": {"storage.errors"},
     "storage.errors": set(),
     "storage.schema": set(),
@@ -54,7 +60,7 @@ ARROWS: dict[str, set[str]] = {
         "storage.idempotency",
         *QUERY,
     },
-    "storage.set_statements": {"storage.accounts", *QUERY},
+    "storage.set_statements": {"storage.accounts", "storage.tasks", *QUERY},
     "storage.tags": {
         "storage.accounts",
         "storage.driver.database",

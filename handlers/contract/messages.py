@@ -51,8 +51,6 @@ def describe(kind: ValidationErrorKind, schema: Mapping[str, Any]) -> str:
             return f"must be at least {limit}"
         case ValidationErrorKind.Maximum(limit=limit):
             return f"must be at most {limit}"
-        case ValidationErrorKind.MinItems(limit=1):
-            return "must not be empty"
         case ValidationErrorKind.MinItems(limit=limit):
             return f"must have at least {limit} items"
         case ValidationErrorKind.MaxItems(limit=limit):
