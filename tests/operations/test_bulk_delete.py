@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.client import Json, User
 from tests.support.many import has_account, insert_tasks, revisions
+from tests.support.tasks import create_three
 from tests.support.turns import one_after_the_other
 
 
@@ -44,14 +45,7 @@ def is_deleted(user: User, task: Json) -> bool:
 def test_the_tasks_that_match_every_filter_are_deleted_and_no_others(
     ada: User, grace: User, query: str, deleted: str
 ) -> None:
-    def create(user: User) -> dict[str, Json]:
-        return {
-            "a": user.create("milk", tags=["home"], priority="High", due_date="2026-11-24"),
-            "b": user.create("Milk", tags=["home"], priority="Low", due_date="2026-11-25", completed=True),
-            "c": user.create("bread", tags=["garden", "home"]),
-        }
-
-    hers, tasks = create(grace), create(ada)
+    hers, tasks = create_three(grace), create_three(ada)
     answer = delete(ada, query)
     number = len(deleted)
     assert answer == {

@@ -6,17 +6,9 @@ import pytest
 
 from tests.support.client import Json, User
 from tests.support.many import has_account, insert_tasks, revisions
+from tests.support.tasks import FULL, STAMPS, create_three, without
 from tests.support.turns import one_after_the_other
 
-FULL: dict[str, Any] = {
-    "title": "Buy milk",
-    "description": "Two litres",
-    "completed": False,
-    "priority": "High",
-    "due_date": "2026-11-24",
-    "tags": ["home", "shopping"],
-}
-STAMPS = ("updated_at", "revision")
 ONE_FILTER = "must have at least one of id, search, completed, priority, tags, due_before, due_after"
 
 
@@ -25,16 +17,6 @@ def update(user: User, query: str, changes: Json, **headers: str) -> Json:
     response = user.request("PATCH", f"/tasks?{query}", json=changes, headers=headers)
     assert response.status_code == 200, response.text
     return response.json()
-
-
-def read(user: User, task: Json) -> Json:
-    """Return a task as it is now."""
-    return user.get(f"/tasks/{task['id']}").json()
-
-
-def without(task: Json, *names: str) -> Json:
-    """Return a task without some of its members."""
-    return {name: value for name, value in task.items() if name not in names}
 
 
 @pytest.mark.parametrize(
@@ -55,29 +37,22 @@ def without(task: Json, *names: str) -> Json:
 def test_the_tasks_that_match_every_filter_are_changed_and_no_others(
     ada: User, grace: User, query: str, changed: str
 ) -> None:
-    def create(user: User) -> dict[str, Json]:
-        return {
-            "a": user.create("milk", tags=["home"], priority="High", due_date="2026-11-24"),
-            "b": user.create("Milk", tags=["home"], priority="Low", due_date="2026-11-25", completed=True),
-            "c": user.create("bread", tags=["garden", "home"]),
-        }
-
-    hers, tasks = create(grace), create(ada)
+    hers, tasks = create_three(grace), create_three(ada)
     number = len(changed)
     assert update(ada, query, {"title": "new"}) == {"matched": number, "changed": number, "revision": 3 + number}
-    assert [name for name, task in tasks.items() if read(ada, task)["title"] == "new"] == [*changed]
-    assert [read(ada, task) for name, task in tasks.items() if name not in changed] == [
+    assert [name for name, task in tasks.items() if ada.read(task)["title"] == "new"] == [*changed]
+    assert [ada.read(task) for name, task in tasks.items() if name not in changed] == [
         task for name, task in tasks.items() if name not in changed
     ]
-    assert [read(grace, task) for task in hers.values()] == [*hers.values()]
+    assert [grace.read(task) for task in hers.values()] == [*hers.values()]
 
 
 def test_tasks_are_chosen_by_id(ada: User, grace: User) -> None:
     first, second, third, hers = ada.create(), ada.create(), ada.create(), grace.create()
     query = f"id={first['id']}&id={third['id'].upper()}&id={hers['id']}"
     assert update(ada, query, {"title": "new"}) == {"matched": 2, "changed": 2, "revision": 5}
-    assert [read(ada, task)["title"] for task in (first, second, third)] == ["new", "A task", "new"]
-    assert read(grace, hers) == hers
+    assert [ada.read(task)["title"] for task in (first, second, third)] == ["new", "A task", "new"]
+    assert grace.read(hers) == hers
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "application/merge-patch+json"])
@@ -99,7 +74,7 @@ def test_only_the_given_member_changes(ada: User, member: str, value: Any, media
     tasks = [ada.create(**FULL) for _ in range(2)]
     update(ada, "priority=High", {member: value}, **{"Content-Type": media_type})
     for task in tasks:
-        changed = read(ada, task)
+        changed = ada.read(task)
         assert changed[member] == value
         assert without(changed, member, *STAMPS) == without(task, member, *STAMPS)
         assert changed["updated_at"] > task["updated_at"]
@@ -109,23 +84,23 @@ def test_revisions_follow_the_order_of_creation_and_a_task_with_these_values_alr
     tasks = [ada.create(str(number), priority="High" if number == 2 else "Low") for number in range(4)]
     ada.patch(tasks[0]["id"], {"title": "last"})
     assert update(ada, "completed=false", {"priority": "High"}) == {"matched": 4, "changed": 3, "revision": 8}
-    changed = [read(ada, task) for task in tasks]
+    changed = [ada.read(task) for task in tasks]
     assert [task["revision"] for task in changed] == [6, 7, 3, 8]
     assert changed[2] == tasks[2]
     assert len({task["updated_at"] for task in changed}) == 2
     assert update(ada, "completed=false", {"priority": "High"}) == {"matched": 4, "changed": 0, "revision": 8}
     assert update(ada, "completed=false", {}) == {"matched": 4, "changed": 0, "revision": 8}
-    assert [read(ada, task) for task in tasks] == changed
+    assert [ada.read(task) for task in tasks] == changed
 
 
 def test_completing_keeps_the_time_of_tasks_that_are_completed_already(ada: User) -> None:
     done, unfinished = ada.create(completed=True), ada.create()
     update(ada, "priority=Medium", {"completed": True, "title": "done"})
-    assert read(ada, done)["completed_at"] == done["completed_at"]
-    completed = read(ada, unfinished)
+    assert ada.read(done)["completed_at"] == done["completed_at"]
+    completed = ada.read(unfinished)
     assert completed["completed_at"] == completed["updated_at"] > unfinished["updated_at"]
     update(ada, "priority=Medium", {"completed": False})
-    assert [read(ada, task)["completed_at"] for task in (done, unfinished)] == [None, None]
+    assert [ada.read(task)["completed_at"] for task in (done, unfinished)] == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +118,7 @@ def test_completing_keeps_the_time_of_tasks_that_are_completed_already(ada: User
 def test_tags_are_added_at_the_end_and_removed_wherever_they_are(ada: User, changes: Json, tags: list[str]) -> None:
     task = ada.create(tags=["b", "a"])
     assert update(ada, f"id={task['id']}", changes)["changed"] == (tags != ["b", "a"])
-    assert read(ada, task)["tags"] == tags
+    assert ada.read(task)["tags"] == tags
 
 
 def test_a_task_that_would_have_more_than_20_tags_prevents_the_whole_update(ada: User) -> None:
@@ -152,9 +127,9 @@ def test_a_task_that_would_have_more_than_20_tags_prevents_the_whole_update(ada:
         response = ada.request("PATCH", f"/tasks?{query}", json={"add_tags": ["x", "y"]})
         assert (response.status_code, response.json()["detail"]) == (409, "A task would have more than 20 tags.")
         assert response.json()["type"] == "urn:problem-type:todo-api:too-many-tags"
-    assert [read(ada, task) for task in (few, many)] == [few, many]
+    assert [ada.read(task) for task in (few, many)] == [few, many]
     assert update(ada, "tags=a", {"add_tags": ["x", "y"], "remove_tags": ["a"]})["changed"] == 2
-    assert len(read(ada, many)["tags"]) == 20
+    assert len(ada.read(many)["tags"]) == 20
 
 
 def test_up_to_1000_tasks_are_changed_and_none_if_there_are_more(database: str, ada: User, grace: User) -> None:
@@ -182,7 +157,7 @@ def test_a_dry_run_counts_what_would_change_and_writes_nothing(ada: User) -> Non
         "changed": 2,
         "revision": 3,
     }
-    assert [read(ada, task) for task in tasks] == tasks
+    assert [ada.read(task) for task in tasks] == tasks
 
 
 def test_a_user_who_has_never_written_is_at_revision_0_and_stays_without_an_account(database: str, ada: User) -> None:
@@ -201,7 +176,7 @@ def test_a_task_that_is_created_while_the_request_waits_is_changed(database: str
             lambda: update(ada, "tags=a", {"title": "changed"}),
         )
     assert answer == {"matched": 2, "changed": 2, "revision": 4}
-    assert [read(ada, task)["title"] for task in (old, new)] == ["changed", "changed"]
+    assert [ada.read(task)["title"] for task in (old, new)] == ["changed", "changed"]
 
 
 def test_a_task_that_begins_to_match_while_the_request_waits_is_changed(database: str, server: str, ada: User) -> None:
@@ -214,7 +189,7 @@ def test_a_task_that_begins_to_match_while_the_request_waits_is_changed(database
             lambda: update(ada, "tags=a", {"title": "changed"}),
         )
     assert answer == {"matched": 1, "changed": 1, "revision": 3}
-    assert read(ada, task)["title"] == "changed"
+    assert ada.read(task)["title"] == "changed"
 
 
 @pytest.mark.parametrize(
@@ -228,7 +203,7 @@ def test_a_request_without_a_filter_is_rejected(ada: User, method: str, query: s
     problem = response.json()
     assert problem["detail"] == f"The query {ONE_FILTER}"
     assert problem["errors"] == [{"in": "query", "detail": ONE_FILTER}]
-    assert read(ada, task) == task
+    assert ada.read(task) == task
 
 
 def test_tags_that_contradict_each_other_are_reported_together_with_all_other_errors(ada: User) -> None:

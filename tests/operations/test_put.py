@@ -7,15 +7,9 @@ import httpx
 import pytest
 
 from tests.support.client import Json, User
+from tests.support.tasks import FULL
 
-FULL: dict[str, Any] = {
-    "title": "Buy milk",
-    "description": "Two litres",
-    "completed": True,
-    "priority": "High",
-    "due_date": "2026-11-24",
-    "tags": ["home", "shopping"],
-}
+DONE = FULL | {"completed": True}
 DEFAULTS: dict[str, Any] = {
     "description": None,
     "completed": False,
@@ -51,10 +45,10 @@ def problem(response: httpx.Response) -> tuple[int, str, str]:
 
 @pytest.mark.parametrize("task_id", [uuid4(), uuid1(), UUID(int=0), UUID(int=2**128 - 1)], ids=["4", "1", "nil", "max"])
 def test_a_new_id_of_any_version_creates_a_task(ada: User, task_id: UUID) -> None:
-    response = ada.put(str(task_id), FULL)
+    response = ada.put(str(task_id), DONE)
     assert response.status_code == 201
     task = response.json()
-    assert {name: task[name] for name in FULL} == FULL
+    assert {name: task[name] for name in DONE} == DONE
     assert (task["id"], task["user_id"], task["revision"]) == (str(task_id), ada.id, 1)
     assert task["completed_at"] == task["created_at"] == task["updated_at"]
     assert response.headers["Location"] == f"/api/{ada.id}/tasks/{task_id}"
@@ -73,7 +67,7 @@ def test_an_id_may_be_written_in_upper_case(ada: User) -> None:
 def test_absent_members_get_their_defaults(ada: User) -> None:
     task = put(ada, str(uuid4()))
     assert {name: task[name] for name in DEFAULTS} == DEFAULTS
-    full = put(ada, task["id"], **FULL)
+    full = put(ada, task["id"], **DONE)
     response = ada.put(task["id"], {"title": "A task"})
     assert response.status_code == 200
     assert response.json() == task | {"revision": 3, "updated_at": response.json()["updated_at"]}
@@ -95,14 +89,14 @@ def test_absent_members_get_their_defaults(ada: User) -> None:
     ],
 )
 def test_a_change_of_any_member_is_a_new_revision(ada: User, member: str, value: Any) -> None:
-    task = put(ada, str(uuid4()), **FULL)
-    changed = put(ada, task["id"], **FULL | {member: value})
+    task = put(ada, str(uuid4()), **DONE)
+    changed = put(ada, task["id"], **DONE | {member: value})
     assert (changed[member], changed["revision"], changed["created_at"]) == (value, 2, task["created_at"])
     assert changed["updated_at"] > task["updated_at"]
 
 
 def test_the_same_content_changes_nothing(ada: User) -> None:
-    for members in (FULL, {"title": "Only a title"}):
+    for members in (DONE, {"title": "Only a title"}):
         task = put(ada, str(uuid4()), **members)
         before = ada.revision()
         for again in (members, task, members | {"revision": 99, "updated_at": None, "created_at": "x"}):
@@ -122,7 +116,7 @@ def test_a_task_that_stays_completed_keeps_its_completed_at(ada: User) -> None:
 
 
 def test_put_replaces_a_task_that_the_server_gave_its_id(ada: User) -> None:
-    task = ada.create(**FULL)
+    task = ada.create(**DONE)
     changed = ada.put(task["id"], {**task, "title": "Buy bread"})
     assert changed.status_code == 200
     assert changed.json() == {

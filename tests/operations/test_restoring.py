@@ -1,21 +1,14 @@
 """Restoring takes a task out of the trash, as it was, with a new revision."""
 
-from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
 
 from tests.support.client import Json, User
+from tests.support.tasks import FULL
 
-FULL: dict[str, Any] = {
-    "title": "Buy milk",
-    "description": "Two litres",
-    "completed": True,
-    "priority": "High",
-    "due_date": "2026-11-24",
-    "tags": ["home", "shopping"],
-}
+DONE = FULL | {"completed": True}
 
 
 def restore(user: User, task_id: str) -> Json:
@@ -32,7 +25,7 @@ def deletion_of(user: User, task_id: str) -> str:
     return str(found[task_id])
 
 
-@pytest.mark.parametrize("members", [FULL, {"title": "Only a title"}], ids=["full", "smallest"])
+@pytest.mark.parametrize("members", [DONE, {"title": "Only a title"}], ids=["full", "smallest"])
 def test_a_restored_task_is_as_it_was_with_a_new_revision(ada: User, members: Json) -> None:
     task, other = ada.create(**members), ada.create("another")
     ada.delete(task["id"])
@@ -50,7 +43,7 @@ def test_a_restored_task_is_as_it_was_with_a_new_revision(ada: User, members: Js
 
 
 def test_a_restored_task_is_found_by_its_words_and_tags_again(ada: User) -> None:
-    task = ada.create(**FULL)
+    task = ada.create(**DONE)
     ada.delete(task["id"])
     restore(ada, task["id"])
     assert ada.titles(search="litres") == ada.titles(tags="shopping") == ada.titles(completed=True) == ["Buy milk"]
@@ -58,7 +51,7 @@ def test_a_restored_task_is_found_by_its_words_and_tags_again(ada: User) -> None
 
 
 def test_restoring_a_live_task_changes_nothing(ada: User) -> None:
-    task = ada.create(**FULL)
+    task = ada.create(**DONE)
     for _ in range(2):
         assert restore(ada, task["id"]) == task
     ada.delete(task["id"])
@@ -92,7 +85,7 @@ def test_a_restored_task_can_be_changed_and_deleted_again_by_another_deletion(ad
 
 
 def test_what_an_older_release_deleted_can_be_restored(database: str, ada: User) -> None:
-    task = ada.create(**FULL)
+    task = ada.create(**DONE)
     restored = restore(ada, delete_as_before(database, ada, task["id"]))
     assert restored == task | {"revision": 3, "updated_at": restored["updated_at"]}
 

@@ -21,11 +21,6 @@ def remove(user: User, name: str) -> Json:
     return response.json()
 
 
-def read(user: User, task: Json) -> Json:
-    """Return a task as it is now."""
-    return user.get(f"/tasks/{task['id']}").json()
-
-
 @pytest.mark.parametrize(
     ("tags", "renamed"),
     [
@@ -42,7 +37,7 @@ def test_a_renamed_tag_keeps_its_place_and_a_merged_one_the_first_of_its_two(
 ) -> None:
     task = ada.create(tags=tags)
     assert rename(ada, "home", "house") == {"changed": 1, "revision": 2}
-    changed = read(ada, task)
+    changed = ada.read(task)
     assert (changed["tags"], changed["revision"]) == (renamed, 2)
     assert changed["updated_at"] > task["updated_at"]
     stamps = ("tags", "revision", "updated_at")
@@ -54,7 +49,7 @@ def test_a_renamed_tag_keeps_its_place_and_a_merged_one_the_first_of_its_two(
 def test_a_removed_tag_leaves_the_others_in_their_order(ada: User) -> None:
     first, second = ada.create(tags=["b", "home", "a"]), ada.create(tags=["home"])
     assert remove(ada, "home") == {"changed": 2, "revision": 4}
-    assert [read(ada, task)["tags"] for task in (first, second)] == [["b", "a"], []]
+    assert [ada.read(task)["tags"] for task in (first, second)] == [["b", "a"], []]
     assert ada.get("/tags").json() == [{"name": "a", "usage_count": 1}, {"name": "b", "usage_count": 1}]
 
 
@@ -63,29 +58,29 @@ def test_only_the_users_own_tasks_that_carry_the_tag_change_in_the_order_of_crea
     tasks = [ada.create(tags=tags) for tags in (["home"], ["Home"], [], ["home", "x"])]
     ada.patch(tasks[0]["id"], {"title": "last"})
     assert rename(ada, "home", "house") == {"changed": 2, "revision": 7}
-    assert [read(ada, task)["revision"] for task in tasks] == [6, 2, 3, 7]
-    assert read(grace, hers) == hers
+    assert [ada.read(task)["revision"] for task in tasks] == [6, 2, 3, 7]
+    assert grace.read(hers) == hers
 
 
 @pytest.mark.parametrize("name", ["a,b", "/", "?x=1&y", "%", "\\", "'", '"', "*", "🎉", "a b", "null", "{}"])
 def test_a_tag_may_have_any_characters(ada: User, name: str) -> None:
     task = ada.create(tags=["first", name])
     assert rename(ada, name, f"{name}{name}")["changed"] == 1
-    assert read(ada, task)["tags"] == ["first", f"{name}{name}"]
+    assert ada.read(task)["tags"] == ["first", f"{name}{name}"]
     assert remove(ada, f"{name}{name}")["changed"] == 1
-    assert read(ada, task)["tags"] == ["first"]
+    assert ada.read(task)["tags"] == ["first"]
 
 
 def test_names_are_compared_as_people_see_them(ada: User) -> None:
     task = ada.create(tags=["caf\u00e9"])
     assert rename(ada, "cafe\u0301", "the\u0301")["changed"] == 1
-    assert read(ada, task)["tags"] == ["th\u00e9"]
+    assert ada.read(task)["tags"] == ["th\u00e9"]
 
 
 def test_a_tag_renamed_to_itself_changes_nothing(ada: User) -> None:
     task = ada.create(tags=["home", "a"])
     assert rename(ada, "home", "home") == {"changed": 0, "revision": 1}
-    assert read(ada, task) == task
+    assert ada.read(task) == task
 
 
 def test_a_tag_that_no_task_carries_is_not_found(database: str, ada: User, grace: User) -> None:
@@ -103,7 +98,7 @@ def test_tasks_in_the_trash_keep_their_tags(ada: User) -> None:
     assert remove(ada, "home")["changed"] == 1
     assert ada.request("DELETE", "/tags?name=home").status_code == 404
     ada.request("POST", "/trash/restore", json={"deletion_id": deletion})
-    assert [read(ada, task)["tags"] for task in (live, deleted)] == [[], ["home"]]
+    assert [ada.read(task)["tags"] for task in (live, deleted)] == [[], ["home"]]
 
 
 def test_up_to_10000_tasks_are_changed_and_none_if_there_are_more(database: str, ada: User, grace: User) -> None:
@@ -125,7 +120,7 @@ def test_a_task_that_is_created_while_the_request_waits_is_changed(database: str
             database, ada, lambda: other.create(tags=["home"]), lambda: rename(ada, "home", "house")
         )
     assert answer == {"changed": 2, "revision": 4}
-    assert [read(ada, task)["tags"] for task in (old, new)] == [["house"], ["house"]]
+    assert [ada.read(task)["tags"] for task in (old, new)] == [["house"], ["house"]]
 
 
 @pytest.mark.parametrize(

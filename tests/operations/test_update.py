@@ -5,22 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.client import Json, User
-
-FULL: dict[str, Any] = {
-    "title": "Buy milk",
-    "description": "Two litres",
-    "completed": False,
-    "priority": "High",
-    "due_date": "2026-11-24",
-    "tags": ["home", "shopping"],
-}
-STAMPS = ("updated_at", "revision")
-
-
-def without(task: Json, *names: str) -> Json:
-    """Return a task without some of its members."""
-    return {name: value for name, value in task.items() if name not in names}
+from tests.support.client import User
+from tests.support.tasks import FULL, STAMPS, without
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "application/merge-patch+json"])

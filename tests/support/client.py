@@ -52,6 +52,10 @@ class User:
         assert response.status_code == 201, response.text
         return response.json()
 
+    def read(self, task: Json) -> Json:
+        """Return a task as it is now, or the problem document if it is not there."""
+        return self.get(f"/tasks/{task['id']}").json()
+
     def patch(self, task_id: str, members: Json, **options: Any) -> httpx.Response:
         """PATCH a task."""
         return self.request("PATCH", f"/tasks/{task_id}", json=members, **options)
