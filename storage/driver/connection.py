@@ -1,18 +1,16 @@
 """An exclusive connection, which a transaction of several statements needs."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection, AsyncRawCursor
+from psycopg import AsyncConnection
 from psycopg.abc import PQGen
-from psycopg.pq import Format
 from psycopg.waiting import wait_async
 
 from storage.driver.plans import Plans
-from storage.driver.query import Query, Row
+from storage.driver.query import Row
 
 Result = TypeVar("Result")
 
@@ -45,13 +43,6 @@ class ExclusiveConnection(AsyncConnection[Row]):
         """Set `round_trip`, and with it `patience`."""
         self.round_trip = seconds
         self.patience = _HELD_UP_SECONDS + 2 * seconds
-
-    async def run(self, query: Query, parameters: Mapping[str, Any]) -> Sequence[Row]:
-        """Execute the query and return all its rows. Raises psycopg.Error."""
-        cursor = AsyncRawCursor(self)
-        cursor.format = Format.BINARY
-        await cursor.execute(query.sql, query.values(**parameters))
-        return await cursor.fetchall()
 
     async def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None) -> Result:  # noqa: ASYNC109 - psycopg's
         """Run psycopg's generator `gen`, which executes a statement. Raises psycopg.OperationalError after the limit.

@@ -1,8 +1,8 @@
 """The database: what runs statements and transactions, and a check whether PostgreSQL responds."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
@@ -15,7 +15,7 @@ from storage.driver.connection import ExclusiveConnection, ends_connection
 from storage.driver.pipeline import CONFLICTS, Pipeline
 from storage.driver.pool import AWAY, Pool, first_line
 from storage.driver.query import Query
-from storage.driver.transaction import LIMIT_PAUSES, Transaction
+from storage.driver.transaction import Transaction
 from storage.errors import Busy, Unavailable
 
 Result = TypeVar("Result")
@@ -87,8 +87,10 @@ class Database:
         """Run `work` in a transaction that it commits, and return what it returns.
 
         A user has one transaction at a time, so that a long one occupies one connection. `work` is run once more if the
-        first transaction conflicts with another, or its connection breaks before the commit. Raises Busy, and
-        Unavailable as `transaction` does. Other errors of `work` roll the transaction back.
+        first transaction conflicts with another, or its connection breaks before the commit. The server ends it early
+        if the pause between two groups of statements is longer than a statement may take. Raises Busy, and Unavailable
+        if no connection becomes free in time, if it breaks, or if a statement takes too long. Other errors of `work`
+        roll the transaction back.
         """
         turn = self._turns.setdefault(user_id, asyncio.Lock())
         try:
@@ -134,26 +136,6 @@ class Database:
             raise Unavailable(first_line(error)) from error
         finally:
             self.pipeline.waiting_transactions -= 1
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[ExclusiveConnection]:
-        """Lend an exclusive connection inside a transaction, which ends with the `with` block.
-
-        The server ends it early if the pause between two statements is longer than a statement may take.
-        Raises Unavailable if no connection becomes free in time, if it breaks, or if a statement takes too long.
-        """
-        try:
-            connection = await self._lend()
-            try:
-                async with connection.transaction():
-                    await LIMIT_PAUSES.fetch_one(connection, longest=self._longest_pause)
-                    yield connection
-            finally:
-                await self._pool.give_back(connection)
-        except psycopg.Error as error:
-            if isinstance(error, AWAY) or ends_connection(error):
-                raise Unavailable(first_line(error)) from error
-            raise
 
     def load(self) -> tuple[int, int]:
         """Return how many connections are in use, and how many statements and transactions wait for one."""

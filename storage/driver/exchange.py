@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg.abc import PQGen
 from psycopg.errors import OperationalError, error_from_result
-from psycopg.generators import fetch_many, send
+from psycopg.generators import fetch, send
 from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 
@@ -29,12 +29,19 @@ def exchange(pgconn: PGconn, calls: Iterable[tuple[Query, Mapping[str, Any]]]) -
     for sql, values in texts:
         pgconn.send_query_params(sql, values, result_format=Format.BINARY)
     pgconn.pipeline_sync()
-    yield from send(pgconn)
     results: list[PGresult] = []
-    for _ in texts:
-        results += yield from fetch_many(pgconn)
-    # The reply to the sync.
-    yield from fetch_many(pgconn)
+    try:
+        yield from send(pgconn)
+        for _ in texts:
+            while result := (yield from fetch(pgconn)):
+                results.append(result)
+        # The reply to the sync.
+        yield from fetch(pgconn)
+    except OperationalError:
+        # The server may have said why it closes the connection.
+        for result in results:
+            _rows(result)
+        raise
     pgconn.exit_pipeline_mode()
     return [_rows(result) for result in results]
 

@@ -16,7 +16,7 @@ Call = tuple[Query, Mapping[str, Any]]
 # A stricter level would read the rows as they were before the wait for the account's lock.
 _BEGIN = Query(text("BEGIN ISOLATION LEVEL READ COMMITTED"))
 # A process that is suspended in a transaction would otherwise keep its locks, and its users would wait for it.
-LIMIT_PAUSES = Query(text("SELECT set_config('idle_in_transaction_session_timeout', :longest, true)"))
+_LIMIT_PAUSES = Query(text("SELECT set_config('idle_in_transaction_session_timeout', :longest, true)"))
 _COMMIT = Query(text("COMMIT"))
 _ROLLBACK = Query(text("ROLLBACK"))
 
@@ -27,7 +27,7 @@ class Transaction:
     def __init__(self, connection: ExclusiveConnection, longest_pause: str) -> None:
         """`longest_pause` is the time between two groups after which the server ends the transaction."""
         self._connection = connection
-        self._begin: list[Call] = [(_BEGIN, {}), (LIMIT_PAUSES, {"longest": longest_pause})]
+        self._begin: list[Call] = [(_BEGIN, {}), (_LIMIT_PAUSES, {"longest": longest_pause})]
         self.is_committing = False
 
     async def run(self, *calls: Call) -> list[Sequence[Row]]:

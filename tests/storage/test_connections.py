@@ -14,9 +14,10 @@ import psycopg
 import pytest
 
 from storage.driver.database import Database
+from storage.driver.transaction import Transaction
 from storage.errors import Unavailable
 from tests.support.client import User
-from tests.support.driver import fetch, with_database
+from tests.support.driver import fetch, held, with_database
 from tests.support.faulty_proxy import FaultyProxy, faulty_proxy
 from tests.support.postgres import end_sessions, postmaster, private_postgres, wait_for_locks
 from tests.support.server import Service, start
@@ -51,18 +52,17 @@ def test_the_pool_lends_connections_first_come_first_served(database: str) -> No
 @pytest.mark.parametrize("breaks", [False, True], ids=["open", "closed"])
 def test_a_connection_for_a_cancelled_waiter_goes_to_the_next_one(database: str, breaks: bool) -> None:
     async def test(opened: Database) -> None:
-        async def lend() -> None:
-            async with opened.transaction():
-                pass
+        async def work(_: Transaction) -> None:
+            pass
 
-        async with opened.transaction() as connection:
-            gone = asyncio.create_task(lend())
+        async with held(opened) as transaction:
+            gone = asyncio.create_task(opened.in_transaction("gone", work))
             following = asyncio.create_task(fetch(opened.pipeline, "SELECT 1"))
             await asyncio.sleep(0)
             assert opened.load() == (1, 2)
             gone.cancel()
             if breaks:
-                connection.pgconn.finish()
+                transaction.connection.pgconn.finish()
         assert await following == [(1,)]
         assert gone.cancelled()
         assert opened.load() == (0, 0)
@@ -75,12 +75,12 @@ def test_queueing_and_connecting_share_one_timeout() -> None:
 
         async def test(opened: Database) -> None:
             started = time.monotonic()
-            async with opened.transaction() as connection:
+            async with held(opened) as transaction:
                 waiting = asyncio.create_task(fetch(opened.pipeline, "SELECT 1"))
                 await asyncio.sleep(1.5)
                 os.kill(postmaster(url), signal.SIGINT)
                 await asyncio.sleep(0.2)
-                await connection.close()
+                await transaction.connection.close()
             with pytest.raises(Unavailable):
                 await waiting
             assert time.monotonic() - started < 3
@@ -98,7 +98,7 @@ def test_statements_succeed_again_soon_after_the_database_is_back() -> None:
             with pytest.raises(Unavailable, match="the database is away"):
                 await fetch(opened.pipeline, "SELECT 1")
             with pytest.raises(Unavailable, match="the database is away"):
-                async with opened.transaction():
+                async with held(opened):
                     pass
             # By itself, psycopg's pool would pause for longer and longer between its attempts to connect.
             await asyncio.sleep(3)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from storage.driver.database import Database
-from storage.driver.query import Row
+from storage.driver.query import Query, Row
 from storage.errors import Unavailable
 from tests.support.client import User
 from tests.support.driver import fetch, with_database
@@ -200,8 +201,8 @@ def test_a_connection_that_the_server_ends_by_its_own_limit_is_lost(url: str, ob
 
     async def write(opened: Database) -> None:
         if kind == "transaction":
-            async with opened.transaction() as transaction:
-                await fetch(transaction, WRITE.replace(":number", "1"))
+            query = Query(text(WRITE.replace(":number", "1")))
+            await opened.in_transaction("ada", lambda transaction: transaction.run((query, {})))
         else:
             await fetch(opened.pipeline, WRITE, number=1, user_id="ada")
 

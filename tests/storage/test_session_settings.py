@@ -8,7 +8,7 @@ from storage.driver.database import Database
 from storage.task_filters import Filters
 from storage.task_pages import ORDERS, Page, Position, Sort, list_tasks
 from storage.tasks import Task
-from tests.support.driver import fetch, with_database
+from tests.support.driver import fetch, held, with_database
 from tests.support.postgres import new_database
 
 # The times cross the changes to and from summer time in Europe and America.
@@ -42,7 +42,7 @@ def url(postgres: str) -> str:
 @pytest.mark.parametrize("sort", ORDERS, ids=lambda sort: f"{sort.by}-{'desc' if sort.descending else 'asc'}")
 def test_pages_from_sessions_with_different_settings_show_every_task_once(url: str, sort: Sort) -> None:
     async def page(opened: Database, session: tuple[str, str], start: Position | int, limit: int) -> Page:
-        async with opened.transaction() as connection:
+        async with held(opened) as connection:
             for name, value in zip(("timezone", "datestyle"), session, strict=True):
                 await fetch(connection, "SELECT set_config(:name, :value, true)", name=name, value=value)
             return await list_tasks(connection, "ada", Filters(), sort, limit=limit, start=start)

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from storage.driver.database import Database
 from storage.driver.query import Query
 from storage.errors import Unavailable
-from tests.support.driver import fetch, until_held_up, with_database
+from tests.support.driver import fetch, held, until_held_up, with_database
 from tests.support.postgres import database_with
 from tests.support.sessions import Observer, until
 
@@ -228,7 +228,7 @@ def test_as_many_transactions_as_connections_run_while_the_pipeline_uses_all(url
             return done
 
         async def transact() -> None:
-            async with opened.transaction() as connection:
+            async with held(opened) as connection:
                 await all_begun.wait()
                 assert await fetch(connection, "SELECT 1") == [(1,)]
 
@@ -256,7 +256,7 @@ def test_idle_connections_go_back_to_the_pool(url: str, observer: Observer) -> N
         await until(lambda: opened._pool.lent == 0)
         async with AsyncExitStack() as stack:
             for _ in range(3):
-                await stack.enter_async_context(opened.transaction())
+                await stack.enter_async_context(held(opened))
             assert len(observer.backends()) == 3
 
     with_database(url, test, connections=3)

@@ -7,11 +7,13 @@ import time
 from collections.abc import Sequence
 
 import pytest
+from sqlalchemy import text
 
 from storage.driver.database import Database
-from storage.driver.query import Row
+from storage.driver.query import Query, Row
+from storage.driver.transaction import Transaction
 from storage.errors import Unavailable
-from tests.support.driver import fetch, with_database
+from tests.support.driver import fetch, held, with_database
 from tests.support.faulty_proxy import faulty_proxy
 from tests.support.postgres import database_with
 from tests.support.sessions import Observer, observe, until
@@ -139,17 +141,18 @@ def test_a_client_that_goes_away_cancels_neither_its_own_statement_nor_others(ur
 
 def test_a_transaction_that_pauses_too_long_loses_its_locks_and_has_no_effect(url: str, observer: Observer) -> None:
     async def test(opened: Database) -> None:
-        async def pause() -> None:
-            async with opened.transaction() as connection:
-                await fetch(connection, "INSERT INTO entries VALUES (1) RETURNING number")
-                await until(lambda: not observer.backends("state = 'idle in transaction'"))
-                await fetch(connection, "SELECT 1")
+        async def pause(transaction: Transaction) -> None:
+            await transaction.run((Query(text("INSERT INTO entries VALUES (1)")), {}))
+            await until(lambda: not observer.backends("state = 'idle in transaction'"))
+            await transaction.commit()
+
+        async def write(transaction: Transaction) -> None:
+            await transaction.commit((Query(text("INSERT INTO entries VALUES (2)")), {}))
 
         with pytest.raises(Unavailable):
-            await pause()
+            await opened.in_transaction("ada", pause)
         assert observer.execute("SELECT number FROM entries") == []
-        async with opened.transaction() as connection:
-            await fetch(connection, "INSERT INTO entries VALUES (2) RETURNING number")
+        await opened.in_transaction("ada", write)
         assert observer.execute("SELECT number FROM entries") == [2]
 
     with_database(url, test, statement_timeout=0.3)
@@ -157,7 +160,7 @@ def test_a_transaction_that_pauses_too_long_loses_its_locks_and_has_no_effect(ur
 
 def test_a_statement_of_a_client_that_goes_away_before_it_is_sent_never_runs(url: str, observer: Observer) -> None:
     async def test(opened: Database) -> None:
-        async with opened.transaction():
+        async with held(opened):
             gone = asyncio.create_task(fetch(opened.pipeline, WRITE, user_id="ada", number=1, seconds=0))
             await asyncio.sleep(0)
             gone.cancel()
@@ -193,7 +196,7 @@ def test_a_statement_whose_connection_breaks_late_waits_for_another_only_in_the_
         async def test(opened: Database) -> None:
             started = time.monotonic()
             with observer.gate():
-                async with opened.transaction():
+                async with held(opened):
                     read = asyncio.create_task(fetch(opened.pipeline, "SELECT pg_advisory_xact_lock_shared(1)"))
                     await asyncio.sleep(1.8)
                 await until(observer.waiting)

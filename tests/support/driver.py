@@ -1,13 +1,17 @@
 """The driver without a service: a database object with small limits, for the time of one test."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, TypeVar
+from uuid import uuid4
 
 from sqlalchemy import text
 
+from storage.driver.connection import ExclusiveConnection
 from storage.driver.database import Database
 from storage.driver.query import Connection, Query, Row
+from storage.driver.transaction import Transaction
 from tests.support.sessions import until
 
 Result = TypeVar("Result")
@@ -40,6 +44,45 @@ def with_database(
             await database.close()
 
     return asyncio.run(run())
+
+
+class Held(NamedTuple):
+    """A transaction that a test holds, and its connection. It runs queries as the pipeline does."""
+
+    transaction: Transaction
+    connection: ExclusiveConnection
+
+    async def run(self, query: Query, parameters: Mapping[str, Any]) -> Sequence[Row]:
+        """Execute the query and return all its rows. Raises psycopg.Error."""
+        (rows,) = await self.transaction.run((query, parameters))
+        return rows
+
+
+@asynccontextmanager
+async def held(opened: Database) -> AsyncIterator[Held]:
+    """Hold a transaction of a user of its own, and so a connection, and roll it back at the end of the `with` block.
+
+    Raises what `Database.in_transaction` raises.
+    """
+    begun: asyncio.Future[Held] = asyncio.get_running_loop().create_future()
+    over = asyncio.Event()
+
+    async def work(transaction: Transaction) -> None:
+        await transaction.run()
+        begun.set_result(Held(transaction, transaction._connection))
+        await over.wait()
+
+    holding = asyncio.create_task(opened.in_transaction(str(uuid4()), work))
+    try:
+        waiting: set[asyncio.Future[Any]] = {holding, begun}
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if begun.done():
+            yield begun.result()
+        over.set()
+        await holding
+    finally:
+        holding.cancel()
+        await asyncio.wait({holding})
 
 
 async def fetch(connection: Connection, sql: str, *, prepare: bool = False, **parameters: Any) -> Sequence[Row]:
