@@ -45,10 +45,9 @@ class Flow(FlowControl):
 
     def receive(self, data: bytes) -> None:
         """Hold bytes that have arrived, and parse some of them unless they are many and other connections wait."""
-        cycle = self._connection.cycle
-        is_request = not self.held and len(data) <= _MOST_AT_ONCE and not (cycle and cycle.more_body)
+        waits = self._turns.has_waiting and not self._is_request(data)
         self.held += data
-        if self._turns.has_waiting and not is_request:
+        if waits:
             self._wait()
         else:
             self.parse()
@@ -83,6 +82,11 @@ class Flow(FlowControl):
     def hold(self, content: bytes) -> None:
         """Count what is kept in memory until the client has read it, if it has to read first."""
         self._unread.hold(self._connection.transport, content)
+
+    def _is_request(self, data: bytes) -> bool:
+        """Return whether bytes that have arrived are few, and neither follow others nor belong to a body."""
+        cycle = self._connection.cycle
+        return not self.held and len(data) <= _MOST_AT_ONCE and not (cycle and cycle.more_body)
 
     def _wait(self) -> None:
         self.pause_reading()
