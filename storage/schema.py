@@ -31,6 +31,8 @@ accounts = Table(
     Column("revision", BigInteger, nullable=False),
     # The greatest revision of a purged tombstone. A client that last synchronised before it has missed a deletion.
     Column("purged", BigInteger, nullable=False, server_default=literal_column("0")),
+    # Which history the revisions belong to. Restoring a backup must change it (`todo-api reset-sync`).
+    Column("epoch", BigInteger, nullable=False, server_default=literal_column("floor(random() * 2147483647) + 1")),
 )
 
 tasks = Table(
@@ -104,4 +106,6 @@ Index(
     tasks.c.id,
     postgresql_where=tasks.c.deleted_at.is_not(None),
 )
+# For what has changed since a revision, deletions included.
+Index("tasks_by_revision", tasks.c.user_id, tasks.c.revision)
 Index("idempotency_keys_by_created_at", idempotency_keys.c.created_at)
