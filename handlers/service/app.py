@@ -46,7 +46,8 @@ def create_app(settings: Settings) -> ASGIApp:
     contract = Contract(CONTRACT_FILE.read_bytes())
     database = _database(settings)
     key_set = _key_set(settings.jwks_url) if settings.jwks_url else None
-    state = ServiceState(security_headers(production=settings.production), max(settings.body_limit, _REST_LIMIT))
+    headers = security_headers(production=settings.production)
+    state = ServiceState(headers, max(settings.body_limit, _REST_LIMIT), settings.shutdown_delay)
     documents = [*contract_routes(contract), *page_routes(_mint_demo(settings))]
     document_methods = {route.path: route.methods or set() for route in documents}
     jobs = jobs_of(trash_days=settings.trash_retention_days, key_days=settings.idempotency_retention_days)

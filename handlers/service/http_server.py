@@ -82,8 +82,11 @@ class HttpServer(uvicorn.Server):
         if counter % _TICKS_PER_SECOND == 0:
             self._limits.look(cast("set[HttpProtocol]", self.server_state.connections))
             self._report()
-        if self._stop_at is not None and time.monotonic() >= self._stop_at:
-            self._end()
+        if self._stop_at is not None:
+            # Not in the signal's handler, which may interrupt the event loop anywhere.
+            service_state(self.lifespan.state).leaving.set()
+            if time.monotonic() >= self._stop_at:
+                self._end()
         return await super().on_tick(counter)
 
     def _report(self) -> None:
@@ -94,7 +97,9 @@ class HttpServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Serve what clients have already sent, each connection's last request, and then stop."""
-        service_state(self.lifespan.state).stopping.set()
+        service = service_state(self.lifespan.state)
+        service.leaving.set()
+        service.stopping.set()
         # Other workers may still listen on the same sockets.
         if self._reports is None:
             refuse_connections(sockets or [])

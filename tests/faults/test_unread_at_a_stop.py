@@ -33,11 +33,15 @@ OPERATION = """
               schema: {type: string}
 """
 HANDLER = """
-from handlers.responses.response import Response, Stream
+from contextlib import aclosing
+from functools import partial
+
+from handlers.responses.response import Response
+from handlers.responses.streams import Stream
 
 
 async def stream_zeros(user_id: str) -> Response:
-    return Stream(_zeros(), "text/event-stream")
+    return Stream(partial(aclosing, _zeros()), "text/event-stream")
 
 
 async def _zeros():

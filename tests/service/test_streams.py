@@ -43,11 +43,15 @@ import asyncio
 from itertools import count
 from pathlib import Path
 
-from handlers.responses.response import Response, Stream
+from contextlib import aclosing
+from functools import partial
+
+from handlers.responses.response import Response
+from handlers.responses.streams import Stream
 
 
 async def stream_ticks(user_id: str, until: str) -> Response:
-    return Stream(_ticks(until), "text/event-stream", headers={"Cache-Control": "no-cache"})
+    return Stream(partial(aclosing, _ticks(until)), "text/event-stream", headers={"Cache-Control": "no-cache"})
 
 
 async def _ticks(until):
