@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from handlers.resources.cursors import Cursors
-from handlers.resources.revisions import PRIVATE, resource_headers
+from handlers.resources.revisions import NOT_STORED, PRIVATE, resource_headers
 from handlers.resources.tasks import task_resource
 from handlers.resources.trash import trash_resource
 from handlers.responses.problems import invalid_input
@@ -13,9 +13,6 @@ from storage import deletions, trash
 from storage.driver.database import Database
 from storage.task_pages import Position
 
-# Tasks leave the trash without a revision, so no entity tag could say that it is unchanged.
-_NOT_STORED = {"Cache-Control": "no-store"}
-
 
 async def list_trash(database: Database, cursors: Cursors, user_id: str, limit: int, cursor: str | None) -> Response:
     """Return one page of the deleted tasks."""
@@ -23,7 +20,8 @@ async def list_trash(database: Database, cursors: Cursors, user_id: str, limit: 
     after = None if cursor is None else _position(cursors, cursor, query)
     page = await trash.list_trash(database.pipeline, user_id, limit=limit, after=after)
     next_cursor = cursors.encode(page.next, query) if page.next else None
-    return JSON(trash_resource(page, next_cursor), headers=_NOT_STORED)
+    # Tasks leave the trash without a revision, so no entity tag could say that it is unchanged.
+    return JSON(trash_resource(page, next_cursor), headers=NOT_STORED)
 
 
 async def empty_trash(database: Database, user_id: str) -> Response:

@@ -1,12 +1,40 @@
-"""Changes: what has happened to a user's tasks since a client last asked."""
+"""Changes: what has happened to a user's tasks since a client last asked.
 
+The head is read first, so that asking costs little when nothing has changed. A page of changes has a head of its own,
+from the same snapshot: a token that pointed to a later head than its rows would skip changes.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Text,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+)
 
 from storage import accounts
-from storage.driver.query import Connection, Query
+from storage.driver.query import Connection, Query, Row
+from storage.errors import SyncReset
 from storage.schema import accounts as table
+from storage.schema import is_live, tasks
+from storage.tasks import Task
+
+MOST_BYTES = 1 << 20
+"""A page ends with the task that makes it longer than this, as JSON, or nearly."""
+# The names of a task's members, and the values of those that are not text.
+_OTHER_BYTES = 400
+_TEXT = ("title", "description", "tags")
 
 
 class Head(NamedTuple):
@@ -20,11 +48,124 @@ class Head(NamedTuple):
     purged: int
 
 
+class SyncToken(NamedTuple):
+    """Up to where a client has the changes of an epoch.
+
+    `baseline` is the head's revision when the client began to download everything, and 0 once it has caught up. The
+    client has nothing that was deleted before that, so it needs none of these deletions, not even to know whether they
+    have been purged. A token of revision 0 belongs to every epoch, and is the same as none.
+    """
+
+    epoch: int
+    revision: int
+    baseline: int
+
+
+class DeletedTask(NamedTuple):
+    """A task that was deleted, and is in the trash or a tombstone."""
+
+    id: UUID
+    revision: int
+    deleted_at: datetime
+
+
+class Changes(NamedTuple):
+    """A page of changes, and the token after it. `has_more` is whether another page follows."""
+
+    tasks: Sequence[Task]
+    deleted: Sequence[DeletedTask]
+    token: SyncToken
+    has_more: bool
+
+
 NOTHING_WRITTEN = Head(0, 0, 0)
-_HEAD = Query(select(*(table.c[name] for name in Head._fields)).where(table.c.user_id == accounts.owner))
+head_columns = [table.c[name] for name in Head._fields]
+_HEAD_SIZE = len(Head._fields)
+_REVISION = Task._fields.index("revision")
+_HEAD = Query(select(*head_columns).where(table.c.user_id == accounts.owner))
+
+
+def _shown() -> dict[str, ColumnElement[Any]]:
+    """Return the columns of a change: those of a task, but without its text if it is deleted, and `deleted_at`."""
+    own = {name: tasks.c[name] for name in Task._fields}
+    text = {name: case((is_live, tasks.c[name]), else_=null()).label(name) for name in _TEXT}
+    return {**own, **text, "deleted_at": tasks.c.deleted_at}
+
+
+def _bytes(text: ColumnElement[Any]) -> ColumnElement[int]:
+    return func.coalesce(func.octet_length(text), literal_column("0"))
+
+
+def _page() -> Query:
+    """Return the statement, whose rows are the head, the number of changes found, and a change.
+
+    It finds one change more than fits in a page, and leaves out those after MOST_BYTES. An empty page is one row in
+    which all but the head is NULL. For a user without an account, there is no row.
+    """
+    shown = _shown()
+    # A client that downloads everything has nothing that was deleted before it began.
+    wanted = or_(is_live, tasks.c.revision > bindparam("baseline", type_=BigInteger))
+    since = tasks.c.revision > bindparam("revision", type_=BigInteger)
+    first = select(*shown.values()).where(tasks.c.user_id == accounts.owner, since, wanted)
+    found = first.order_by(tasks.c.revision).limit(bindparam("limit", type_=BigInteger)).subquery("found")
+    tags = func.array_to_string(found.c.tags, literal_column("''"), type_=Text)
+    size = (
+        literal_column(str(_OTHER_BYTES), Integer) + _bytes(found.c.title) + _bytes(found.c.description) + _bytes(tags)
+    )
+    before = func.coalesce(func.sum(size).over(order_by=found.c.revision, rows=(None, -1)), literal_column("0"))
+    page = select(found, func.count().over().label("found"), before.label("before")).subquery("page")
+    fits = page.c.before < literal_column(str(MOST_BYTES))
+    rows = select(*head_columns, page.c.found, *(page.c[name] for name in shown))
+    rows = rows.select_from(table.outerjoin(page, fits)).where(table.c.user_id == accounts.owner)
+    return Query(rows.order_by(page.c.revision))
+
+
+_PAGE = _page()
 
 
 async def get_head(connection: Connection, user_id: str) -> Head:
     """Return the user's head, at the cost of one primary-key look-up."""
     row: Any = await _HEAD.fetch_one(connection, user_id=user_id)
     return NOTHING_WRITTEN if row is None else Head._make(row)
+
+
+def check(token: SyncToken, head: Head) -> None:
+    """Raise SyncReset if the head is not one that follows the token, or if deletions in between have been purged."""
+    if token.revision == 0:
+        return
+    seen = max(token.revision, token.baseline)
+    if token.epoch != head.epoch or not head.purged <= seen <= head.revision:
+        raise SyncReset
+
+
+async def list_changes(connection: Connection, user_id: str, token: SyncToken | None, limit: int) -> Changes:
+    """Return up to `limit` changes since the token, in the order of their revisions. Raises SyncReset.
+
+    Without a token, or with one of revision 0, returns the tasks that are there.
+    """
+    head = await get_head(connection, user_id)
+    since = token if token and token.revision else SyncToken(head.epoch, 0, head.revision)
+    check(since, head)
+    if since.revision == head.revision:
+        return Changes([], [], caught_up(head), has_more=False)
+    position = {"revision": since.revision, "baseline": since.baseline}
+    rows = await _PAGE.fetch_all(connection, user_id=user_id, limit=limit + 1, **position)
+    head = Head._make(rows[0][:_HEAD_SIZE]) if rows else NOTHING_WRITTEN
+    # Tombstones may have been purged since the first look at the head.
+    check(since, head)
+    # The row after the head has the number of changes found.
+    found = [row[_HEAD_SIZE + 1 :] for row in rows[:limit] if row[_HEAD_SIZE]]
+    has_more = bool(found) and rows[0][_HEAD_SIZE] > len(found)
+    last = SyncToken(head.epoch, found[-1][_REVISION], since.baseline) if has_more else caught_up(head)
+    return Changes(*_separated(found), last, has_more)
+
+
+def caught_up(head: Head) -> SyncToken:
+    """Return the token of a client that has all changes up to the head."""
+    return SyncToken(head.epoch, head.revision, 0)
+
+
+def _separated(found: Sequence[Row]) -> tuple[list[Task], list[DeletedTask]]:
+    """Return the tasks among changes, and the deletions."""
+    live = [Task._make(row[:-1]) for row in found if row[-1] is None]
+    return live, [DeletedTask(row[0], row[_REVISION], row[-1]) for row in found if row[-1] is not None]

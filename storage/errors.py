@@ -63,6 +63,18 @@ class Gone(Exception):
         self.resource = resource
 
 
+class SyncReset(Exception):
+    """The database cannot tell what has changed since a sync token."""
+
+
+class TooManyWatchers(Exception):
+    """The user waits for changes in as many places as one user may."""
+
+
+class Full(Exception):
+    """The process waits for changes on behalf of as many clients as it can."""
+
+
 class Unavailable(Exception):
     """The database does not respond, or not in time. Whether a write was made is unknown."""
 

@@ -42,6 +42,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "storage.batch_answers": {"storage.batch_plan", "storage.errors", "storage.tasks"},
     "storage.batch_plan": {"storage.errors", "storage.tasks"},
+    "storage.changes": {"storage.accounts", "storage.tasks", *QUERY},
     "storage.deletions": {
         "storage.driver.database",
         "storage.set_changes",

@@ -9,13 +9,21 @@ from handlers.responses.problems import RETRY_AFTER, Problem
 from storage.errors import (
     Busy,
     Conflict,
+    Full,
     Gone,
     KeyReused,
     NotFound,
     PreconditionFailed,
+    SyncReset,
     TooMany,
     TooManyTags,
+    TooManyWatchers,
     Unavailable,
+)
+
+_RESET = (
+    "The sync_token is no longer valid. Keep the edits that you have not sent yet, download everything again without a "
+    "token, and apply these edits to it."
 )
 
 
@@ -36,6 +44,8 @@ def problem_of(error: Exception, reason: str | None = None) -> Problem | None:
         case Gone(resource=resource):
             detail = f"The {resource} was created by this request earlier, and has been deleted since."
             return Problem(410, detail, headers=replay_headers(is_replayed=True))
+        case SyncReset():
+            return Problem(410, _RESET, kind="sync-reset")
         case PreconditionFailed(resource=resource, current=None):
             return Problem(412, reason or f"There is no such {resource}.", extensions={resource: None})
         case PreconditionFailed(resource=resource, current=current):
@@ -44,6 +54,10 @@ def problem_of(error: Exception, reason: str | None = None) -> Problem | None:
             return Problem(412, detail, headers=headers, extensions=_state(resource, current))
         case KeyReused():
             return Problem(422, "This Idempotency-Key was used for another request.")
+        case TooManyWatchers():
+            return Problem(429, "You have too many streams and waiting requests.", headers=RETRY_AFTER)
+        case Full():
+            return Problem(503, "The server has too many streams and waiting requests.", headers=RETRY_AFTER)
         case Busy():
             return Problem(503, "Too many of your requests are still being processed.", headers=RETRY_AFTER)
         case Unavailable():

@@ -8,6 +8,9 @@ from storage.driver.query import Connection
 PRIVATE: Headers = {"Cache-Control": "private, no-cache"}
 """The headers of every response about a user: only that user may see it, and it is revalidated before each use."""
 
+NOT_STORED: Headers = {"Cache-Control": "no-store"}
+"""The headers of a response about a user that nothing but the client itself may keep."""
+
 
 def resource_headers(revision: int) -> dict[str, str]:
     """Return the headers of a single resource at a revision."""

@@ -28,6 +28,7 @@ _SLUGS = {
     413: "content-too-large",
     415: "unsupported-media-type",
     422: "idempotency-mismatch",
+    429: "too-many-streams",
     500: "internal-error",
     503: "service-unavailable",
 }
