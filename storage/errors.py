@@ -85,11 +85,3 @@ class Busy(Unavailable):
 
 class UnsuitableDatabase(Exception):
     """The database responds but cannot serve. The message is a sentence for the operator."""
-
-
-class TooManyWatchers(Exception):
-    """The user has as many watches in this process as one user may have."""
-
-
-class Full(Exception):
-    """This process has as many watches as it may have."""
