@@ -1,13 +1,16 @@
 """The end of what a client sends, while it may still read (RFC 9293, section 3.6, case 2).
 
 Some clients end what they send after their last request, and then read. The event loop does not tell them from
-clients that have disconnected: a response cannot be written to those, and that ends the connection.
+clients that have disconnected: a response cannot be written to those, and that ends the connection. So a response that
+waits for something to happen comes at once.
 """
 
 from collections import deque
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from handlers.service.response_cycle import ResponseCycle
 
 
 def answers_the_rest(
@@ -22,6 +25,8 @@ def answers_the_rest(
         waiting.popleft()
     if running is None or running.more_body or running.response_started:
         return False
+    for cycle in (running, *(cycle for cycle, _ in waiting)):
+        cast(ResponseCycle, cycle).half_close()
     last = waiting[0][0] if waiting else running
     last.keep_alive = last.keep_alive and not closes
     return True

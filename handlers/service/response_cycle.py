@@ -35,13 +35,15 @@ class ResponseCycle(RequestResponseCycle):
 
     `waiting` are the requests that have arrived on the same connection. While the service stops, the last response on
     each connection ends it. `received` is the size of the body so far, in bytes. `is_late` is true if the rest comes
-    too slowly.
+    too slowly, and `is_half_closed` if the client has ended what it sends.
     """
 
     must_linger = False
     waiting: Sized = ()
     received = 0
     is_late = False
+    is_half_closed = False
+    _is_read = False
     _pieces = 0
     flow: Flow
     _head: Any = None
@@ -75,11 +77,23 @@ class ResponseCycle(RequestResponseCycle):
             await self._send_part(message, message.get("body", b""))
 
     async def receive(self) -> Any:
-        """Return an ASGI message. Raises Problem if the rest of the body comes too slowly."""
-        message = await super().receive()
+        """Return an ASGI message. Raises Problem if the rest of the body comes too slowly.
+
+        A client that has ended what it sends may be gone, or still read. A response that waits for something to happen
+        should come at once: `tests/sync/test_waiting.py`. For this, the message after the body is a disconnection.
+        """
+        message: Any = None if self.is_half_closed and self._is_read else await super().receive()
         if self.is_late and self.more_body:
             raise Problem(408, "The body of the request did not arrive in time.")
+        if self.is_half_closed and self._is_read:
+            return {"type": "http.disconnect"}
+        self._is_read = not message.get("more_body")
         return message
+
+    def half_close(self) -> None:
+        """Note that the client has ended what it sends."""
+        self.is_half_closed = True
+        self.message_event.set()
 
     def time_out(self) -> None:
         """Give up on the rest of the body."""

@@ -1,5 +1,6 @@
 """How many streams and waiting requests there may be: per user, and per worker."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -56,6 +57,14 @@ def test_a_stream_that_ends_makes_room(users: list[User]) -> None:
     for _ in range(5):
         with streaming(ada) as first, streaming(ada) as second:
             assert {first.next().name, second.next().name} == {"ready"}
+        wait_for_room(ada)
+
+
+def wait_for_room(user: User) -> None:
+    """Wait until the service has noticed that the user's streams have ended."""
+    deadline = time.monotonic() + 5
+    while user.get("/changes", params={"sync_token": token_of(user), "wait": 1}).status_code == 429:
+        assert time.monotonic() < deadline
 
 
 def test_waiting_requests_count_as_streams_do(users: list[User]) -> None:

@@ -1,8 +1,10 @@
 """Waiting for changes: `list_changes` with `wait`, which works through every proxy and with every generated client."""
 
+import socket
 import threading
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -77,5 +79,15 @@ def test_a_client_that_leaves_waits_no_longer(ada: User) -> None:
     token = token_of(ada)
     for _ in range(25):
         with pytest.raises(httpx.ReadTimeout):
-            ada.get("/changes", params={"sync_token": token, "wait": 30}, timeout=0.05)
+            ada.get("/changes", params={"sync_token": token, "wait": 30}, timeout=0.1)
     assert changes(ada, token, wait=1)[0]["tasks"] == []
+
+
+def test_a_client_that_ends_what_it_sends_is_answered_at_once(ada: User) -> None:
+    path = f"/api/{ada.id}/changes?wait=20&sync_token={token_of(ada)}"
+    head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {ada.http.headers['Authorization']}\r\n\r\n"
+    address = urlsplit(str(ada.http.base_url))
+    with socket.create_connection((str(address.hostname), address.port or 80), timeout=5) as client:
+        client.sendall(head.encode())
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
