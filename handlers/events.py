@@ -1,10 +1,10 @@
 """The tag `events`: the moment at which something changes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from handlers.authentication.principal import Principal
-from handlers.resources.events import STREAM_HEADERS, bye, events
+from handlers.resources.events import STREAM_HEADERS, bye, counted, events
 from handlers.resources.sync_tokens import read_token
 from handlers.responses.response import Response
 from handlers.responses.streams import Stream
@@ -16,6 +16,7 @@ from storage.watchers import Watchers
 async def stream_events(
     database: Database,
     watchers: Watchers,
+    count_event: Callable[[], None],
     principal: Principal,
     user_id: str,
     sync_token: str | None,
@@ -30,6 +31,6 @@ async def stream_events(
         async with watchers.watch(user_id) as watch:
             head = await changes.get_head(database.pipeline, user_id)
             changes.check(token, head)
-            yield events(watch, head, token, principal["expires_at"])
+            yield counted(events(watch, head, token, principal["expires_at"]), count_event)
 
     return Stream(opened, "text/event-stream", STREAM_HEADERS, farewell=bye("shutdown"))

@@ -1,7 +1,7 @@
 """Events: the stream that tells a client when to ask for changes, as server-sent events (WHATWG HTML, section 9.2)."""
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,6 +38,14 @@ async def events(watch: Watch, head: Head, token: SyncToken | None, expires_at: 
         elif head.revision > seen.revision:
             yield _changed(head)
     yield bye("token-expired")
+
+
+async def counted(chunks: AsyncIterator[bytes], count: Callable[[], None]) -> AsyncIterator[bytes]:
+    """Yield what a stream consists of, and call `count` for each event in it."""
+    async for chunk in chunks:
+        if chunk is not _COMMENT:
+            count()
+        yield chunk
 
 
 def bye(reason: str) -> bytes:

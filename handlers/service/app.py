@@ -96,6 +96,7 @@ def _resources(settings: Settings, database: Database, watchers: Watchers, state
     return {
         "database": database,
         "watchers": watchers,
+        "count_event": _count_event(settings),
         "cursors": Cursors(settings.secret),
         "version": __version__,
         "newest_revision": head(),
@@ -127,6 +128,14 @@ def _count_failure(settings: Settings) -> Callable[[str], None] | None:
     from handlers.telemetry.metrics import count_database_failure
 
     return count_database_failure
+
+
+def _count_event(settings: Settings) -> Callable[[], None]:
+    if settings.metrics_port is None:
+        return lambda: None
+    from handlers.telemetry.metrics import count_event
+
+    return count_event
 
 
 def _metrics(settings: Settings) -> list[OnResponse]:

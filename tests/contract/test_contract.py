@@ -13,7 +13,7 @@ from connexion.json_schema import Draft4RequestValidator, Draft4ResponseValidato
 from handlers.resources.tasks import PRIORITIES
 from storage.task_pages import _KEY_TYPES
 from storage.tasks import CHANGEABLE, Task
-from tests.support.conformance import OPERATIONS
+from tests.support.conformance import OPERATIONS, STREAM
 from tests.support.server import ROOT
 
 Json = Any
@@ -38,7 +38,8 @@ def schemas(part: Json, place: str = "") -> Iterator[tuple[str, Json]]:
 def contents(part: Json) -> Iterator[Json]:
     """Yield every Media Type Object below a part of the document."""
     if isinstance(part, dict):
-        yield from part.get("content", {}).values()
+        # A stream has no end. The data of its events have schemas of their own.
+        yield from (one for name, one in part.get("content", {}).items() if name != STREAM)
         for member in part.values():
             yield from contents(member)
 
@@ -107,7 +108,7 @@ def test_every_operation_declares_the_statuses_and_headers_common_to_its_kind(op
     for status, response in responses.items():
         assert "X-Request-ID" in response["headers"]
         assert ("WWW-Authenticate" in response["headers"]) == (status == "401")
-        assert ("Retry-After" in response["headers"]) == (status == "503")
+        assert ("Retry-After" in response["headers"]) == (status in ("429", "503"))
         is_problem = status >= "400" and (operation["tags"], status) != (["health"], "503")
         assert ("application/problem+json" in response.get("content", {})) == is_problem
 
@@ -144,6 +145,8 @@ def test_every_string_array_and_integer_is_bounded() -> None:
     found = list(schemas(WRITTEN))
     assert len(found) > 50
     for place, schema in found:
+        if f"content/{STREAM}" in place:
+            continue
         if schema["type"] == "string":
             assert "maxLength" in schema or "enum" in schema, place
         elif schema["type"] == "array":

@@ -61,7 +61,8 @@ def test_each_limit_is_the_same_as_in_stock_connexion(pair: Pair, operation: Ope
 
 @EACH_OPERATION
 def test_random_requests_are_read_as_in_stock_connexion(pair: Pair, operation: Operation) -> None:
-    assert statuses(pair, requests_for(operation), operation.size * int(FUZZ or 8)) >= {204, 400}
+    # One in ten of the random batches is valid.
+    assert statuses(pair, requests_for(operation), max(operation.size * int(FUZZ or 8), 150)) >= {204, 400}
 
 
 @pytest.mark.parametrize("operation", WITH_INPUT, ids=NAME)

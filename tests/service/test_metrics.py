@@ -11,9 +11,10 @@ import psycopg
 import pytest
 
 from tests.support.client import User
+from tests.support.events import streaming
 from tests.support.jobs import wait_for_jobs
 from tests.support.locked import locked_writes
-from tests.support.metrics import Samples, eventually
+from tests.support.metrics import Samples, eventually, scrape
 from tests.support.postgres import new_database, wait_for_locks
 from tests.support.server import environment, free_port, run, start
 
@@ -123,3 +124,41 @@ def test_a_port_that_is_already_in_use_is_reported(database: str, tmp_path: Path
         rf"Error: Cannot listen on 127.0.0.1, port {port}: Address already in use. Set METRICS_PORT to another port.\n",
         refused.stderr,
     )
+
+
+def test_streams_events_and_resets_are_counted(database: str, tmp_path: Path) -> None:
+    port = str(free_port())
+    with (
+        start(tmp_path, DATABASE_URL=database, METRICS_PORT=port) as service,
+        User(service.url, "metrics-streams") as user,
+        streaming(user) as stream,
+    ):
+        stream.next()
+        for _ in range(3):
+            user.create()
+            stream.next()
+        for path in ("/changes", "/events"):
+            assert user.get(path, params={"sync_token": "1.1.0"}).status_code == 410
+        samples = eventually(port, lambda samples: samples["todo_api_streams_open",] == 1)
+        stream.response.close()
+        eventually(port, lambda samples: samples["todo_api_streams_open",] == 0)
+    assert samples["todo_api_events_sent_total",] == 4
+    assert samples["todo_api_sync_resets_total",] == 2
+    assert samples["todo_api_backstop_catches_total",] == 0
+
+
+def test_the_delay_of_announcements_is_measured(database: str, tmp_path: Path) -> None:
+    port = str(free_port())
+    with (
+        start(tmp_path, DATABASE_URL=database) as writing,
+        start(tmp_path, DATABASE_URL=database, METRICS_PORT=port) as listening,
+        User(writing.url, "metrics-delay") as writer,
+        User(listening.url, "metrics-delay") as listener,
+        streaming(listener) as stream,
+    ):
+        stream.next()
+        writer.create()
+        stream.next()
+        samples = scrape(port)
+    assert samples["todo_api_announcement_delay_seconds_count",] >= 1
+    assert samples["todo_api_announcement_delay_seconds_sum",] < 2

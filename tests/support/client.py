@@ -72,6 +72,13 @@ class User:
         """Return the user's newest revision, which is the entity tag of the user's lists."""
         return int(self.get("/tags").headers["ETag"].removeprefix('W/"').removesuffix('"'))
 
+    def sync_token(self) -> str:
+        """Return the token of a client that has downloaded all tasks."""
+        page = self.get("/changes", params={"limit": 1000}).json()
+        assert not page["has_more"]
+        token: str = page["sync_token"]
+        return token
+
     def titles(self, **query: Any) -> list[str]:
         """Return the titles of the tasks that a list with this query returns."""
         response = self.get("/tasks", params=query)

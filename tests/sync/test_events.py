@@ -14,21 +14,15 @@ from tests.support.events import streaming
 OTHER_EPOCH = "1.1.0"
 
 
-def token_of(user: User) -> str:
-    """Return the sync token that a client has that has downloaded everything."""
-    token: str = user.get("/changes", params={"limit": 1000}).json()["sync_token"]
-    return token
-
-
 def test_a_stream_says_when_it_listens_and_from_then_on_reports_each_change(ada: User) -> None:
-    before = token_of(ada)
+    before = ada.sync_token()
     with streaming(ada) as stream:
         ready = stream.next()
         assert (ready.name, ready.data, ready.id) == ("ready", {"type": "ready", "sync_token": before}, None)
         for revision in (1, 2, 3):
             ada.create()
             changed = stream.next()
-            token = token_of(ada)
+            token = ada.sync_token()
             data = {"type": "changed", "sync_token": token, "revision": revision}
             assert (changed.name, changed.data, changed.id) == ("changed", data, token)
 
@@ -101,19 +95,19 @@ def test_all_streams_of_a_user_report_a_change(ada: User) -> None:
 @pytest.mark.parametrize("given", ["query", "header"])
 def test_a_client_that_has_missed_something_hears_of_it_at_once(ada: User, given: str) -> None:
     ada.create()
-    behind = token_of(ada)
+    behind = ada.sync_token()
     ada.create()
     options: dict[str, Any] = (
         {"params": {"sync_token": behind}} if given == "query" else {"headers": {"Last-Event-ID": behind}}
     )
     with streaming(ada, **options) as stream:
-        assert stream.next().data["sync_token"] == token_of(ada)
-        assert stream.next().data == {"type": "changed", "sync_token": token_of(ada), "revision": 2}
+        assert stream.next().data["sync_token"] == ada.sync_token()
+        assert stream.next().data == {"type": "changed", "sync_token": ada.sync_token(), "revision": 2}
 
 
 def test_a_client_that_has_everything_hears_of_the_next_change(ada: User) -> None:
     ada.create()
-    with streaming(ada, params={"sync_token": token_of(ada)}) as stream:
+    with streaming(ada, params={"sync_token": ada.sync_token()}) as stream:
         stream.next()
         ada.create()
         assert stream.next().data["revision"] == 2
@@ -121,7 +115,7 @@ def test_a_client_that_has_everything_hears_of_the_next_change(ada: User) -> Non
 
 def test_the_last_event_id_takes_precedence_and_an_empty_one_is_none(ada: User) -> None:
     ada.create()
-    behind = token_of(ada)
+    behind = ada.sync_token()
     ada.create()
     with streaming(ada, params={"sync_token": OTHER_EPOCH}, headers={"Last-Event-ID": behind}) as stream:
         assert [stream.next().name, stream.next().name] == ["ready", "changed"]

@@ -13,7 +13,6 @@ import pytest
 from tests.support.client import User
 from tests.support.events import streaming
 from tests.support.server import serve
-from tests.sync.test_events import token_of
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +44,7 @@ def test_a_user_may_have_so_many_streams(users: list[User]) -> None:
     with streaming(ada) as first, streaming(ada) as second:
         assert {first.next().name, second.next().name} == {"ready"}
         assert is_rejected(ada.get("/events"), 429, "too-many-streams")
-        waiting = ada.get("/changes", params={"sync_token": token_of(ada), "wait": 5})
+        waiting = ada.get("/changes", params={"sync_token": ada.sync_token(), "wait": 5})
         assert is_rejected(waiting, 429, "too-many-streams")
         assert ada.request("HEAD", "/events").status_code == 200
         with streaming(grace) as other:
@@ -63,13 +62,13 @@ def test_a_stream_that_ends_makes_room(users: list[User]) -> None:
 def wait_for_room(user: User) -> None:
     """Wait until the service has noticed that the user's streams have ended."""
     deadline = time.monotonic() + 5
-    while user.get("/changes", params={"sync_token": token_of(user), "wait": 1}).status_code == 429:
+    while user.get("/changes", params={"sync_token": user.sync_token(), "wait": 1}).status_code == 429:
         assert time.monotonic() < deadline
 
 
 def test_waiting_requests_count_as_streams_do(users: list[User]) -> None:
     ada = users[0]
-    params = {"sync_token": token_of(ada), "wait": 2}
+    params = {"sync_token": ada.sync_token(), "wait": 2}
     with ThreadPoolExecutor(3) as pool:
         statuses = [one.status_code for one in pool.map(lambda _: ada.get("/changes", params=params), range(3))]
     assert sorted(statuses) == [200, 200, 429]
@@ -80,6 +79,6 @@ def test_a_worker_serves_so_many_streams(users: list[User]) -> None:
     with streaming(ada) as first, streaming(ada) as second, streaming(grace) as third:
         assert {first.next().name, second.next().name, third.next().name} == {"ready"}
         assert is_rejected(joan.get("/events"), 503, "service-unavailable")
-        waiting = joan.get("/changes", params={"sync_token": token_of(joan), "wait": 5})
+        waiting = joan.get("/changes", params={"sync_token": joan.sync_token(), "wait": 5})
         assert is_rejected(waiting, 503, "service-unavailable")
         assert joan.get("/changes").status_code == 200

@@ -17,7 +17,9 @@ Pairs = list[tuple[str, str]]
 ENTITY_TAGS = ["*", '"1"', 'W/"1"', '"1", "2"', '"1" , W/"2",,', ',"1"', '"', "1", "", "w/*", '"a""b"', '*, "1"']
 ENTITY_TAGS += ['W/ "1"', '"é"', '"' + "x" * 3998 + '"', '"' + "x" * 3999 + '"']
 KEYS = ["k", '"k"', "", '""', '"k', "a b", "._:~-", "k" * 255, '"' + "k" * 255 + '"', "k" * 256, "é", "*", "a, b"]
+TOKENS = ["1.2.3", "0.0.0", "1.0.0", "7.8.0", "", "1.2", "1.2.3.4", "01.2.3", "-1.0.0", "9" * 20 + ".1.0", "1.2.é"]
 HEADER_VALUES = {"If-Match": ENTITY_TAGS, "If-None-Match": ENTITY_TAGS, "Idempotency-Key": KEYS}
+HEADER_VALUES |= {"Last-Event-ID": TOKENS}
 UNKNOWN = [("page", "1"), ("Limit", "1"), ("tags[]", "a"), ("limit ", "1"), ("user_id", "x"), ("", "")]
 ENDS = ["&", "&&search", "&search=%ff", "&search=%", "&search=%zz", "&%ff=a", "&s%65arch=a", "&search=a;limit=1"]
 ODD_JSON = [None, True, False, 0, 1, 1.0, -1, 10**30, "", "x", "true", [], [None], ["x"], {}, {"title": "x"}]

@@ -33,7 +33,8 @@ Json = Any
 USER = "ada"
 AUTHORIZATION = (b"authorization", f"Bearer {mint(USER)}".encode())
 # Arguments that the service passes to handlers in addition to what the contract declares.
-OFFERED = {"database", "cursors", "version", "newest_revision", "service", "principal", "request_id", "fingerprint"}
+OFFERED = {"database", "watchers", "cursors", "version", "newest_revision", "service"}
+OFFERED |= {"count_event", "principal", "request_id", "fingerprint"}
 HEADERS = {
     parameter["name"].lower().replace("-", "_"): parameter["name"]
     for parameter in CONTRACT["components"]["parameters"].values()

@@ -1,5 +1,6 @@
 """Values derived from a schema of the contract: plain valid ones, and ones at its limits and just beyond."""
 
+import re
 from typing import Any
 
 from hypothesis import strategies as st
@@ -65,6 +66,8 @@ def plain(schema: Json) -> Values:
             return st.lists(plain(schema["items"]), min_size=schema.get("minItems", 0), max_size=3, unique_by=repr)
         case {"format": name}:
             return BY_FORMAT[name][0]
+        case {"pattern": pattern, "example": example} if not re.search(pattern, "abc"):
+            return st.just(example)
     return st.text("abc-_", min_size=1, max_size=4)
 
 
