@@ -11,6 +11,7 @@ from handlers.responses.problems import Problem
 from handlers.responses.state import service_state
 from handlers.service.flow import Flow
 from handlers.service.lingering import unacknowledged
+from handlers.service.lost_clients import notice_loss
 
 _WITHOUT_CONTENT = (204, 304)
 # In bytes: where copying the content costs less than to send it apart from the head.
@@ -74,6 +75,8 @@ class ResponseCycle(RequestResponseCycle):
             head, self._head = self._head, None
             await self._send_whole(head, message)
         else:
+            if is_start:
+                notice_loss(self.transport)
             await self._send_part(message, message.get("body", b""))
 
     async def receive(self) -> Any:
