@@ -150,10 +150,15 @@ async def list_changes(connection: Connection, user_id: str, token: SyncToken | 
         return Changes([], [], caught_up(head), has_more=False)
     position = {"revision": since.revision, "baseline": since.baseline}
     rows = await _PAGE.fetch_all(connection, user_id=user_id, limit=limit + 1, **position)
+    return _read(rows, since, limit)
+
+
+def _read(rows: Sequence[Row], since: SyncToken, limit: int) -> Changes:
+    """Return what the rows of a page say. Raises SyncReset."""
     head = Head._make(rows[0][:_HEAD_SIZE]) if rows else NOTHING_WRITTEN
     # Tombstones may have been purged since the first look at the head.
     check(since, head)
-    # The row after the head has the number of changes found.
+    # After the head, a row has the number of changes found.
     found = [row[_HEAD_SIZE + 1 :] for row in rows[:limit] if row[_HEAD_SIZE]]
     has_more = bool(found) and rows[0][_HEAD_SIZE] > len(found)
     last = SyncToken(head.epoch, found[-1][_REVISION], since.baseline) if has_more else caught_up(head)

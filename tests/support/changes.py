@@ -68,7 +68,9 @@ def listed(user: User) -> dict[str, Json]:
 def purge(database: str, user: User) -> None:
     """Purge all tasks that the user has deleted, as if that had been long ago."""
     with psycopg.connect(database) as connection:
-        long_ago = "UPDATE tasks SET deleted_at = deleted_at - interval '90 days' WHERE user_id = %s"
+        long_ago = (
+            "UPDATE tasks SET deleted_at = now() - interval '90 days' WHERE user_id = %s AND deleted_at IS NOT NULL"
+        )
         connection.execute(long_ago, [user.id])
     with_database(database, _purge)
 
