@@ -15,6 +15,7 @@ from handlers.settings.database_url import is_local
 from handlers.settings.settings import ENV_FILE, ConfigurationError, Settings
 from storage.administration.diagnosis import Diagnosis, diagnose
 from storage.administration.embedded import EmbeddedError, reach_postgres
+from storage.administration.listening import NOT_HEARD
 from storage.administration.migrations import head, is_applied, revisions
 from storage.errors import Unavailable, UnsuitableDatabase
 
@@ -219,14 +220,22 @@ def _connections(diagnosis: Diagnosis, settings: Settings) -> Verdict:
         )
     if diagnosis.is_pooled:
         return "ok", "There is a connection pooler in front of the database, which sets its own limits."
-    # Each worker has one more connection, for /health.
-    most, needed = diagnosis.most_connections, settings.workers * (settings.pool_max_size + 1)
+    # Each worker has two more: one for /health and for announcements, and one that listens for those of others.
+    most, needed = diagnosis.most_connections, settings.workers * (settings.pool_max_size + 2)
     if needed > most:
         return "fault", (
             f"All workers together may open {needed} connections, but the database allows only {most}: lower "
             "WEB_CONCURRENCY or DATABASE_POOL_MAX_SIZE, raise the limit, or put a connection pooler in front of it."
         )
     return "ok", f"All workers together may open {needed} connections, and the database allows {most}."
+
+
+def _announcements(diagnosis: Diagnosis, _: Settings) -> Verdict:
+    if diagnosis.hears_announcements:
+        return "ok", "LISTEN works: a change in one process reaches the streams of all others at once."
+    if diagnosis.is_replica:
+        return "skip", "Not checked: replicas do not announce anything."
+    return "advice", NOT_HEARD
 
 
 _CHECKS: dict[str, Callable[[Diagnosis, Settings], Verdict]] = {
@@ -239,4 +248,5 @@ _CHECKS: dict[str, Callable[[Diagnosis, Settings], Verdict]] = {
     "writes": _writes,
     "clock": _clock,
     "connections": _connections,
+    "announcements": _announcements,
 }

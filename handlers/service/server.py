@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from threading import Thread
 
 import click
 from starlette.types import ASGIApp
@@ -21,8 +22,10 @@ from handlers.service.metrics_directory import metrics_directory
 from handlers.service.token_rules import rules_of
 from handlers.service.workers import Workers
 from handlers.settings.settings import Settings
+from storage.administration.listening import NOT_HEARD, hears
 from storage.administration.migrations import migrate
 from storage.driver.database import describe_database
+from storage.errors import Unavailable, UnsuitableDatabase
 
 _ADVICE = "Set HOST or PORT to another value."
 _logger = logging.getLogger(__name__)
@@ -49,6 +52,7 @@ def run(settings: Settings) -> None:
         if settings.migrate_on_start:
             migrate(settings.database_url or "")
         _greet(settings)
+        Thread(target=_warn_if_not_heard, args=[settings.database_url or ""], daemon=True).start()
         # Workers are new processes, and so are their replacements: all must get the settings that were read here.
         read = {"DATABASE_URL": settings.database_url or "", "BETTER_AUTH_SECRET": settings.secret}
         os.environ |= {**settings.variables, **read}
@@ -82,6 +86,14 @@ def _exposed(settings: Settings) -> Iterator[None]:
 
         with exposed(directory, settings.host, settings.metrics_port):
             yield
+
+
+def _warn_if_not_heard(url: str) -> None:
+    """Warn once, for all workers, if changes of other processes will be found late."""
+    # While the database is away, nobody knows.
+    with suppress(Unavailable, UnsuitableDatabase):
+        if not hears(url):
+            _logger.warning("%s", NOT_HEARD)
 
 
 def _greet(settings: Settings) -> None:

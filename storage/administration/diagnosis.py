@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from storage.administration.clock import ahead
 from storage.administration.cluster import Nodes, has_citus, is_coordinator, nodes_of
 from storage.administration.connection import connect
 from storage.administration.distribution import Placement, placements
+from storage.administration.listening import hears
 from storage.administration.migrations import encoding_fault, locale_fault, revision_of, version_fault
 from storage.errors import Unavailable, UnsuitableDatabase
 from storage.schema import idempotency_keys, metadata, tasks
@@ -97,6 +99,7 @@ class Diagnosis:
     revision: str | None
     clock_ahead: float
     most_connections: int
+    hears_announcements: bool
     cluster: Cluster | None
 
 
@@ -115,13 +118,20 @@ def diagnose(url: str) -> Diagnosis:
         with connection:
             if fault := version_fault(connection):
                 raise UnsuitableDatabase(fault)
-            return _facts(connection, seconds)
+            return _facts(connection, seconds, hears_announcements=_hears(url))
     except psycopg.Error as error:
         words = str(error).partition("\n")[0]
         raise UnsuitableDatabase(f"It responds, but a query about it failed: {words}.") from error
 
 
-def _facts(connection: psycopg.Connection[Any], seconds: float) -> Diagnosis:
+def _hears(url: str) -> bool:
+    # There may be no connection left.
+    with suppress(Unavailable, UnsuitableDatabase):
+        return hears(url)
+    return False
+
+
+def _facts(connection: psycopg.Connection[Any], seconds: float, *, hears_announcements: bool) -> Diagnosis:
     # A replica does not support a stricter level.
     connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
     connection.read_only = True
@@ -152,6 +162,7 @@ def _facts(connection: psycopg.Connection[Any], seconds: float) -> Diagnosis:
         missing_privileges=missing,
         revision=revision_of(connection) if can_read_revision else None,
         clock_ahead=clock_ahead,
+        hears_announcements=hears_announcements,
         cluster=_cluster(connection) if has_citus(connection) else None,
         **facts,
     )

@@ -17,7 +17,7 @@ from tests.support.server import SECRET, command, environment, run, start
 
 CHECKS = [
     "configuration", "secret", "database", "tls", "encoding", "locale", "extensions",
-    "migrations", "privileges", "writes", "clock", "connections",
+    "migrations", "privileges", "writes", "clock", "connections", "announcements",
 ]  # fmt: skip
 needs_pgbouncer = pytest.mark.skipif(PGBOUNCER is None, reason="there is no pgbouncer on this machine")
 
@@ -301,10 +301,10 @@ def test_clocks_may_differ_by_the_leeway_of_tokens(tmp_path: Path, database: str
 
 def test_more_connections_than_the_database_allows_are_a_fault(tmp_path: Path, database: str) -> None:
     said = the_fault(examine(tmp_path, database, WEB_CONCURRENCY="100"), "connections")
-    assert "may open 1100 connections, but the database allows only 97: lower WEB_CONCURRENCY" in said
+    assert "may open 1200 connections, but the database allows only 97: lower WEB_CONCURRENCY" in said
     change(database, "ALTER DATABASE THIS CONNECTION LIMIT 10")
-    assert "11 connections, but the database allows only 10" in the_fault(examine(tmp_path, database), "connections")
-    assert examine(tmp_path, database, DATABASE_POOL_MAX_SIZE="9")["connections"].startswith("ok ")
+    assert "12 connections, but the database allows only 10" in the_fault(examine(tmp_path, database), "connections")
+    assert examine(tmp_path, database, DATABASE_POOL_MAX_SIZE="8")["connections"].startswith("ok ")
 
 
 @needs_pgbouncer
@@ -312,7 +312,18 @@ def test_a_connection_pooler_is_detected(tmp_path: Path, migrated: str) -> None:
     with run_pgbouncer(migrated) as url:
         assert "DATABASE_PREPARED_STATEMENTS=false" in examine(tmp_path, url)["connections"]
         settings = {"DATABASE_PREPARED_STATEMENTS": "false", "WEB_CONCURRENCY": "100"}
-        assert examine(tmp_path, url, **settings).of("ok") == set(CHECKS)
+        assert examine(tmp_path, url, **settings).of("ok") == {*CHECKS} - {"announcements"}
+
+
+@needs_pgbouncer
+@pytest.mark.parametrize(("mode", "status"), [("transaction", "advice"), ("session", "ok")])
+def test_listening_works_unless_a_pooler_is_in_transaction_mode(
+    tmp_path: Path, migrated: str, mode: str, status: str
+) -> None:
+    with run_pgbouncer(migrated, f"pool_mode = {mode}\n") as url:
+        said = examine(tmp_path, url)["announcements"]
+        assert said.startswith(f"{status} LISTEN ")
+        assert ("A direct URL avoids that." in said) == (mode == "transaction")
 
 
 @needs_pgbouncer

@@ -1,5 +1,6 @@
 """The service behind PgBouncer in transaction mode, which Neon and other providers run in front of their databases."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from tests.support.client import User
 from tests.support.pgbouncer import PGBOUNCER, run_pgbouncer
 from tests.support.postgres import odd_database
-from tests.support.server import run, serve
+from tests.support.server import run, serve, start
 
 pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed")
 
@@ -48,3 +49,17 @@ def test_without_prepared_statements_every_request_succeeds(pooled: str, tmp_pat
                 return int(user.get("/tasks").json()["total"])
 
         assert list(threads.map(work, range(8))) == [15] * 8
+
+
+def test_a_warning_at_startup_says_that_changes_are_found_late(direct: str, pooled: str, tmp_path: Path) -> None:
+    settings = {"DATABASE_PREPARED_STATEMENTS": "false", "WEB_CONCURRENCY": "2"}
+    with start(tmp_path, DATABASE_URL=pooled, **settings) as service:
+        deadline = time.monotonic() + 10
+        while "LISTEN" not in service.log.read_text() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(1)
+        (said,) = [line for line in service.log.read_text().splitlines() if "LISTEN does not work" in line]
+        assert "WARNING" in said
+    with start(tmp_path, DATABASE_URL=direct) as service:
+        time.sleep(2)
+        assert "LISTEN" not in service.log.read_text()
