@@ -1,0 +1,140 @@
+"""Three devices of one user in a hostile world, until they agree."""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random, SystemRandom
+
+from tests.support.client import Json, User
+from tests.support.sync.audit import explain
+from tests.support.sync.device import Device
+from tests.support.sync.hand import Hand
+from tests.support.sync.journal import Journal
+from tests.support.sync.network import Network, network
+from tests.support.sync.world import World, world
+
+NAMES = ("phone", "tablet", "laptop")
+USER = "ada"
+
+
+def choose_seed() -> int:
+    """Return SYNC_SEED of the environment, or a new seed, and print it for the report of a test that fails."""
+    seed = int(os.environ.get("SYNC_SEED") or SystemRandom().getrandbits(32))
+    print(f"To repeat this run, set SYNC_SEED={seed}")  # noqa: T201 - shown if the test fails
+    return seed
+
+
+class Trial:
+    """Devices, each with its hand, network and dice. `at_once` devices synchronise at the same time.
+
+    If it is 1, the seed decides everything. Otherwise it decides what each device does, but not who comes first.
+    """
+
+    def __init__(self, around: World, seed: int, at_once: int, stack: ExitStack) -> None:
+        self.world = around
+        self.dice = Random(f"{seed}")  # noqa: S311 - repeatable
+        self.counts: Counter[str] = Counter()
+        self.networks: list[Network] = []
+        self.devices: list[Device] = []
+        self.hands: list[Hand] = []
+        self._threads = stack.enter_context(ThreadPoolExecutor(at_once))
+        for name in NAMES:
+            dice = [Random(f"{seed} {name} {part}") for part in ("network", "device", "hand")]  # noqa: S311
+            self.networks.append(stack.enter_context(network(around.url, dice[0])))
+            user = stack.enter_context(User(self.networks[-1].url, USER))
+            user.http.headers["Connection"] = "close"
+            self.devices.append(Device(user, dice[1]))
+            self.hands.append(Hand(name, self.devices[-1], dice[2]))
+
+    def run_round(self, edits: int, disturbance: str | None) -> None:
+        """Let users edit up to so many tasks, some devices synchronise, and one thing go wrong meanwhile."""
+        for hand in self.hands:
+            hand.work(self.dice.randint(0, edits))
+        if disturbance == "purge_trash":
+            self._prepare_purge()
+        jobs: list[Callable[[], object]] = [] if disturbance is None else [lambda: self._disturb(disturbance)]
+        for device in self.devices:
+            if self.dice.random() < 0.7:
+                jobs.append(self._synchronise(device))
+        self.dice.shuffle(jobs)
+        for done in [self._threads.submit(job) for job in jobs]:
+            done.result()
+
+    def _synchronise(self, device: Device) -> Callable[[], object]:
+        limit = self.dice.choice([3, 30, 500])
+
+        def job() -> None:
+            self.counts["in step" if device.sync(limit) else "failed"] += 1
+
+        return job
+
+    def _prepare_purge(self) -> None:
+        """Let the retention of all that is deleted be over, but not while a request is on its way to create it."""
+        for one in self.networks:
+            one.deliver_late()
+        pushes = [device.store.pushed for device in self.devices]
+        self.world.age_trash(edit.task_id for push in pushes if push for edit in push.edits)
+
+    def _disturb(self, name: str) -> None:
+        getattr(self.world, name)()
+        self.counts[name] += 1
+
+    def settle(self) -> None:
+        """Calm the networks, and let all devices catch up."""
+        for one in self.networks:
+            one.is_calm = True
+            one.deliver_late()
+        for _ in range(2):
+            for device in self.devices:
+                assert device.sync()
+
+    def check(self) -> None:
+        """Compare the devices with the server, and their edits with what the database has noted."""
+        tasks = {task["id"]: task for task in self._read_all()}
+        for hand, device in zip(self.hands, self.devices, strict=True):
+            assert device.store.view() == tasks, hand
+            accepted = [one.edit for answer in device.store.answers for one in answer.accepted]
+            reported = [conflict.edit for conflict in device.store.conflicts]
+            assert Counter(accepted + reported) == Counter(hand.edits)
+        journal = Journal(self.world.database, USER)
+        explain(journal, [answer for device in self.devices for answer in device.store.answers])
+        assert journal.live(len(journal.writes)) == {task_id: task["revision"] for task_id, task in tasks.items()}
+
+    def _read_all(self) -> list[Json]:
+        found, query = [], {"limit": "100"}
+        with User(self.world.url, USER) as user:
+            while True:
+                page = user.get("/tasks", params=query).json()
+                found += page["tasks"]
+                if page["next_cursor"] is None:
+                    return found
+                query["cursor"] = page["next_cursor"]
+
+    def summary(self) -> Counter[str]:
+        """Return how often what happened."""
+        counts = self.counts + sum((one.counts for one in self.networks), Counter[str]())
+        counts["resets"] = sum(device.resets for device in self.devices)
+        counts["conflicts"] = sum(len(device.store.conflicts) for device in self.devices)
+        counts["edits"] = sum(len(hand.edits) for hand in self.hands)
+        return counts
+
+
+def run_trial(directory: Path, database: str, *, edits: int, at_once: int, disturbances: list[str]) -> Counter[str]:
+    """Run devices until they have made so many edits, and return how often what happened. Raises AssertionError.
+
+    Every tenth round has a disturbance.
+    """
+    seed = choose_seed()
+    with world(directory, database) as around, ExitStack() as stack:
+        trial = Trial(around, seed, at_once, stack)
+        number = 0
+        while sum(len(hand.edits) for hand in trial.hands) < edits:
+            number += 1
+            trial.run_round(20, disturbances[number // 10 % len(disturbances)] if number % 10 == 0 else None)
+        trial.settle()
+        print(trial.summary())  # noqa: T201 - shown if the test fails
+        trial.check()
+        return trial.summary()
