@@ -136,7 +136,12 @@ def crash_under_load(directory: Path, crashes: int) -> None:
         try:
             for number in range(crashes):
                 time.sleep(0.3 + dice.random())
-    XX                    service = stack.enter_context(start(directory, DATABASE_URL=url, PORT=str(port)))
+                if number % 2 == 0:
+                    crash_postgres(url)
+                else:
+                    kill_service(service)
+                    wait_for_recovery(url)
+                    service = stack.enter_context(start(directory, DATABASE_URL=url, PORT=str(port)))
         finally:
             over.set()
         for one in using:

@@ -29,7 +29,7 @@ class Device:
         return str(UUID(int=self._dice.getrandbits(128), version=4))
 
     def sync(self, limit: int = 500, wait: int = 0) -> bool:
-        """Send the edits, then fetch the changes. Return whether both succeeded; if not, the device tries again later."""
+        """Send the edits, then fetch the changes. Return whether both succeeded; if not, try again later."""
         try:
             self._push()
             self._pull(limit, wait)

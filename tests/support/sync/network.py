@@ -11,19 +11,19 @@ from random import Random
 from urllib.parse import urlsplit
 
 FATES = {
-    "pass": 60,
-    "delay": 6,
+    "pass": 75,
+    "delay": 4,
     # The server gets nothing, or half a request.
-    "drop": 5,
-    "cut_request": 5,
+    "drop": 3,
+    "cut_request": 3,
     # The server serves the request, and the client does not learn it.
-    "lose_response": 7,
-    "cut_response": 5,
+    "lose_response": 4,
+    "cut_response": 3,
     # The server gets the request twice: at once, or the second time after later requests.
-    "double": 7,
-    "repeat_later": 5,
+    "double": 3,
+    "repeat_later": 3,
     # The client sees a broken connection, and the request arrives after later ones.
-    "hold": 5,
+    "hold": 2,
 }
 """What happens to requests, and how often."""
 

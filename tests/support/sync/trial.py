@@ -56,9 +56,7 @@ class Trial:
         if disturbance == "purge_trash":
             self._prepare_purge()
         jobs: list[Callable[[], object]] = [] if disturbance is None else [lambda: self._disturb(disturbance)]
-        for device in self.devices:
-            if self.dice.random() < 0.7:
-                jobs.append(self._synchronise(device))
+        jobs += [self._synchronise(device) for device in self.devices if self.dice.random() < 0.7]
         self.dice.shuffle(jobs)
         for done in [self._threads.submit(job) for job in jobs]:
             done.result()
@@ -133,7 +131,7 @@ def run_trial(directory: Path, database: str, *, edits: int, at_once: int, distu
         number = 0
         while sum(len(hand.edits) for hand in trial.hands) < edits:
             number += 1
-            trial.run_round(20, disturbances[number // 10 % len(disturbances)] if number % 10 == 0 else None)
+            trial.run_round(10, disturbances[number // 10 % len(disturbances)] if number % 10 == 0 else None)
         trial.settle()
         print(trial.summary())  # noqa: T201 - shown if the test fails
         trial.check()

@@ -13,8 +13,12 @@ from tests.support.server import free_port, run, start
 from tests.support.sync.journal import WITNESS
 
 # What was deleted long ago, without waiting.
-AGE = "UPDATE tasks SET deleted_at = deleted_at - interval '40 days' WHERE deleted_at IS NOT NULL AND id <> ALL(%s::uuid[])"
-LISTENERS: LiteralString = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query ~* '(LISTEN|notify)'"
+AGE = """
+UPDATE tasks SET deleted_at = deleted_at - interval '40 days' WHERE deleted_at IS NOT NULL AND id <> ALL(%s::uuid[])
+"""
+LISTENERS: LiteralString = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query ~* 'listen|notify'
+"""
 
 
 class World:
