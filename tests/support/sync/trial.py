@@ -1,6 +1,7 @@
 """Three devices of one user in a hostile world, until they agree."""
 
 import os
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from pathlib import Path
 from random import Random, SystemRandom
 
 from tests.support.client import Json, User
+from tests.support.crashes import PATIENCE
 from tests.support.sync.audit import explain
 from tests.support.sync.device import Device
 from tests.support.sync.hand import Hand
@@ -85,9 +87,11 @@ class Trial:
         for one in self.networks:
             one.is_calm = True
             one.deliver_late()
-        for _ in range(2):
-            for device in self.devices:
-                assert device.sync()
+        for device in self.devices * 2:
+            deadline = time.monotonic() + PATIENCE
+            while not device.sync():
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
 
     def check(self) -> None:
         """Compare the devices with the server, and their edits with what the database has noted."""

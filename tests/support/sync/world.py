@@ -1,6 +1,6 @@
 """The service and its database, and everything that may befall them while devices synchronise."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import LiteralString
@@ -24,11 +24,11 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_p
 class World:
     """A service at `url` with a database of its own, which notes every write."""
 
-    def __init__(self, directory: Path, database: str, stack: ExitStack) -> None:
+    def __init__(self, directory: Path, database: str, stack: ExitStack, settings: Mapping[str, str]) -> None:
         self.database = database
         self._directory = directory
         self._stack = stack
-        self._settings = {"DATABASE_URL": database, "PORT": str(free_port())}
+        self._settings = {"DATABASE_URL": database, "PORT": str(free_port()), **settings}
         migrate(database)
         with psycopg.connect(database) as connection:
             connection.execute(WITNESS)
@@ -70,7 +70,7 @@ class World:
 
 
 @contextmanager
-def world(directory: Path, database: str) -> Iterator[World]:
+def world(directory: Path, database: str, **settings: str) -> Iterator[World]:
     """Run the service on an empty database."""
     with ExitStack() as stack:
-        yield World(directory, database, stack)
+        yield World(directory, database, stack, settings)
