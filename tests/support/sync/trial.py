@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import chain, cycle
 from pathlib import Path
 from random import Random, SystemRandom
 
@@ -20,6 +21,10 @@ from tests.support.sync.world import World, world
 
 NAMES = ("phone", "tablet", "laptop")
 USER = "ada"
+DISTURBANCES = ("purge_trash", "restart", "cut_listener", "crash_database", "reset_sync")
+"""What goes wrong, one after the other: methods of World."""
+# The most edits that a user makes on a device between two rounds.
+EDITS = 10
 
 
 def choose_seed() -> int:
@@ -51,10 +56,10 @@ class Trial:
             self.devices.append(Device(user, dice[1]))
             self.hands.append(Hand(name, self.devices[-1], dice[2]))
 
-    def run_round(self, edits: int, disturbance: str | None) -> None:
-        """Let users edit up to so many tasks, some devices synchronise, and one thing go wrong meanwhile."""
+    def run_round(self, disturbance: str | None) -> None:
+        """Let users edit, some devices synchronise, and perhaps one thing go wrong meanwhile."""
         for hand in self.hands:
-            hand.work(self.dice.randint(0, edits))
+            hand.work(self.dice.randint(0, EDITS))
         if disturbance == "purge_trash":
             self._prepare_purge()
         jobs: list[Callable[[], object]] = [] if disturbance is None else [lambda: self._disturb(disturbance)]
@@ -124,18 +129,17 @@ class Trial:
         return counts
 
 
-def run_trial(directory: Path, database: str, *, edits: int, at_once: int, disturbances: list[str]) -> Counter[str]:
+def run_trial(directory: Path, database: str, *, edits: int, at_once: int, calm_rounds: int) -> Counter[str]:
     """Run devices until they have made so many edits, and return how often what happened. Raises AssertionError.
 
-    Every tenth round has a disturbance.
+    Between two rounds with a disturbance there are `calm_rounds` without.
     """
     seed = choose_seed()
+    schedule = cycle(chain.from_iterable([*[None] * calm_rounds, name] for name in DISTURBANCES))
     with world(directory, database) as around, ExitStack() as stack:
         trial = Trial(around, seed, at_once, stack)
-        number = 0
         while sum(len(hand.edits) for hand in trial.hands) < edits:
-            number += 1
-            trial.run_round(10, disturbances[number // 10 % len(disturbances)] if number % 10 == 0 else None)
+            trial.run_round(next(schedule))
         trial.settle()
         print(trial.summary())  # noqa: T201 - shown if the test fails
         trial.check()

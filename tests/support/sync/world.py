@@ -35,9 +35,13 @@ class World:
         self._service = stack.enter_context(start(directory, **self._settings))
         self.url = self._service.url
 
+    def kill(self) -> None:
+        """Kill the service."""
+        kill_service(self._service)
+
     def restart(self) -> None:
         """Kill the service, and start it again at the same address."""
-        kill_service(self._service)
+        self.kill()
         wait_for_recovery(self.database)
         self._service = self._stack.enter_context(start(self._directory, **self._settings))
 
@@ -73,4 +77,6 @@ class World:
 def world(directory: Path, database: str, **settings: str) -> Iterator[World]:
     """Run the service on an empty database."""
     with ExitStack() as stack:
-        yield World(directory, database, stack, settings)
+        one = World(directory, database, stack, settings)
+        yield one
+        one.kill()
