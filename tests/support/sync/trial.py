@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from itertools import chain, cycle
 from pathlib import Path
 from random import Random, SystemRandom
+from threading import Event
 
 from tests.support.client import Json, User
 from tests.support.crashes import PATIENCE
@@ -21,7 +22,7 @@ from tests.support.sync.world import World, world
 
 NAMES = ("phone", "tablet", "laptop")
 USER = "ada"
-DISTURBANCES = ("purge_trash", "restart", "cut_listener", "crash_database", "reset_sync")
+DISTURBANCES = ("reset_sync", "restart", "cut_listener", "crash_database", "purge_trash")
 """What goes wrong, one after the other: methods of World."""
 # The most edits that a user makes on a device between two rounds.
 EDITS = 10
@@ -38,23 +39,29 @@ class Trial:
     """Devices, each with its hand, network and dice. `at_once` devices synchronise at the same time.
 
     If it is 1, the seed decides everything. Otherwise it decides what each device does, but not who comes first.
+    Another device, the follower, only waits for changes.
     """
 
     def __init__(self, around: World, seed: int, at_once: int, stack: ExitStack) -> None:
         self.world = around
+        self.seed = seed
         self.dice = Random(f"{seed}")  # noqa: S311 - repeatable
         self.counts: Counter[str] = Counter()
         self.networks: list[Network] = []
         self.devices: list[Device] = []
         self.hands: list[Hand] = []
-        self._threads = stack.enter_context(ThreadPoolExecutor(at_once))
         for name in NAMES:
-            dice = [Random(f"{seed} {name} {part}") for part in ("network", "device", "hand")]  # noqa: S311
-            self.networks.append(stack.enter_context(network(around.url, dice[0])))
-            user = stack.enter_context(User(self.networks[-1].url, USER))
-            user.http.headers["Connection"] = "close"
-            self.devices.append(Device(user, dice[1]))
-            self.hands.append(Hand(name, self.devices[-1], dice[2]))
+            self.devices.append(self._add_device(name, stack))
+            self.hands.append(Hand(name, self.devices[-1], Random(f"{seed} {name}")))  # noqa: S311 - repeatable
+        self.follower = self._add_device("follower", stack)
+        self._threads = stack.enter_context(ThreadPoolExecutor(at_once))
+
+    def _add_device(self, name: str, stack: ExitStack) -> Device:
+        dice = Random(f"{self.seed} {name} network"), Random(f"{self.seed} {name} device")  # noqa: S311 - repeatable
+        self.networks.append(stack.enter_context(network(self.world.url, dice[0])))
+        user = stack.enter_context(User(self.networks[-1].url, USER))
+        user.http.headers["Connection"] = "close"
+        return Device(user, dice[1])
 
     def run_round(self, disturbance: str | None) -> None:
         """Let users edit, some devices synchronise, and perhaps one thing go wrong meanwhile."""
@@ -87,6 +94,12 @@ class Trial:
         getattr(self.world, name)()
         self.counts[name] += 1
 
+    def follow(self, over: Event) -> None:
+        """Let the follower wait for changes, again and again."""
+        while not over.is_set():
+            if not self.follower.sync(wait=10):
+                time.sleep(0.05)
+
     def settle(self) -> None:
         """Calm the networks, and let all devices catch up."""
         for one in self.networks:
@@ -106,9 +119,16 @@ class Trial:
             accepted = [one.edit for answer in device.store.answers for one in answer.accepted]
             reported = [conflict.edit for conflict in device.store.conflicts]
             assert Counter(accepted + reported) == Counter(hand.edits)
+        self._wait_for_follower(tasks)
         journal = Journal(self.world.database, USER)
         explain(journal, [answer for device in self.devices for answer in device.store.answers])
         assert journal.live(len(journal.writes)) == {task_id: task["revision"] for task_id, task in tasks.items()}
+
+    def _wait_for_follower(self, tasks: dict[str, Json]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while self.follower.store.view() != tasks:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
     def _read_all(self) -> list[Json]:
         found, query = [], {"limit": "100"}
@@ -137,10 +157,16 @@ def run_trial(directory: Path, database: str, *, edits: int, at_once: int, calm_
     seed = choose_seed()
     schedule = cycle(chain.from_iterable([*[None] * calm_rounds, name] for name in DISTURBANCES))
     with world(directory, database) as around, ExitStack() as stack:
-        trial = Trial(around, seed, at_once, stack)
-        while sum(len(hand.edits) for hand in trial.hands) < edits:
-            trial.run_round(next(schedule))
-        trial.settle()
-        print(trial.summary())  # noqa: T201 - shown if the test fails
-        trial.check()
+        trial, over = Trial(around, seed, at_once, stack), Event()
+        following = stack.enter_context(ThreadPoolExecutor(1)).submit(trial.follow, over)
+        try:
+            while sum(len(hand.edits) for hand in trial.hands) < edits:
+                trial.run_round(next(schedule))
+            trial.settle()
+            print(trial.summary())  # noqa: T201 - shown if the test fails
+            trial.check()
+        finally:
+            over.set()
+            around.kill()
+        following.result()
         return trial.summary()
