@@ -9,6 +9,7 @@ import psycopg
 from handlers.resources.tasks import PRIORITIES
 from tests.support.client import Json
 from tests.support.model import MEMBERS
+from tests.support.sync.replica import Moment
 
 # A write and its entry are committed together.
 WITNESS = """
@@ -66,10 +67,11 @@ class Journal:
         """Return the revision that created a task."""
         return self._of_task[task_id][0]
 
-    def live(self, revision: int) -> dict[str, int]:
-        """Return the revisions of the tasks that the user had at a revision."""
-        latest = {write.task_id: number for number, write in self.writes.items() if number <= revision}
-        return {task_id: number for task_id, number in latest.items() if self.writes[number].is_live}
+    def check(self, moment: Moment) -> None:
+        """Check that a copy that had caught up had the tasks that the user had. Raises AssertionError."""
+        latest = {write.task_id: number for number, write in self.writes.items() if number <= moment.revision}
+        live = {task_id: number for task_id, number in latest.items() if self.writes[number].is_live}
+        assert moment.tasks == live, f"at revision {moment.revision}"
 
 
 def _members(row: Json) -> State:

@@ -1,6 +1,15 @@
 """A copy of a user's tasks, kept in step by the pages of `list_changes`."""
 
+from typing import NamedTuple
+
 from tests.support.client import Json
+
+
+class Moment(NamedTuple):
+    """The revision that a copy has come to, and the revisions of its tasks."""
+
+    revision: int
+    tasks: dict[str, int]
 
 
 class Replica:
@@ -25,6 +34,7 @@ class Replica:
             self.deleted.add(gone["id"])
         self.token = page["sync_token"]
 
-    def revisions(self) -> dict[str, int]:
-        """Return the revision of each task."""
-        return {task_id: task["revision"] for task_id, task in self.tasks.items()}
+    def moment(self) -> Moment:
+        """Return what this copy has. Only the proof looks into a token; to a client it is opaque."""
+        revision = int(self.token.split(".")[1]) if self.token else 0
+        return Moment(revision, {task_id: task["revision"] for task_id, task in self.tasks.items()})
