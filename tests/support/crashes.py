@@ -4,7 +4,6 @@ import os
 import signal
 import time
 from contextlib import suppress
-from typing import LiteralString
 
 import psycopg
 
@@ -12,6 +11,9 @@ from tests.support.server import Service
 
 # Longer than PostgreSQL takes to recover from a crash.
 PATIENCE = 60.0
+_SESSION = """
+SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() LIMIT 1
+"""
 
 
 def kill_service(service: Service) -> None:
@@ -21,15 +23,13 @@ def kill_service(service: Service) -> None:
 
 
 def crash_postgres(url: str) -> None:
-    """Kill one of PostgreSQL's sessions, if there is any: PostgreSQL then ends all others and recovers."""
-    session: LiteralString = (
-        "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() LIMIT 1"
-    )
+    """Kill one of PostgreSQL's sessions, if there is any, and wait until PostgreSQL has ended all others to recover."""
     with suppress(psycopg.Error), psycopg.connect(url, connect_timeout=5) as connection:
-        row = connection.execute(session).fetchone()
+        row = connection.execute(_SESSION).fetchone()
         if row is not None:
             with suppress(ProcessLookupError):
                 os.kill(row[0], signal.SIGKILL)
+            connection.execute("SELECT pg_sleep(10)")
 
 
 def wait_for_recovery(url: str) -> None:
