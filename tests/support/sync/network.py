@@ -52,14 +52,15 @@ class Network:
 
     def deliver_late(self) -> None:
         """Deliver every request that is still on its way."""
-        while self._late:
-            self._exchange(self._late.pop(0))
+        late, self._late = self._late, []
+        for request in late:
+            self._exchange(request)
 
     def _serve(self, client: socket.socket) -> None:
         with client, suppress(OSError):
             request = _read_request(client)
-            if self._late and self._dice.random() < 0.3:
-                self._exchange(self._late.pop(0))
+            if (late := self._late) and self._dice.random() < 0.3:
+                self._exchange(late.pop(0))
             client.sendall(self._transmit(request))
 
     def _transmit(self, request: bytes) -> bytes:

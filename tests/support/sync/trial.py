@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain, cycle
 from pathlib import Path
 from random import Random, SystemRandom
@@ -27,6 +28,8 @@ DISTURBANCES = ("reset_sync", "restart", "cut_listener", "crash_database", "purg
 """What goes wrong, one after the other: methods of World."""
 # The most edits that a user makes on a device between two rounds.
 EDITS = 10
+# The sizes of the pages that a device fetches.
+LIMITS = (3, 30, 500)
 
 
 def choose_seed() -> int:
@@ -39,7 +42,8 @@ def choose_seed() -> int:
 class Trial:
     """Devices, each with its hand, network and dice. `at_once` devices synchronise at the same time.
 
-    If it is 1, the seed decides everything. Otherwise it decides what each device does, but not who comes first.
+    If it is 1, the seed decides everything but how long a crash takes. Otherwise it decides what each device does, but
+    not who comes first.
     Another device, the follower, only waits for changes.
     """
 
@@ -57,6 +61,8 @@ class Trial:
             self.hands.append(Hand(name, self.devices[-1], Random(f"{seed} {name}")))  # noqa: S311 - repeatable
         self.follower = self._add_device("follower", stack)
         self._threads = stack.enter_context(ThreadPoolExecutor(at_once))
+        self._over = Event()
+        self._following = stack.enter_context(ThreadPoolExecutor(1)).submit(self._follow)
 
     def _add_device(self, name: str, stack: ExitStack) -> Device:
         dice = Random(f"{self.seed} {name} network"), Random(f"{self.seed} {name} device")  # noqa: S311 - repeatable
@@ -71,21 +77,14 @@ class Trial:
             hand.work(self.dice.randint(0, EDITS))
         if disturbance == "purge_trash":
             self._prepare_purge()
-        jobs: list[Callable[[], object]] = [] if disturbance is None else [lambda: self._disturb(disturbance)]
-        jobs += [self._synchronise(device) for device in self.devices if self.dice.random() < 0.7]
+        jobs: list[Callable[[], object]] = [] if disturbance is None else [partial(self._disturb, disturbance)]
+        online = [device for device in self.devices if self.dice.random() < 0.7]
+        jobs += [partial(self._sync, device, self.dice.choice(LIMITS)) for device in online]
         self.dice.shuffle(jobs)
         for done in [self._threads.submit(job) for job in jobs]:
             done.result()
 
-    def _synchronise(self, device: Device) -> Callable[[], object]:
-        limit = self.dice.choice([3, 30, 500])
-
-        def job() -> None:
-            self._sync(device, limit)
-
-        return job
-
-    def _sync(self, device: Device, limit: int = 500, wait: int = 0) -> bool:
+    def _sync(self, device: Device, limit: int = LIMITS[-1], wait: int = 0) -> bool:
         """Synchronise a device, and note what it has when it has caught up."""
         is_in_step = device.sync(limit, wait)
         if is_in_step:
@@ -104,9 +103,9 @@ class Trial:
         getattr(self.world, name)()
         self.counts[name] += 1
 
-    def follow(self, over: Event) -> None:
+    def _follow(self) -> None:
         """Let the follower wait for changes, again and again."""
-        while not over.is_set():
+        while not self._over.is_set():
             if not self._sync(self.follower, wait=10):
                 time.sleep(0.05)
 
@@ -120,6 +119,12 @@ class Trial:
             while not self._sync(device):
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
+
+    def end(self) -> None:
+        """End the service and the follower, and raise what the follower raised."""
+        self._over.set()
+        self.world.kill()
+        self._following.result()
 
     def check(self) -> None:
         """Compare the devices with the server, and their edits with what the database has noted."""
@@ -140,6 +145,7 @@ class Trial:
         deadline = time.monotonic() + PATIENCE
         while self.follower.store.view() != tasks:
             assert time.monotonic() < deadline
+            assert not self._following.done()
             time.sleep(0.05)
 
     def _read_all(self) -> list[Json]:
@@ -169,8 +175,7 @@ def run_trial(directory: Path, database: str, *, edits: int, at_once: int, calm_
     seed = choose_seed()
     schedule = cycle(chain.from_iterable([*[None] * calm_rounds, name] for name in DISTURBANCES))
     with world(directory, database) as around, ExitStack() as stack:
-        trial, over = Trial(around, seed, at_once, stack), Event()
-        following = stack.enter_context(ThreadPoolExecutor(1)).submit(trial.follow, over)
+        trial = Trial(around, seed, at_once, stack)
         try:
             while sum(len(hand.edits) for hand in trial.hands) < edits:
                 trial.run_round(next(schedule))
@@ -178,7 +183,5 @@ def run_trial(directory: Path, database: str, *, edits: int, at_once: int, calm_
             print(trial.summary())  # noqa: T201 - shown if the test fails
             trial.check()
         finally:
-            over.set()
-            around.kill()
-        following.result()
+            trial.end()
         return trial.summary()
