@@ -1,5 +1,7 @@
 """A device that works offline and synchronises when it can: an example of a client, as an app would have it."""
 
+from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -29,10 +31,14 @@ class Device:
         return str(UUID(int=self._dice.getrandbits(128), version=4))
 
     def sync(self, limit: int = 500, wait: int = 0) -> bool:
-        """Send the edits, then fetch the changes. Return whether both succeeded; if not, try again later."""
+        """Send the edits, then fetch the changes. Return whether both succeeded; what failed is for the next time."""
+        is_sent = self._attempt(self._push)
+        return self._attempt(partial(self._pull, limit, wait)) and is_sent
+
+    @staticmethod
+    def _attempt(work: Callable[[], None]) -> bool:
         try:
-            self._push()
-            self._pull(limit, wait)
+            work()
         except NoAnswer:
             return False
         return True

@@ -33,7 +33,7 @@ def show(tasks: Mapping[str, Json], edits: list[Edit]) -> dict[str, Json]:
     shown, removed = dict(tasks), {}
     for edit in edits:
         match edit.op:
-            case "create":
+            case "create" if edit.task_id not in shown:
                 shown[edit.task_id] = {**DEFAULTS, **edit.members}
             case "update" if edit.task_id in shown:
                 shown[edit.task_id] = {**shown[edit.task_id], **edit.members}
