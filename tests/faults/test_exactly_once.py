@@ -1,8 +1,6 @@
 """The service and its database crash at random moments; clients repeat what was not answered, and it happens once."""
 
-import os
 import random
-import signal
 import threading
 import time
 from collections import Counter
@@ -14,16 +12,14 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import httpx
-import psycopg
 import pytest
 
 from tests.support.client import User
+from tests.support.crashes import PATIENCE, crash_postgres, kill_service, wait_for_recovery
 from tests.support.postgres import private_postgres
-from tests.support.server import Service, free_port, start
+from tests.support.server import free_port, start
 
 CLIENTS = 6
-# Longer than PostgreSQL takes to recover from a crash.
-PATIENCE = 60.0
 Json = Any
 
 
@@ -130,36 +126,6 @@ class Phone:
         assert page.headers["ETag"] == f'W/"{self.revision}"'
 
 
-def crash(number: int, service: Service, url: str) -> bool:
-    """Kill the service, or a process of PostgreSQL, which makes it end all others and recover; return which."""
-    if number % 2:
-        service.process.send_signal(signal.SIGKILL)
-        service.process.wait(20)
-        return True
-    with suppress(psycopg.Error), psycopg.connect(url, connect_timeout=5) as connection:
-        row = connection.execute(
-            "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() LIMIT 1"
-        ).fetchone()
-        if row is not None:
-            with suppress(ProcessLookupError):
-                os.kill(row[0], signal.SIGKILL)
-    return False
-
-
-def wait_for_recovery(url: str) -> None:
-    """Wait until PostgreSQL accepts connections. Raises psycopg.OperationalError after a minute."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            psycopg.connect(url, connect_timeout=5).close()
-        except psycopg.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
-
-
 def crash_under_load(directory: Path, crashes: int) -> None:
     """Crash service and database in turn while clients write, and compare their accounts with what they did."""
     port, dice, over = free_port(), random.Random(0), threading.Event()  # noqa: S311 - the same pauses in every run
@@ -170,7 +136,10 @@ def crash_under_load(directory: Path, crashes: int) -> None:
         try:
             for number in range(crashes):
                 time.sleep(0.3 + dice.random())
-                if crash(number, service, url):
+                if number % 2 == 0:
+                    crash_postgres(url)
+                else:
+                    kill_service(service)
                     wait_for_recovery(url)
                     service = stack.enter_context(start(directory, DATABASE_URL=url, PORT=str(port)))
         finally:

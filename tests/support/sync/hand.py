@@ -1,0 +1,74 @@
+"""The user of a device, who edits whatever the device shows."""
+
+from collections.abc import Iterable
+from random import Random
+
+from tests.support.client import Json
+from tests.support.sync.device import Device
+from tests.support.sync.edits import Edit, Op
+
+HABITS: dict[str, int] = {"create": 15, "update": 30, "complete": 15, "tag": 20, "delete": 12, "restore": 8}
+"""What the user does, and how often."""
+# How many tasks the user turns to most of the time, so that devices often meet on one.
+FAVOURITES = 10
+
+
+class Hand:
+    """A user who makes random edits on a device. Every text names the edit that it comes from."""
+
+    def __init__(self, name: str, device: Device, dice: Random) -> None:
+        self.edits: list[Edit] = []
+        self._name = name
+        self._device = device
+        self._dice = dice
+
+    def work(self, edits: int) -> None:
+        """Make some edits, whether the device is online or not."""
+        for _ in range(edits):
+            edit = self._next_edit()
+            self.edits.append(edit)
+            self._device.store.outbox.append(edit)
+
+    def _next_edit(self) -> Edit:
+        view = self._device.store.view()
+        habit = self._dice.choices(list(HABITS), list(HABITS.values()))[0]
+        if habit == "restore" and (deleted := self._deleted() - view.keys()):
+            return Edit("restore", self._choose(deleted))
+        if habit in ("create", "restore") or not view:
+            return Edit("create", self._device.new_id(), {"title": self._text(), **self._values()})
+        task_id = self._choose(view.keys())
+        if habit == "delete":
+            return Edit("delete", task_id)
+        members = self._members(habit, view[task_id])
+        return Edit("update", task_id, members, {name: view[task_id][name] for name in members})
+
+    def _members(self, habit: str, task: Json) -> dict[str, Json]:
+        """Return what an update of a task changes."""
+        if habit == "complete":
+            return {"completed": not task["completed"]}
+        if habit == "tag":
+            tag = self._dice.choice("abcdef")
+            kept = [one for one in task["tags"] if one != tag]
+            return {"tags": kept if tag in task["tags"] else [*kept, tag]}
+        return self._values() or {"title": self._text()}
+
+    def _values(self) -> dict[str, Json]:
+        """Return new values for some members, or for none."""
+        values = {
+            "description": self._dice.choice([None, self._text()]),
+            "priority": self._dice.choice(["High", "Medium", "Low"]),
+            "due_date": self._dice.choice([None, "2026-11-24", "2026-12-24"]),
+        }
+        return {name: value for name, value in values.items() if self._dice.random() < 0.3}
+
+    def _text(self) -> str:
+        return f"{self._name} {len(self.edits)}"
+
+    def _deleted(self) -> set[str]:
+        """Return the tasks that the feed has reported as deleted, and those that this device will delete."""
+        mine: dict[str, Op] = {edit.task_id: edit.op for edit in self._device.store.outbox}
+        return self._device.store.copy.deleted | {task_id for task_id, op in mine.items() if op == "delete"}
+
+    def _choose(self, ids: Iterable[str]) -> str:
+        among = sorted(ids)
+        return among[min(int(self._dice.expovariate(1 / FAVOURITES)), len(among) - 1)]
