@@ -1,21 +1,33 @@
 """The tag `changes`: what has changed since a client last asked."""
 
+from functools import partial
+
 from handlers.resources.changes import changes_resource
 from handlers.resources.revisions import NOT_STORED
 from handlers.resources.sync_tokens import read_token
 from handlers.responses.response import JSON, Response
+from handlers.responses.streams import LongPoll
 from storage import changes
+from storage.changes import SyncToken
 from storage.driver.database import Database
+from storage.watchers import Watchers
 
 
 async def list_changes(
-    database: Database,
-    user_id: str,
-    sync_token: str | None,
-    limit: int,
-    wait: int,  # noqa: ARG001
+    database: Database, watchers: Watchers, user_id: str, sync_token: str | None, limit: int, wait: int
 ) -> Response:
-    """Return one page of changes since the token."""
-    token = None if sync_token is None else read_token(sync_token)
+    """Return one page of changes since the token. If there are none, the response may wait for the next change."""
+    token = read_token(sync_token)
+    answer = partial(_page, database, user_id, token, limit)
+    if not wait or token is None:
+        return await answer()
+    head = await changes.get_head(database.pipeline, user_id)
+    changes.check(token, head)
+    if token.revision < head.revision:
+        return await answer()
+    return LongPoll(partial(watchers.changed, user_id, head, wait), answer)
+
+
+async def _page(database: Database, user_id: str, token: SyncToken | None, limit: int) -> JSON:
     page = await changes.list_changes(database.pipeline, user_id, token, limit)
     return JSON(changes_resource(page), headers=NOT_STORED)

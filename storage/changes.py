@@ -129,9 +129,9 @@ async def get_head(connection: Connection, user_id: str) -> Head:
     return NOTHING_WRITTEN if row is None else Head._make(row)
 
 
-def check(token: SyncToken, head: Head) -> None:
+def check(token: SyncToken | None, head: Head) -> None:
     """Raise SyncReset if the head is not one that follows the token, or if deletions in between have been purged."""
-    if token.revision == 0:
+    if token is None or token.revision == 0:
         return
     seen = max(token.revision, token.baseline)
     if token.epoch != head.epoch or not head.purged <= seen <= head.revision:

@@ -3,9 +3,9 @@
 from storage.changes import Head, SyncToken, caught_up
 
 
-def read_token(text: str) -> SyncToken:
-    """Return a token whose form has been validated by the contract."""
-    return SyncToken(*map(int, text.split(".")))
+def read_token(text: str | None) -> SyncToken | None:
+    """Return a token whose form has been validated by the contract; None if there is none, or if it is empty."""
+    return SyncToken(*map(int, text.split("."))) if text else None
 
 
 def write_token(token: SyncToken) -> str:

@@ -52,7 +52,7 @@ class Stream:
 class LongPoll:
     """A response that waits until something happens, and no longer than until the client leaves or the service stops.
 
-    `happens` waits, and `respond` then returns the response.
+    `happens` waits, and `respond` then returns the response. A HEAD request does not wait.
     """
 
     happens: Callable[[], Awaitable[object]]
@@ -60,7 +60,8 @@ class LongPoll:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Wait, and send the response."""
-        await _ended_by_departure(self.happens(), scope, receive)
+        if scope["method"] != "HEAD":
+            await _ended_by_departure(self.happens(), scope, receive)
         response = await self.respond()
         await response(scope, receive, send)
 

@@ -37,8 +37,11 @@ def _is_state(case: Case[Any], response: Response) -> bool:
     if response.status_code == 412:
         # RFC 9110, section 13.1.1: If-Match does not list the current revision, which Schemathesis can only guess.
         return bool(_GUESSED & case.headers.keys())
-    if response.status_code in (410, 422):
-        return "Idempotency-Key" in case.headers
+    if response.status_code in (410, 422) and "Idempotency-Key" in case.headers:
+        return True
+    if response.status_code == 410:
+        # A sync token is opaque. One that Schemathesis invents belongs to no history of the user.
+        return "sync_token" in case.query
     errors = response.json().get("errors", [])
     if errors and all(_IN_WORDS.search(error["detail"]) for error in errors):
         return True
@@ -53,8 +56,11 @@ def before_call(_: HookContext, case: Case[Any], __: dict[str, Any]) -> None:
 
     The coverage phase sends every parameter of an operation, and an invented cursor would make each request a 400. So
     would an entity tag: the phase builds header values from letters and digits only, so none of its entity tags is
-    valid. The contract's example of an Idempotency-Key would make all requests but the first a 422.
+    valid. The contract's example of an Idempotency-Key would make all requests but the first a 422. An invented sync
+    token would make each request a 410. No request waits for longer than a second.
     """
+    if case.query.get("wait") in range(2, 31):
+        case.query["wait"] = 1
     phase = case.meta.phase.data if case.meta is not None else None
     if not isinstance(phase, CoveragePhaseData | ExamplesPhaseData):
         return
@@ -62,6 +68,7 @@ def before_call(_: HookContext, case: Case[Any], __: dict[str, Any]) -> None:
     for values, name in [
         *(invented if isinstance(phase, CoveragePhaseData) else []),
         (case.headers, "Idempotency-Key"),
+        (case.query, "sync_token"),
     ]:
         if phase.parameter != name:
             values.pop(name, None)

@@ -1,0 +1,81 @@
+"""Waiting for changes: `list_changes` with `wait`, which works through every proxy and with every generated client."""
+
+import threading
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.client import User, mint
+from tests.sync.test_events import token_of
+
+
+def changes(user: User, token: str | None, wait: int, **options: Any) -> tuple[Any, float]:
+    """Ask for changes. Return the answer, and how many seconds it took."""
+    began = time.monotonic()
+    params: dict[str, Any] = {"wait": wait} | ({} if token is None else {"sync_token": token})
+    response = user.get("/changes", params=params, **options)
+    assert response.status_code == 200, response.text
+    return response.json(), time.monotonic() - began
+
+
+def test_a_waiting_request_is_answered_as_soon_as_something_changes(ada: User) -> None:
+    token = token_of(ada)
+    writer = threading.Timer(0.5, ada.create, ["Buy milk"])
+    writer.start()
+    page, seconds = changes(ada, token, wait=20)
+    writer.join()
+    assert [task["title"] for task in page["tasks"]] == ["Buy milk"]
+    assert 0.4 < seconds < 5
+
+
+def test_a_waiting_request_for_a_deletion_has_its_tombstone(ada: User) -> None:
+    task = ada.create()
+    token = token_of(ada)
+    writer = threading.Timer(0.3, ada.delete, [task["id"]])
+    writer.start()
+    page, _ = changes(ada, token, wait=20)
+    writer.join()
+    assert [one["id"] for one in page["deleted"]] == [task["id"]]
+
+
+def test_without_a_change_the_answer_is_empty_in_the_end(ada: User) -> None:
+    ada.create()
+    token = token_of(ada)
+    page, seconds = changes(ada, token, wait=1)
+    assert page == {"tasks": [], "deleted": [], "sync_token": token, "has_more": False}
+    assert 0.9 < seconds < 4
+
+
+def test_nothing_waits_that_has_something_to_say_or_that_has_no_token(ada: User) -> None:
+    token = token_of(ada)
+    assert changes(ada, None, wait=20)[1] < 5
+    ada.create()
+    page, seconds = changes(ada, token, wait=20)
+    assert (len(page["tasks"]), seconds < 5) == (1, True)
+
+
+def test_head_does_not_wait(ada: User) -> None:
+    began = time.monotonic()
+    assert ada.request("HEAD", "/changes", params={"sync_token": token_of(ada), "wait": 20}).status_code == 200
+    assert time.monotonic() - began < 5
+
+
+def test_the_bearer_token_may_expire_meanwhile(ada: User) -> None:
+    headers = {"Authorization": f"Bearer {mint(ada.id, exp=int(time.time()) + 1)}"}
+    page, seconds = changes(ada, token_of(ada), wait=3, headers=headers)
+    assert (page["tasks"], seconds > 2.5) == ([], True)
+
+
+@pytest.mark.parametrize("wait", [-1, 31])
+def test_the_time_is_limited(ada: User, wait: int) -> None:
+    assert ada.get("/changes", params={"wait": wait}).status_code == 400
+
+
+def test_a_client_that_leaves_waits_no_longer(ada: User) -> None:
+    token = token_of(ada)
+    for _ in range(25):
+        with pytest.raises(httpx.ReadTimeout):
+            ada.get("/changes", params={"sync_token": token, "wait": 30}, timeout=0.05)
+    assert changes(ada, token, wait=1)[0]["tasks"] == []
