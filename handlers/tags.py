@@ -15,8 +15,8 @@ async def list_tags(database: Database, user_id: str, if_none_match: str | None)
     """Return the tags in use, or 304."""
     if not_modified := await list_not_modified(database.pipeline, user_id, if_none_match):
         return not_modified
-    revision, found = await tags.list_tags(database.pipeline, user_id)
-    return JSON([tag_resource(tag) for tag in found], headers=list_headers(revision))
+    head, found = await tags.list_tags(database.pipeline, user_id)
+    return JSON([tag_resource(tag) for tag in found], headers=list_headers(head))
 
 
 async def rename_tag(

@@ -46,7 +46,7 @@ async def list_tasks(
         return not_modified
     page = await task_pages.list_tasks(database.pipeline, user_id, filters, sort, limit=limit, start=start)
     next_cursor = cursors.encode(page.next, query) if page.next else None
-    return JSON(page_resource(page, limit, start, next_cursor), headers=list_headers(page.revision))
+    return JSON(page_resource(page, limit, start, next_cursor), headers=list_headers(page.head))
 
 
 async def create_task(

@@ -4,8 +4,6 @@ Every write increments the revision and stamps it on the rows that it changes, s
 nothing has changed.
 """
 
-from typing import Any
-
 from sqlalchemy import (
     CTE,
     BigInteger,
@@ -20,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import Insert, insert
 
-from storage.driver.query import Connection, Query
+from storage.driver.query import Query
 from storage.schema import accounts
 
 owner = bindparam("user_id", type_=Text)
@@ -29,7 +27,6 @@ owner = bindparam("user_id", type_=Text)
 revision = func.coalesce(
     select(accounts.c.revision).where(accounts.c.user_id == owner).scalar_subquery(), literal_column("0", BigInteger)
 ).label("revision")
-_REVISION = Query(select(revision))
 
 lock = select(accounts.c.user_id).where(accounts.c.user_id == owner).with_for_update().cte("account")
 """Every write to existing rows locks the owner's account first: without one fixed order, two writes could deadlock."""
@@ -90,9 +87,3 @@ def _stamped(bump: CTE) -> CTE:
     Citus allows it here, but not in RETURNING.
     """
     return select(bump.c.revision, _now).cte("stamp")
-
-
-async def get_revision(connection: Connection, user_id: str) -> int:
-    """Return the user's current revision, at the cost of one primary-key look-up."""
-    row: Any = await _REVISION.fetch_one(connection, user_id=user_id)
-    return int(row[0])

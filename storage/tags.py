@@ -21,10 +21,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from storage import accounts
+from storage.changes import NOTHING_WRITTEN, Head, head_columns
 from storage.driver.database import Database
 from storage.driver.query import Connection, Query
 from storage.errors import NotFound
 from storage.idempotency import Key
+from storage.schema import accounts as table
 from storage.schema import is_live, tasks
 from storage.set_changes import Outcome, Picked, change_set, check_size
 from storage.set_statements import Statements, statements
@@ -54,19 +56,21 @@ def _statement() -> Query:
         .limit(literal_column(str(MAX_TAGS)))
         .cte("used")
     )
-    head = select(accounts.revision).cte("head")
-    # The outer join returns the revision even if there are no tags; both come from one snapshot.
-    rows = select(head.c.revision, used.c.name, used.c.usage_count).select_from(head.outerjoin(used, true()))
+    # The outer join returns the head even if there are no tags; both come from one snapshot.
+    rows = select(*head_columns, used.c.name, used.c.usage_count).select_from(table.outerjoin(used, true()))
+    rows = rows.where(table.c.user_id == accounts.owner)
     return Query(rows.order_by(collate(used.c.name, "C")))
 
 
 _LIST = _statement()
+_NAME = len(head_columns)
 
 
-async def list_tags(connection: Connection, user_id: str) -> tuple[int, Sequence[Tag]]:
-    """Return the user's revision, and the first 10,000 tags in use, sorted by the code points of their names."""
+async def list_tags(connection: Connection, user_id: str) -> tuple[Head, Sequence[Tag]]:
+    """Return the user's head, and the first 10,000 tags in use, sorted by the code points of their names."""
     rows = await _LIST.fetch_all(connection, user_id=user_id)
-    return rows[0][0], [Tag._make(row[1:]) for row in rows if row[1] is not None]
+    head = Head._make(rows[0][:_NAME]) if rows else NOTHING_WRITTEN
+    return head, [Tag._make(row[_NAME:]) for row in rows if row[_NAME] is not None]
 
 
 _name = bindparam("name", type_=Text)

@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from storage import accounts, schema
+from storage.changes import NOTHING_WRITTEN, Head, head_columns
 from storage.driver.query import Connection, Query, Row
 from storage.schema import is_live, tasks
 from storage.task_filters import Filters, conditions
@@ -54,13 +55,13 @@ class Position(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A page of tasks and the user's revision, from one snapshot.
+    """A page of tasks and the user's head, from one snapshot.
 
     `total` counts the tasks on all pages; it is None on a page that follows a position. `next` is the position that
     the next page follows, None on the last page.
     """
 
-    revision: int
+    head: Head
     total: int | None
     tasks: Sequence[Task]
     next: Position | None
@@ -73,6 +74,9 @@ _KEY_TYPES: dict[str, TypeEngine[Any]] = {
     "priority": SmallInteger(),
     "title": Text(),
 }
+
+# Where the columns of a task begin in a row: after the head and the total.
+_FIRST = len(head_columns) + 1
 
 
 ORDERS = [Sort(by, descending) for by in _KEY_TYPES for descending in (True, False)]
@@ -138,13 +142,13 @@ def _count(rows: FromClause, *matches: ColumnElement[bool]) -> ColumnElement[Any
 def _query(filters: frozenset[str], sort: Sort, *, after_position: bool) -> Query:
     """Return the statement for these filters and this order.
 
-    Every row begins with the user's revision and the total; an empty page is one row in which all else is NULL. For a
+    Every row begins with the user's head and the total; an empty page is one row in which all else is NULL. For a
     user without an account, there is no row. If the page is sorted by title, the title in PostgreSQL's lower case comes
     last.
     """
     page, total = _page_and_total(filters, sort, after_position=after_position)
     shown = [page.c[column.name] for column in columns] + ([page.c.sort_key] if sort.by == "title" else [])
-    rows = select(schema.accounts.c.revision, total.label("total"), *shown)
+    rows = select(*head_columns, total.label("total"), *shown)
     rows = rows.select_from(schema.accounts.outerjoin(page, true())).where(schema.accounts.c.user_id == accounts.owner)
     rows = _ordered(rows, page.c.sort_key, page.c.id, sort)
     # Whether the index helps depends on the search term: a plan shared by all terms takes seconds for some.
@@ -177,11 +181,11 @@ async def list_tasks(
     values |= start._asdict() if isinstance(start, Position) else {"offset": start}
     rows = await query.fetch_all(connection, user_id=user_id, limit=limit + 1, **values)
     if not rows:
-        return Page(0, None if isinstance(start, Position) else 0, [], None)
-    revision, total, *_ = rows[0]
-    found = [Task._make(row[2 : 2 + len(columns)]) for row in rows[:limit] if row[2] is not None]
+        return Page(NOTHING_WRITTEN, None if isinstance(start, Position) else 0, [], None)
+    *head, total = rows[0][:_FIRST]
+    found = [Task._make(row[_FIRST : _FIRST + len(columns)]) for row in rows[:limit] if row[_FIRST] is not None]
     following = Position(_key(found[-1], rows[limit - 1], sort), found[-1].id) if len(rows) > limit else None
-    return Page(revision, total, found, following)
+    return Page(Head._make(head), total, found, following)
 
 
 def _key(task: Task, row: Row, sort: Sort) -> str:

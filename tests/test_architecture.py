@@ -51,6 +51,7 @@ ARROWS: dict[str, set[str]] = {
         *QUERY,
     },
     "storage.driver": {"storage.errors"},
+    "storage.epochs": {"storage.driver.database", *QUERY},
     "storage.errors": set(),
     "storage.schema": set(),
     "storage.set_changes": {
@@ -64,6 +65,7 @@ ARROWS: dict[str, set[str]] = {
     "storage.set_statements": {"storage.accounts", "storage.tasks", *QUERY},
     "storage.tags": {
         "storage.accounts",
+        "storage.changes",
         "storage.driver.database",
         "storage.idempotency",
         "storage.set_changes",
@@ -75,7 +77,7 @@ ARROWS: dict[str, set[str]] = {
     "storage.leases": QUERY,
     "storage.purging": {"storage.accounts", "storage.driver.database", "storage.driver.transaction", *QUERY},
     "storage.task_filters": QUERY,
-    "storage.task_pages": {"storage.accounts", "storage.task_filters", "storage.tasks", *QUERY},
+    "storage.task_pages": {"storage.accounts", "storage.changes", "storage.task_filters", "storage.tasks", *QUERY},
     "storage.task_replacement": {"storage.accounts", "storage.tasks", *QUERY},
     "storage.task_sets": {
         "storage.driver.database",

@@ -1,8 +1,9 @@
 """What a revision means for a response: its caching, its entity tag, and the 304 for a client that has it already."""
 
+from handlers.resources.sync_tokens import token_at
 from handlers.responses.entity_tags import is_listed, strong, weak
 from handlers.responses.response import Headers, NoContent
-from storage import accounts
+from storage.changes import Head, get_head
 from storage.driver.query import Connection
 
 PRIVATE: Headers = {"Cache-Control": "private, no-cache"}
@@ -17,14 +18,14 @@ def resource_headers(revision: int) -> dict[str, str]:
     return {"ETag": strong(revision), **PRIVATE}
 
 
-def list_headers(revision: int) -> dict[str, str]:
-    """Return the headers of a list, whose revision is its user's."""
-    return {"ETag": weak(revision), **PRIVATE}
+def list_headers(head: Head) -> dict[str, str]:
+    """Return the headers of a list, whose revision is its user's, and from where `list_changes` continues."""
+    return {"ETag": weak(head.revision), "Sync-Token": token_at(head), **PRIVATE}
 
 
 async def list_not_modified(connection: Connection, user_id: str, if_none_match: str | None) -> NoContent | None:
     """Return the 304 for a list that the client still has, at the cost of one primary-key lookup, else None."""
     if if_none_match is None:
         return None
-    revision = await accounts.get_revision(connection, user_id)
-    return NoContent(304, list_headers(revision)) if is_listed(str(revision), if_none_match) else None
+    head = await get_head(connection, user_id)
+    return NoContent(304, list_headers(head)) if is_listed(str(head.revision), if_none_match) else None

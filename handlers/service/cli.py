@@ -1,4 +1,4 @@
-"""The `todo-api` command: serve, migrate, distribute, purge, token, doctor."""
+"""The `todo-api` command: serve, migrate, distribute, purge, reset-sync, token, doctor."""
 
 import os
 import re
@@ -124,6 +124,20 @@ def purge() -> None:
         f"Purged {_count(tasks, 'task')} deleted more than {_count(settings.trash_retention_days, 'day')} ago, and "
         f"{_count(keys, 'idempotency key')} older than {_count(settings.idempotency_retention_days, 'day')}."
     )
+
+
+@main.command()
+def reset_sync() -> None:
+    """Make every client download its user's tasks again: run it after you have restored a backup.
+
+    What clients know of the changes since the backup is not in the database any more. Each of them gets 410 for its
+    sync token, and starts over. Edits that it has not sent yet are kept. The service may run meanwhile.
+    """
+    from handlers.service.reset_sync import reset_sync as reset
+
+    with _refusals(), _database(_load(), reach_postgres) as settings:
+        accounts = reset(settings)
+    click.echo(f"Reset the synchronisation of {_count(accounts, 'account')}.")
 
 
 @main.command()

@@ -3,8 +3,8 @@
 import asyncio
 
 from handlers.jobs import jobs_of
+from handlers.service.command_database import command_database
 from handlers.settings.settings import Settings
-from storage.driver.database import Database
 
 
 def purge(settings: Settings) -> tuple[int, ...]:
@@ -13,17 +13,6 @@ def purge(settings: Settings) -> tuple[int, ...]:
 
 
 async def _purge(settings: Settings) -> tuple[int, ...]:
-    database = Database(
-        settings.database_url or "",
-        min_size=0,
-        max_size=2,
-        pool_timeout=settings.pool_timeout,
-        statement_timeout=settings.statement_timeout,
-        prepared_statements=False,
-    )
-    await database.open()
-    try:
+    async with command_database(settings) as database:
         jobs = jobs_of(trash_days=settings.trash_retention_days, key_days=settings.idempotency_retention_days)
         return tuple([sum([size async for size in job.run(database)]) for job in jobs])
-    finally:
-        await database.close()

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import psycopg
 
-from storage import accounts, task_pages, tasks
+from storage import changes, task_pages, tasks
 from storage.driver.database import Database
 from storage.driver.pipeline import Pipeline
 from storage.task_filters import Filters
@@ -78,7 +78,7 @@ class Statement(NamedTuple):
 
 
 STATEMENTS = (
-    Statement("poll, 304", lambda on, of: accounts.get_revision(on, of.user), times=10),
+    Statement("poll, 304", lambda on, of: changes.get_head(on, of.user), times=10),
     Statement("get", lambda on, of: tasks.get_task(on, of.user, of.task), times=10),
     Statement("list of 50, with the total", _page()),
     Statement("next page of 50", _page(_MIDDLE)),

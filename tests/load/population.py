@@ -126,7 +126,7 @@ def _population(random: Random) -> dict[str, int]:
 def _copy(connection: psycopg.Connection, population: Sequence[tuple[str, int]], random: Random) -> None:
     texts = [_text(random) for _ in range(20_000)]
     with connection.cursor() as cursor:
-        with cursor.copy("COPY accounts FROM STDIN") as accounts:
+        with cursor.copy("COPY accounts (user_id, revision) FROM STDIN") as accounts:
             accounts.write("".join(f"{user}\t{_revisions(size)}\n" for user, size in population))
         with (
             cursor.copy(f"COPY tasks ({_COLUMNS}) FROM STDIN".encode()) as tasks,

@@ -30,12 +30,17 @@ def claims(token: str, **options: str) -> dict[str, object]:
     [
         (
             ("--help",),
-            ("serve", "migrate", "distribute", "purge", "token", "doctor", "DATABASE_URL", ".env", "Better Auth"),
+            ("serve", "migrate", "distribute", "purge", "reset-sync", "token", "doctor"),
+        ),
+        (
+            ("--help",),
+            ("DATABASE_URL", ".env", "Better Auth"),
         ),
         (("serve", "--help"), ("Ctrl-C", "SIGTERM", "Migrate")),
         (("migrate", "--help"), ("database",)),
         (("distribute", "--help"), ("Citus", "one transaction", "Requests")),
         (("purge", "--help"), ("TRASH_RETENTION_DAYS", "IDEMPOTENCY_RETENTION_DAYS", "restored")),
+        (("reset-sync", "--help"), ("restored", "410", "again")),
         (("doctor", "--help"), ("configuration", "database", "status", "--token", "standard input")),
         (("token", "--help"), ("USER", "--expires", "1h", "curl")),
     ],
@@ -98,7 +103,7 @@ def test_a_token_has_the_issuer_and_the_audience_that_the_server_expects(tmp_pat
     assert (said["iss"], said["aud"]) == ("https://app.example.com", "todo")
 
 
-@pytest.mark.parametrize("arguments", [("serve",), ("migrate",), ("purge",)])
+@pytest.mark.parametrize("arguments", [("serve",), ("migrate",), ("purge",), ("reset-sync",)])
 def test_a_database_that_does_not_answer_is_reported_in_a_sentence_without_the_password(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:

@@ -17,13 +17,13 @@ TABLES = ", ".join(["accounts", *sorted(_BY_USER - {"accounts"})])
 DONE = (
     f"Distributed by user_id, with all rows of a user on one node: {TABLES}.\nCopied to all nodes: alembic_version.\n"
 )
-# Of migration 0005, which creates tables.
+# Down to migration 0005, which creates tables.
 UNDO_MIGRATION = (
     "DELETE FROM citus.pg_dist_partition WHERE logicalrelid = 'idempotency_keys'::regclass",
     "DROP TABLE idempotency_keys, leases",
-    "DROP INDEX tasks_by_deleted_at",
+    "DROP INDEX tasks_by_deleted_at, tasks_by_revision",
     "ALTER TABLE tasks DROP COLUMN deletion_id, DROP COLUMN erased_at",
-    "ALTER TABLE accounts DROP COLUMN purged",
+    "ALTER TABLE accounts DROP COLUMN purged, DROP COLUMN epoch",
     "UPDATE alembic_version SET version_num = '0004'",
 )
 PLACED = """

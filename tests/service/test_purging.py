@@ -68,7 +68,8 @@ class Stored:
 
     def accounts(self) -> dict[str, tuple[int, int]]:
         """Return each user's revision, and the greatest one that was purged."""
-        return {user_id: (revision, purged) for user_id, revision, purged in self.execute("TABLE accounts")}
+        found = "SELECT user_id, revision, purged FROM accounts"
+        return {user_id: (revision, purged) for user_id, revision, purged in self.execute(found)}
 
     def portions(self, table: str) -> list[int]:
         """Return how many rows each statement has deleted."""

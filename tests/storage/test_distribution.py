@@ -15,14 +15,17 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.visitors import iterate
 
 import storage
-from storage import accounts, purging, task_filters, task_pages, task_sets, tasks
+from storage import accounts, epochs, purging, task_filters, task_pages, task_sets, tasks
 from storage.driver.query import Query
 from storage.schema import metadata
 
 # The tables of a user's data.
 TABLES = {table.name for table in metadata.sorted_tables if "user_id" in table.c}
 # Statements on these tables that name no user, each with its reason.
-EXEMPT = dict.fromkeys(purging.ACROSS_USERS, "the daily purge reaches every user")
+EXEMPT = {
+    **dict.fromkeys(purging.ACROSS_USERS, "the daily purge reaches every user"),
+    **dict.fromkeys(epochs.ACROSS_USERS, "a restored backup concerns every user"),
+}
 
 
 def subsets(names: Iterable[str], most: int | None = None) -> Iterator[frozenset[str]]:

