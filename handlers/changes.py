@@ -25,7 +25,7 @@ async def list_changes(
     changes.check(token, head)
     if token.revision < head.revision:
         return await answer()
-    return LongPoll(partial(watchers.changed, user_id, head, wait), answer)
+    return LongPoll(partial(watchers.wait, user_id, head, wait), answer)
 
 
 async def _page(database: Database, user_id: str, token: SyncToken | None, limit: int) -> JSON:

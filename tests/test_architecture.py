@@ -91,6 +91,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "storage.tasks": {"storage.accounts", *QUERY},
     "storage.trash": {"storage.accounts", "storage.driver", "storage.task_pages", "storage.tasks", *QUERY},
+    "storage.watchers": {"storage.changes", "storage.driver.database", *QUERY},
 }
 # For each library, the only places that may import it.
 LIBRARIES: dict[str, set[str]] = {

@@ -29,6 +29,7 @@ from handlers.settings.database_url import is_local
 from handlers.settings.settings import Settings
 from storage.administration.migrations import head
 from storage.driver.database import Database
+from storage.watchers import Watchers
 
 if TYPE_CHECKING:
     from handlers.authentication.jwks import KeySet
@@ -45,19 +46,20 @@ def create_app(settings: Settings) -> ASGIApp:
     """
     contract = Contract(CONTRACT_FILE.read_bytes())
     database = _database(settings)
+    watchers = _watchers(settings, database)
     key_set = _key_set(settings.jwks_url) if settings.jwks_url else None
     headers = security_headers(production=settings.production)
     state = ServiceState(headers, max(settings.body_limit, _REST_LIMIT), settings.shutdown_delay)
     documents = [*contract_routes(contract), *page_routes(_mint_demo(settings))]
     document_methods = {route.path: route.methods or set() for route in documents}
     jobs = jobs_of(trash_days=settings.trash_retention_days, key_days=settings.idempotency_retention_days)
-    running = lifespan(database, key_set, state, jobs, metrics=settings.metrics_port is not None)
+    running = lifespan(database, watchers, key_set, state, jobs, metrics=settings.metrics_port is not None)
     routing = Routing(
         Router(documents, redirect_slashes=False, lifespan=running),
         specification=contract.specification,
         documents=document_methods,
         authenticate=_authenticate(settings, contract, key_set),
-        resources=_resources(settings, database, state),
+        resources=_resources(settings, database, watchers, state),
         body_limit=settings.body_limit,
     )
     cors = Cors(routing, origins=settings.allowed_origins, **contract.vocabulary()._asdict())
@@ -79,10 +81,21 @@ def _database(settings: Settings) -> Database:
     )
 
 
-def _resources(settings: Settings, database: Database, state: ServiceState) -> dict[str, Any]:
+def _watchers(settings: Settings, database: Database) -> Watchers:
+    watchers = Watchers(database, per_user=settings.events_per_user, per_worker=settings.events_per_worker)
+    if settings.metrics_port is not None:
+        from handlers.telemetry.metrics import count_catches, observe_announcement_delay
+
+        watchers.on_catch = count_catches
+        database.announcements.on_delay = observe_announcement_delay
+    return watchers
+
+
+def _resources(settings: Settings, database: Database, watchers: Watchers, state: ServiceState) -> dict[str, Any]:
     """Return the resources that handlers can take by name."""
     return {
         "database": database,
+        "watchers": watchers,
         "cursors": Cursors(settings.secret),
         "version": __version__,
         "newest_revision": head(),

@@ -13,6 +13,7 @@ from handlers.responses.state import ServiceState
 from handlers.service.stopping import END
 from storage import task_pages, tasks
 from storage.driver.database import Database
+from storage.watchers import Watchers
 
 if TYPE_CHECKING:
     from handlers.authentication.jwks import KeySet
@@ -21,7 +22,13 @@ _SETTLE_AFTER_SECONDS = 0.5
 
 
 def lifespan(
-    database: Database, key_set: "KeySet | None", state: ServiceState, jobs: Iterable[Job], *, metrics: bool
+    database: Database,
+    watchers: Watchers,
+    key_set: "KeySet | None",
+    state: ServiceState,
+    jobs: Iterable[Job],
+    *,
+    metrics: bool,
 ) -> Callable[[object], AbstractAsyncContextManager[dict[str, Any]]]:
     """Return the lifespan of an application. Its database is open meanwhile, its jobs run, and its metrics are sampled.
 
@@ -36,7 +43,7 @@ def lifespan(
         await database.open()
         if key_set is not None:
             key_set.begin_fetch()
-        sampling = _start_sampling(database) if metrics else None
+        sampling = _start_sampling(database, watchers) if metrics else None
         running = start_jobs(jobs, database, state.in_use)
         # A second Ctrl-C cancels the lifespan while it waits or closes connections.
         with suppress(asyncio.CancelledError):
@@ -48,6 +55,7 @@ def lifespan(
                 await _cancelled_tasks()
                 if sampling is not None:
                     sampling.cancel()
+                await watchers.close()
                 await database.close()
 
     return opened
@@ -76,10 +84,10 @@ async def _cancelled_tasks() -> None:
         await asyncio.wait(cancelled, timeout=1)
 
 
-def _start_sampling(database: Database) -> asyncio.Task[None]:
+def _start_sampling(database: Database, watchers: Watchers) -> asyncio.Task[None]:
     from handlers.telemetry.metrics import sample
 
-    return asyncio.create_task(sample(database))
+    return asyncio.create_task(sample(database, watchers))
 
 
 def _end_with_parent() -> None:

@@ -50,6 +50,8 @@ class Settings:
     prepared_statements: bool
     trash_retention_days: int
     idempotency_retention_days: int
+    events_per_user: int
+    events_per_worker: int
     body_limit: int
     head_timeout: float
     body_timeout: float
@@ -108,6 +110,8 @@ class Settings:
             prepared_statements=read.boolean("DATABASE_PREPARED_STATEMENTS", default=True),
             trash_retention_days=read.integer("TRASH_RETENTION_DAYS", 30, 1, 36500),
             idempotency_retention_days=read.integer("IDEMPOTENCY_RETENTION_DAYS", 7, 1, 36500),
+            events_per_user=read.integer("EVENTS_PER_USER", 20, 1, 1_000_000),
+            events_per_worker=read.integer("EVENTS_PER_WORKER", 2000, 1, 1_000_000),
             body_limit=read.integer("BODY_LIMIT", 65536, 1024, 1 << 30),
             head_timeout=float(read.integer("HEAD_TIMEOUT", 10, 1, 3600)),
             body_timeout=float(read.integer("BODY_TIMEOUT", 30, 1, 3600)),

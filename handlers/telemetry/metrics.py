@@ -11,6 +11,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from storage.driver.database import Database
+from storage.watchers import Watchers
 
 _PAUSE_SECONDS = 1.0
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -54,6 +55,27 @@ _waiting = Gauge(
     multiprocess_mode="livesum",
     registry=_registry,
 )
+_streams = Gauge(
+    "todo_api_streams_open",
+    "Streams of events that are open, and requests that wait for changes.",
+    multiprocess_mode="livesum",
+    registry=_registry,
+)
+_events = Counter("todo_api_events_sent", "Events that were sent on streams.", registry=_registry)
+_announcement_delay = Histogram(
+    "todo_api_announcement_delay_seconds",
+    "Time in seconds from a write to its announcement in another process, by the clocks of both.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
+    registry=_registry,
+)
+_catches = Counter(
+    "todo_api_backstop_catches",
+    "Changes that were found by looking now and then, because no announcement of them was heard.",
+    registry=_registry,
+)
+_resets = Counter(
+    "todo_api_sync_resets", "Sync tokens that were rejected, so that a client downloads everything.", registry=_registry
+)
 _memory = Gauge(
     "process_resident_memory_bytes",
     "Resident memory of each worker, in bytes.",
@@ -79,12 +101,33 @@ def count_database_failure(reason: str) -> None:
     _database_failures.labels(reason).inc()
 
 
-async def sample(database: Database) -> None:
-    """Update the gauges of the connection pool and of memory every second, until cancelled."""
+def count_event() -> None:
+    """Count an event that was sent on a stream."""
+    _events.inc()
+
+
+def observe_announcement_delay(seconds: float) -> None:
+    """Count an announcement of another process, and how long after the write it was heard."""
+    _announcement_delay.observe(seconds)
+
+
+def count_catches(number: int) -> None:
+    """Count changes of which no announcement was heard."""
+    _catches.inc(number)
+
+
+def count_sync_reset() -> None:
+    """Count a sync token that was rejected with 410."""
+    _resets.inc()
+
+
+async def sample(database: Database, watchers: Watchers) -> None:
+    """Update the gauges of the connection pool, of streams and of memory every second, until cancelled."""
     while True:
         in_use, waiting = database.load()
         _in_use.set(in_use)
         _waiting.set(waiting)
+        _streams.set(len(watchers))
         _memory.set(_resident_memory())
         await asyncio.sleep(_PAUSE_SECONDS)
 

@@ -11,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
 from sqlalchemy import text
 
+from storage.driver.announcements import Announcements
 from storage.driver.connection import ExclusiveConnection, ends_connection
 from storage.driver.pipeline import CONFLICTS, Pipeline
 from storage.driver.pool import AWAY, Pool, first_line
@@ -66,22 +67,24 @@ class Database:
         }
         self._longest_pause = f"{statement_timeout * 1000:.0f}ms"
         self._pool = Pool(url, min_size=min_size, max_size=max_size, **options)
-        # For when no connection is idle, which does not mean that the database is down.
-        self._ping_pipeline = Pipeline(Pool(url, min_size=0, max_size=1, **options))
-        self.pipeline = Pipeline(self._pool)
+        # For checks when no connection is idle, which does not mean that the database is down, and for announcements,
+        # which wait for those of other processes.
+        self._side_pipeline = Pipeline(Pool(url, min_size=0, max_size=1, **options))
+        self.announcements = Announcements(url, self._side_pipeline)
+        self.pipeline = Pipeline(self._pool, self.announcements.announce)
         self._ping: asyncio.Task[Ping] | None = None
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def open(self) -> None:
         """Start the pools, without waiting for the database."""
         await self.pipeline.open()
-        await self._ping_pipeline.open()
+        await self._side_pipeline.open()
 
     async def close(self) -> None:
         """Close all connections, except for exclusive ones, which are closed when their transaction ends."""
         if self._ping is not None:
             self._ping.cancel()
-        await asyncio.gather(self._ping_pipeline.close(), self.pipeline.close())
+        await asyncio.gather(self._side_pipeline.close(), self.pipeline.close(), self.announcements.close())
 
     async def in_transaction(self, user_id: str, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run `work` in a transaction that it commits, and return what it returns.
@@ -100,15 +103,15 @@ class Database:
             raise Busy("the same user's other transaction did not end") from None
         try:
             try:
-                return await self._attempt(work)
+                return await self._attempt(user_id, work)
             except _Repeatable:
-                return await self._attempt(work)
+                return await self._attempt(user_id, work)
         except _Repeatable as error:
             raise Unavailable(first_line(error.cause)) from error.cause
         finally:
             turn.release()
 
-    async def _attempt(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+    async def _attempt(self, user_id: str, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run `work` once. Raises _Repeatable if nothing was written, and another attempt may succeed."""
         connection = await self._lend()
         transaction = Transaction(connection, self._longest_pause)
@@ -124,6 +127,8 @@ class Database:
         finally:
             with suppress(psycopg.Error):
                 await transaction.end()
+            if transaction.is_committing:
+                self.announcements.announce(user_id)
             if connection.closed:
                 self.pipeline.suspect_others()
             await self._pool.give_back(connection)
@@ -155,7 +160,7 @@ class Database:
 
     async def _answers(self) -> Ping:
         # The server may have no connection to spare for the check alone, or slow statements may hold up those in use.
-        pipelines = [self.pipeline] if self.pipeline.has_idle() else [self._ping_pipeline, self.pipeline]
+        pipelines = [self.pipeline] if self.pipeline.has_idle() else [self._side_pipeline, self.pipeline]
         asking = [asyncio.create_task(_ask(one)) for one in pipelines]
         try:
             for answer in asyncio.as_completed(asking):

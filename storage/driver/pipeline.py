@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -30,8 +30,10 @@ _CLOSE_SECONDS = 1.0
 class Pipeline:
     """Runs each statement on the shared connection with the least in flight, and opens connections as needed."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, on_write: Callable[[str | None], object] = lambda _: None) -> None:
+        """`on_write` is called with the owner of each write that has ended, whether or not it took effect."""
         self._pool = pool
+        self.on_write = on_write
         self._connections: list[SharedConnection] = []
         self._waiting: deque[Statement] = deque()
         self._shares = Shares(self._connections, pool.max_size, lambda: self.run(_PING, {}), self.on_reply)

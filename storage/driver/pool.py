@@ -6,10 +6,10 @@ import time
 from contextlib import suppress
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from storage.driver.connection import ExclusiveConnection
+from storage.driver.network import noticing_losses
 from storage.driver.plans import Plans
 
 # The errors which mean that the database is unavailable: it is unreachable or read-only, has lost a node of its cluster
@@ -24,15 +24,6 @@ AWAY = (
     psycopg.errors.InsufficientPrivilege,
     psycopg.errors.IdleInTransactionSessionTimeout,
 )
-# Libpq's parameters for a network that loses packets. Without them, it takes Linux a quarter of an hour to notice.
-# A connection that was idle breaks within ten seconds, and so does one whose statement does not reach the server.
-_NETWORK = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 2,
-    "tcp_user_timeout": 8000,
-}
 # The pauses between attempts to connect while the database is away.
 _RETRY_SECONDS = 0.5
 # After every attempt has failed for this long, the database counts as away.
@@ -69,11 +60,10 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
         self._retrying: asyncio.Task[None] | None = None
         # The pipeline prepares statements, under names of its own.
         options = {"autocommit": True, "prepare_threshold": None, "client_encoding": "utf8"}
-        given = conninfo_to_dict(url)
         super().__init__(
             url,
             connection_class=ExclusiveConnection,
-            kwargs=options | {name: value for name, value in _NETWORK.items() if name not in given},
+            kwargs=options | noticing_losses(url),
             min_size=min_size,
             max_size=max_size,
             timeout=timeout,

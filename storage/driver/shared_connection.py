@@ -104,7 +104,7 @@ class SharedConnection:
         for statement in line:
             is_unknown = statement.sent and statement.query.is_write
             statement.error = (statement.error or error) if is_unknown else Lost(str(error))
-            statement.end()
+            self._end(statement)
 
     def _leave(self) -> None:
         self._has_ended = self.is_retiring = True
@@ -181,6 +181,12 @@ class SharedConnection:
         if statement.error is not None:
             statement.error = self._cancellation.judge(statement, statement.error, now)
         self.first_since = now
+        self._end(statement)
+
+    def _end(self, statement: Statement) -> None:
+        # A request that has been cancelled does not wait for its write any more, but the write counts all the same.
+        if statement.query.is_write:
+            self._pipeline.on_write(statement.owner)
         statement.end()
 
     def _tick(self) -> None:

@@ -3,6 +3,7 @@
 import re
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -102,7 +103,9 @@ def test_a_client_that_has_missed_something_hears_of_it_at_once(ada: User, given
     ada.create()
     behind = token_of(ada)
     ada.create()
-    options = {"params": {"sync_token": behind}} if given == "query" else {"headers": {"Last-Event-ID": behind}}
+    options: dict[str, Any] = (
+        {"params": {"sync_token": behind}} if given == "query" else {"headers": {"Last-Event-ID": behind}}
+    )
     with streaming(ada, **options) as stream:
         assert stream.next().data["sync_token"] == token_of(ada)
         assert stream.next().data == {"type": "changed", "sync_token": token_of(ada), "revision": 2}
