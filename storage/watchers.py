@@ -114,7 +114,7 @@ class Watchers:
             self._end(user_id, watched)
 
     async def wait(self, user_id: str, seen: Head, timeout: float) -> None:  # noqa: ASYNC109 - no error
-        """Wait until the user's revision is not that of `seen`, or for `timeout` seconds. Raises what `watch` raises."""
+        """Wait until the user's revision is not that of `seen`, or for `timeout` seconds. Raises what `watch` does."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout), self.watch(user_id) as watch:
                 head = seen
