@@ -83,12 +83,17 @@ class Channel:
 
 @asynccontextmanager
 async def streaming(url: str, requests: Sequence[bytes]) -> AsyncIterator[list[Stream]]:
-    """Open a stream for each request, yield them once all are ready, and close them at the end. Raises RuntimeError."""
+    """Open a stream for each request, yield them once all are ready, and close them at the end.
+
+    Raises RuntimeError if a stream does not become ready, or has ended before the end.
+    """
     streams: list[Stream] = []
     try:
         for some in _slices(range(len(requests))):
             streams += await asyncio.gather(*(_open_stream(url, requests[number], number) for number in some))
         yield streams
+        if lost := sum(not one.is_open for one in streams):
+            raise RuntimeError(f"{lost} of {len(streams)} streams have ended.")
     finally:
         for one in streams:
             one.close()
@@ -108,12 +113,15 @@ async def channels(url: str, count: int) -> AsyncIterator[list[Channel]]:
 
 
 @asynccontextmanager
-async def waiting(url: str, requests: Sequence[bytes]) -> AsyncIterator[list[asyncio.Task[None]]]:
-    """Send each request on a connection of its own, again and again. A task ends only if its request fails."""
+async def waiting(url: str, requests: Sequence[bytes]) -> AsyncIterator[None]:
+    """Send each request on a connection of its own, again and again. Raises RuntimeError at the end if one failed."""
     async with channels(url, len(requests)) as connections:
         tasks = [asyncio.create_task(_repeat(one, message)) for one, message in zip(connections, requests, strict=True)]
         try:
-            yield tasks
+            yield
+            for task in tasks:
+                if task.done():
+                    task.result()
         finally:
             for task in tasks:
                 task.cancel()
