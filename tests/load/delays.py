@@ -99,17 +99,17 @@ async def _measure(scene: Scene, watched: Server, written: Server, seconds: int)
     async with streaming(watched.url, event_requests(scene.watching)) as streams:
         await asyncio.sleep(_SETTLE_SECONDS)
         spent = watched.cpu_seconds(), written.cpu_seconds()
-        writes = await _send(written.url, scene.writing, seconds)
+        writes = await send_writes(written.url, scene.writing, seconds)
         watching, writing = watched.cpu_seconds() - spent[0], written.cpu_seconds() - spent[1]
         await asyncio.sleep(_LAST_SECONDS)
-    found = list(_delays(zip(scene.watching, streams, strict=True), writes.answered))
+    found = list(delays_of(zip(scene.watching, streams, strict=True), writes.answered))
     delays = sorted(one for one in found if one is not None)
     events = sum(len(one.arrivals) for one in streams)
     cpu = 100 * watching / seconds, 100 * writing / seconds
     return Result(delays, events, len(found) - len(delays), writes.late, *cpu)
 
 
-async def _send(url: str, users: Sequence[str], seconds: int) -> Writes:
+async def send_writes(url: str, users: Sequence[str], seconds: int) -> Writes:
     """Create a task for each of the users in turn, for so many seconds."""
     answered: dict[str, dict[int, float]] = {user: {} for user in users}
     started = time.perf_counter()
@@ -134,7 +134,7 @@ async def _send(url: str, users: Sequence[str], seconds: int) -> Writes:
     return Writes(answered, late)
 
 
-def _delays(
+def delays_of(
     streams: Iterable[tuple[str, Stream]], answered: Mapping[str, Mapping[int, float]]
 ) -> Iterator[float | None]:
     """Yield the delay in ms of each write on each stream of its user, or None if no event reported it."""

@@ -91,6 +91,8 @@ async def streaming(url: str, requests: Sequence[bytes]) -> AsyncIterator[list[S
     try:
         for some in _slices(range(len(requests))):
             streams += await asyncio.gather(*(_open_stream(url, requests[number], number) for number in some))
+            async with asyncio.timeout(_READY_SECONDS):
+                await asyncio.gather(*(streams[number].ready for number in some))
         yield streams
         if lost := sum(not one.is_open for one in streams):
             raise RuntimeError(f"{lost} of {len(streams)} streams have ended.")
@@ -134,12 +136,10 @@ async def _repeat(channel: Channel, message: bytes) -> None:
 
 
 async def _open_stream(url: str, message: bytes, number: int) -> Stream:
-    async with asyncio.timeout(_READY_SECONDS):
-        create: Callable[..., Any] = asyncio.get_running_loop().create_connection
-        _, stream = await create(lambda: Stream(message), **_address(url, number))
-        assert isinstance(stream, Stream)
-        await stream.ready
-        return stream
+    stream = Stream(message)
+    create: Callable[..., Any] = asyncio.get_running_loop().create_connection
+    await create(lambda: stream, **_address(url, number))
+    return stream
 
 
 async def _open_channel(url: str, number: int) -> Channel:
