@@ -86,6 +86,8 @@ async def _measure(
         service, database = server.cpu_seconds(), cpu_seconds(postmaster)
         await asyncio.sleep(seconds)
         service, database = server.cpu_seconds() - service, cpu_seconds(postmaster) - database
+    # Until the worker has noticed that thousands have left, it would not stop in time.
+    await asyncio.sleep(_SETTLE_SECONDS)
     return Cost(grown / len(users) / 1000, 100 * service / seconds, 100 * database / seconds)
 
 
