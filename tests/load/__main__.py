@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from tests.load import costs, growth, memory, sets, startup, throughput, workers
+from tests.load import beside, costs, delays, feed, growth, idle, memory, sets, startup, throughput, workers
 from tests.load.operations import OPERATIONS
 
 
@@ -21,6 +21,7 @@ def _arguments(parts: list[str]) -> argparse.Namespace:
     parser.add_argument("--servers", default=",".join(throughput.SERVERS), help="servers to compare: %(default)s")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of throughput")
     parser.add_argument("--seconds", type=int, default=2, help="length of a round")
+    parser.add_argument("--streams", type=int, default=1000, help="open streams of the parts idle, delays and beside")
     given = parser.parse_args()
     servers = given.servers.split(",")
     for names, known in (given.parts, parts), (given.only.split(","), operations), (servers, list(throughput.SERVERS)):
@@ -37,6 +38,10 @@ def main() -> None:
             given.servers.split(","), given.only.split(","), given.rounds, given.seconds
         ),
         "sets": sets.main,
+        "feed": lambda: feed.main(given.rounds, given.seconds),
+        "idle": lambda: idle.main(given.streams),
+        "delays": lambda: delays.main(given.streams),
+        "beside": lambda: beside.main(given.streams, given.rounds, given.seconds),
         "memory": memory.main,
         "workers": workers.main,
         "growth": growth.main,

@@ -17,6 +17,8 @@ from tests.support.postgres import reachable_directory
 READER = "reader"
 OTHERS = [f"other-{number}" for number in range(199)]
 WRITER = "writer"
+# Of all accounts, so that sync tokens are known in advance.
+EPOCH = 1
 RARE_WORD = "platypus"
 _WORDS = [
     "call",
@@ -78,9 +80,9 @@ def load(url: str, users: Mapping[str, int]) -> None:
                 for number, (user, tasks) in enumerate(users.items()):
                     for row in _tasks(user, number, tasks):
                         copy.write_row(row)
-            with cursor.copy("COPY accounts (user_id, revision) FROM STDIN") as copy:
+            with cursor.copy("COPY accounts (user_id, revision, epoch) FROM STDIN") as copy:
                 for user, tasks in users.items():
-                    copy.write_row((user, max(tasks, 1)))
+                    copy.write_row((user, max(tasks, 1), EPOCH))
         connection.execute("VACUUM ANALYZE")
 
 

@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import resource
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -57,6 +58,18 @@ def _describe_node() -> str:
     return f"Node.js {node.removeprefix('v')}, {', '.join(packages)}"
 
 
+def allow_descriptors(count: int) -> None:
+    """Let this process, and those that it starts, have so many open files.
+
+    Raises RuntimeError if `ulimit -Hn` is lower.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count:
+        raise RuntimeError(f"{count:,} open files are needed, and `ulimit -Hn` allows {hard:,}.")
+    if soft != resource.RLIM_INFINITY and soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+
+
 @contextmanager
 def on_core(number: int) -> Iterator[None]:
     """Bind this process, and every process that it starts in this context, to one core, unless there is only one."""
@@ -88,6 +101,12 @@ def cpu_seconds(pid: int) -> float:
     """
     stats = [Path(f"/proc/{one}/stat").read_text().rpartition(") ")[2].split() for one in processes(pid)]
     return sum(int(ticks) for fields in stats for ticks in fields[11:15]) / _TICKS
+
+
+def proportional_bytes(pid: int) -> int:
+    """Return the proportional set size of a process in bytes: its own memory, and its share of what others share."""
+    found = re.search(r"^Pss:\s*(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
 
 
 def resident_megabytes(pid: int) -> float:

@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 import psycopg
 
-from tests.load.data import OTHERS, RARE_WORD, READER, WRITER, task_id
+from tests.load.data import EPOCH, OTHERS, RARE_WORD, READER, WRITER, task_id
 from tests.support.client import mint
 
 ORIGIN = "https://app.example.com"
@@ -20,7 +20,7 @@ ONCE = 60_000
 SET = 100
 _FIRST_PREPARED = 100_000
 _USERS = [READER, WRITER, *OTHERS]
-_WRITERS = _USERS[1:]
+WRITERS = _USERS[1:]
 _NEW = {"title": "Buy milk", "description": "Two litres, the oat one", "priority": "High", "tags": ["home", "food"]}
 _PREPARED = {"title": "Call the bank"}
 _PREPARE = """
@@ -111,12 +111,12 @@ def _analyse_keys(connection: psycopg.Connection[Any]) -> None:
 def _puts(salt: int) -> list[bytes]:
     """Return requests that create tasks with ids that the client chose, in ascending order."""
     new = [UUID(int=salt << 32 | number) for number in range(ONCE)]
-    return [request("PUT", user, f"/tasks/{one}", _NEW) for user, one in zip(cycle(_WRITERS), new, strict=False)]
+    return [request("PUT", user, f"/tasks/{one}", _NEW) for user, one in zip(cycle(WRITERS), new, strict=False)]
 
 
 def _repeated_puts(_: int) -> list[bytes]:
     """Return requests that replace tasks by what they are."""
-    return [request("PUT", user, f"/tasks/{one}", _PREPARED) for user, one in _prepared(len(_WRITERS))]
+    return [request("PUT", user, f"/tasks/{one}", _PREPARED) for user, one in _prepared(len(WRITERS))]
 
 
 def creation(user: str, **headers: str) -> bytes:
@@ -171,8 +171,8 @@ def _set_changes(salt: int) -> list[bytes]:
 
 def _prepared(count: int) -> Iterator[tuple[str, UUID]]:
     for number in range(count):
-        round_, user = divmod(number, len(_WRITERS))
-        yield _WRITERS[user], task_id(user + 1, _FIRST_PREPARED + round_)
+        round_, user = divmod(number, len(WRITERS))
+        yield WRITERS[user], task_id(user + 1, _FIRST_PREPARED + round_)
 
 
 def _deletions(_: int) -> list[bytes]:
@@ -195,26 +195,29 @@ def _prepare_trash(connection: psycopg.Connection[Any]) -> None:
 
 
 _LIST_TAG = f'W/"{READER_TASKS}"'
+_SYNC_TOKEN = f"{EPOCH}.{READER_TASKS}.0"
 _KEYED: Any = {"once": True, "prepare": _analyse_keys, "own": True}
 OPERATIONS = [
     Operation("get", "GET task", 200, _each_task(cached=False), Targets(0.75, 4, 1)),
     Operation("list", "list 50", 200, _repeated("/tasks"), Targets(0.75, 4, 1)),
     Operation("poll-task", "poll task, 304", 304, _each_task(cached=True)),
     Operation("poll-list", "poll list, 304", 304, _repeated("/tasks", If_None_Match=_LIST_TAG)),
+    Operation("changes", "changes, page of 500", 200, _repeated("/changes"), own=True),
+    Operation("poll-changes", "poll changes, empty", 200, _repeated(f"/changes?sync_token={_SYNC_TOKEN}"), own=True),
     Operation("search", "search, rare word", 200, _repeated(f"/tasks?search={RARE_WORD}")),
     Operation("tags", "tags of 1,000 tasks", 200, _repeated("/tags")),
-    Operation("post", "POST, 200 users", 201, _creations(_WRITERS), Targets(0.70, 4, 1)),
+    Operation("post", "POST, 200 users", 201, _creations(WRITERS), Targets(0.70, 4, 1)),
     Operation("post-one", "POST, one user", 201, _creations([WRITER])),
     Operation("patch", "PATCH, 199 users", 200, _changes, Targets(fastify=1)),
     Operation("complete", "PATCH completed", 200, _completions, prepare=_reopen),
     Operation("delete", "DELETE, 200 users", 204, _deletions, Targets(fastify=1), once=True, prepare=_prepare),
     Operation("put", "PUT, new", 201, _puts, once=True, own=True),
     Operation("put-same", "PUT, same content", 200, _repeated_puts, prepare=_prepare, own=True),
-    Operation("keyed", "POST with a key, 200 users", 201, _keyed_creations(_WRITERS), **_KEYED),
+    Operation("keyed", "POST with a key, 200 users", 201, _keyed_creations(WRITERS), **_KEYED),
     Operation("keyed-one", "POST with a key, one user", 201, _keyed_creations([WRITER]), **_KEYED),
     Operation("trash", "trash, 50 of 300", 200, _trash, prepare=_prepare_trash, own=True),
     Operation("update-set", "PATCH of 100 tasks", 200, _set_changes, own=True),
-    Operation("batch", "batch of 100 creates", 200, lambda _: [creating_batch(user) for user in _WRITERS], own=True),
+    Operation("batch", "batch of 100 creates", 200, lambda _: [creating_batch(user) for user in WRITERS], own=True),
 ]
 
 

@@ -89,11 +89,12 @@ def main() -> None:
         for number in range(_ROUNDS + 2):
             progress(f"sets of 100 tasks, round {number} of {_ROUNDS + 1}")
             for name, step in steps(connection, number):
-                samples.setdefault(name, []).append(_measure(step, server, postmaster))
+                samples.setdefault(name, []).append(measure(step, server, postmaster))
     _write({name: found[2:] for name, found in samples.items()})
 
 
-def _measure(step: Callable[[], object], server: Server, postmaster: int) -> Sample:
+def measure(step: Callable[[], object], server: Server, postmaster: int) -> Sample:
+    """Take a step, and return what it took; `postmaster` is the process id of PostgreSQL."""
     service, database, started = server.cpu_seconds(), cpu_seconds(postmaster), time.perf_counter()
     step()
     elapsed = time.perf_counter() - started

@@ -76,16 +76,17 @@ def _measure(
         first = number % len(servers)
         for server in [*servers[first:], *servers[:first]]:
             progress(f"{operation.title}, round {number} of {rounds}, {server.name}")
-            measured = _round(operation, server, connection, number, seconds if number else _WARM_UP_SECONDS)
+            measured = one_round(operation, server, connection, number, seconds if number else _WARM_UP_SECONDS)
             if number:
                 results[server.name].append(measured)
     _write_results(operation, results)
     return results
 
 
-def _round(
+def one_round(
     operation: Operation, server: Server, connection: psycopg.Connection[Any], number: int, seconds: int
 ) -> Round:
+    """Measure an operation once; `number` differs from round to round. Raises RuntimeError if the operation fails."""
     operation.prepare(connection)
     # A number that differs for each round and server makes every PATCH change its task.
     first, *requests = operation.requests(number << 32 | server.pid)
