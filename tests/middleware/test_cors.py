@@ -71,7 +71,8 @@ def test_the_frontend_may_read_every_response_and_its_headers(ada: User, path: s
     assert response.status_code == status
     assert response.headers["Access-Control-Allow-Origin"] == FRONTEND
     exposed = words(response.headers["Access-Control-Expose-Headers"])
-    own = {"allow", "etag", "idempotency-replayed", "location", "retry-after", "www-authenticate", "x-request-id"}
+    own = {"allow", "etag", "idempotency-replayed", "location", "retry-after", "sync-token", "www-authenticate"}
+    own |= {"x-accel-buffering", "x-request-id"}
     assert exposed == own
 
 
