@@ -1,6 +1,7 @@
 """The contract, as written and as JSON, and its pages: served from memory, with nothing loaded from another host."""
 
 from hashlib import sha256
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,6 +34,7 @@ _POLICY = "; ".join(
 _POLICIES = {
     "docs": _POLICY,
     "coming-from-another-backend": _POLICY,
+    "sync": _POLICY,
     # ReDoc creates empty style elements, which this hash of the empty string allows, and adds rules to them by script.
     # Its icons are a font in a data URL.
     "redoc": f"{_POLICY} 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; font-src data:",
@@ -86,8 +88,10 @@ def _files() -> list[Path]:
 
 
 def _page(name: str, urls: dict[str, str], button: str = "") -> Endpoint:
-    """Return the endpoint of one of our pages, with the name of each file that it loads replaced by its URL."""
+    """Return the endpoint of one of our pages, with the programs it shows and the URLs of the files that it loads."""
     page = (_PAGES / f"{name}.html").read_text(encoding="utf-8").replace("<!-- demo -->\n", button)
+    for program in _PAGES.glob("*.ts"):
+        page = page.replace(f"<!-- {program.name} -->", escape(program.read_text(encoding="utf-8"), quote=False))
     for file, url in urls.items():
         page = page.replace(f'"{file}"', f'"{url}"')
     headers = {"Content-Security-Policy": _POLICIES[name], **_REVALIDATED}

@@ -1,6 +1,5 @@
 """A TypeScript program calls every operation with the types that openapi-typescript generates from the contract."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 
 from tests.support.better_auth import NODE_MODULES, better_auth, needs_node
 from tests.support.called import OPERATIONS, operations_called
+from tests.support.node import run
 from tests.support.server import ROOT
 
 pytestmark = needs_node
@@ -30,21 +30,6 @@ def project(server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def compiled(project: Path) -> subprocess.CompletedProcess[str]:
     """Return the result of the compiler, which writes each program next to its source."""
     return run(project, "tsc")
-
-
-def run(directory: Path, command: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run Node.js or a command that one of the npm packages provides."""
-    path = f"{NODE_MODULES / '.bin'}:{os.environ['PATH']}"
-    return subprocess.run(
-        [command, *arguments],
-        cwd=directory,
-        env={"PATH": path} | settings,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def test_the_compiler_accepts_what_the_contract_allows_and_rejects_what_it_does_not(

@@ -5,13 +5,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.support.article import Page
 from tests.support.client import Json, User, mint
 from tests.support.server import ROOT
 
@@ -20,33 +20,6 @@ Answer = tuple[int, Json]
 Call = Callable[..., Answer]
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js on this machine")
-
-
-class Page(HTMLParser):
-    """Collects the text of each row of the table, and of each block of code."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.rows: list[str] = []
-        self.blocks: list[str] = []
-        self._open: list[str] | None = None
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, _attrs: list[tuple[str, str | None]]) -> None:
-        """Begin a row or a block."""
-        if tag in ("tr", "pre"):
-            self._open = self.rows if tag == "tr" else self.blocks
-            self._open.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        """End a row or a block."""
-        if tag in ("tr", "pre"):
-            self._open = None
-
-    def handle_data(self, data: str) -> None:
-        """Add text to what is open."""
-        if self._open is not None:
-            self._open[-1] += data
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-PAGES = ["/docs", "/redoc", "/coming-from-another-backend"]
+PAGES = ["/docs", "/redoc", "/coming-from-another-backend", "/sync"]
 # The hash of an empty style element, to which a script adds rules.
 EMPTY = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
 POLICY = {
@@ -70,7 +70,7 @@ def references(nobody: httpx.Client, page: str) -> list[str]:
 @pytest.fixture(scope="module")
 def files(nobody: httpx.Client) -> list[str]:
     """Return the paths of the scripts and styles that the pages load."""
-    return [f"/{url}" for page in PAGES for url in references(nobody, page) if url.startswith("assets/")]
+    return sorted({f"/{url}" for page in PAGES for url in references(nobody, page) if url.startswith("assets/")})
 
 
 def test_the_root_redirects_to_the_docs_wherever_the_service_is_mounted(nobody: httpx.Client) -> None:
@@ -203,3 +203,7 @@ def test_readers_of_the_docs_and_of_the_contract_find_what_a_client_of_another_b
     page = "coming-from-another-backend"
     assert page in references(nobody, "/docs")
     assert nobody.get("/openapi.json").json()["externalDocs"]["url"] == page
+
+
+def test_readers_of_the_docs_find_the_clients_that_keep_a_copy_in_step(nobody: httpx.Client) -> None:
+    assert "sync" in references(nobody, "/docs")

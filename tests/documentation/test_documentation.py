@@ -18,7 +18,7 @@ from tests.support.server import ROOT, SECRET
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 CONTRACT: Any = yaml.safe_load((ROOT / "openapi.yaml").read_bytes())
-DOCUMENTS = {"/docs", "/redoc", "/coming-from-another-backend", "/openapi.yaml", "/openapi.json"}
+DOCUMENTS = {"/docs", "/redoc", "/coming-from-another-backend", "/sync", "/openapi.yaml", "/openapi.json"}
 # Where a frontend and Better Auth serve tokens and keys.
 FRONTENDS = {"/api/token", "/api/auth/token", "/api/auth/jwks"}
 # Messages of Python, pip and PostgreSQL.

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { everyTask, type Filters, type Task } from "./client.js";
 import { ada, anonymous, api, newTask, operation, pathOf, user } from "./session.js";
+import "./changes.js";
 import "./trusted-writes.js";
 
 operation("verify_token", () => {

@@ -1,0 +1,66 @@
+// todo-rxdb.ts
+import type { RxCollection, WithDeleted } from "rxdb/plugins/core";
+import { replicateRxCollection } from "rxdb/plugins/replication";
+import { Subject } from "rxjs";
+import { difference, send, type Result } from "./todo-send.js";
+import type { Changes, Connection, Task } from "./todo.js";
+
+/** Keeps a collection in step with the server. Calls `rejected` for each edit that the server did not accept. */
+export function replicate(todo: Connection, collection: RxCollection<Task>, rejected: (problem: Result["problem"], edit: Task) => void) {
+  const stream$ = new Subject<"RESYNC">();
+  // RxDB skips a task in what it pulls if it has yet to store that the task was pushed, and never asks again. So a pull
+  // begins when all that has become of pushes is stored, and no push begins before the pull has been answered.
+  let turn: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(run: () => Promise<T>) => (turn = turn.then(run, run)) as Promise<T>;
+  const stored = async () => {
+    const queue = replication.internalReplicationState?.streamQueue;
+    for (let up; up !== queue?.up; ) await (up = queue?.up);
+  };
+
+  async function pull(token: string | undefined, limit: number) {
+    const documents = new Map<string, WithDeleted<Task>>();
+    let isReset = false;
+    let page: Changes | undefined;
+    do {
+      page = await todo.changes(token, limit);
+      isReset ||= !page;
+      token = page?.sync_token;
+      for (const task of page?.tasks ?? []) documents.set(task.id, { ...task, _deleted: false });
+      for (const { id, revision } of page?.deleted ?? []) documents.set(id, { id, revision, _deleted: true } as WithDeleted<Task>);
+    } while (!page || (page.has_more && (isReset || documents.size < limit)));
+    // After a reset, what the server no longer has is deleted here, but not what has yet to be sent.
+    for (const task of isReset ? await collection.find().exec() : [])
+      if (task.revision > 0 && !documents.has(task.id)) documents.set(task.id, { ...task.toMutableJSON(), _deleted: true });
+    return { documents: [...documents.values()], checkpoint: { sync_token: token } };
+  }
+
+  const replication = replicateRxCollection<Task, { sync_token: string | undefined }>({
+    collection,
+    replicationIdentifier: `todo ${todo.path.user_id}`,
+    pull: {
+      batchSize: 500,
+      stream$,
+      handler: (checkpoint, limit) => stored().then(() => inTurn(() => pull(checkpoint?.sync_token, limit))),
+    },
+    push: {
+      batchSize: 100,
+      async handler(rows) {
+        const edits = rows.flatMap(({ newDocumentState: mine, assumedMasterState: seen }) => {
+          const operation = difference(seen?._deleted ? undefined : seen, mine._deleted ? undefined : mine);
+          return operation ? [{ mine, seen, operation }] : [];
+        });
+        const results = edits.length > 0 ? await inTurn(() => send(todo, edits.map(({ operation }) => operation))) : [];
+        return edits.flatMap(({ mine, seen }, index): WithDeleted<Task>[] => {
+          const problem = results[index]?.problem;
+          if (!problem || (mine._deleted && problem.status === 404)) return [];
+          rejected(problem, mine);
+          const present = problem.task ?? (problem.status === 400 ? seen : undefined);
+          return [present ? { ...present, _deleted: false } : { ...mine, _deleted: true }];
+        });
+      },
+    },
+  });
+  todo.watch(() => stream$.next("RESYNC"));
+  todo.signal.addEventListener("abort", () => void replication.cancel());
+  return replication;
+}
