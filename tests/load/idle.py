@@ -97,8 +97,8 @@ def _write(costs: dict[str, Cost], count: int) -> None:
         [
             f"{count:,} {name}",
             f"{cost.kilobytes:.1f} (at most {_KILOBYTES})",
-            f"{cost.service:.1f} (at most {percent:g})",
-            f"{cost.database:.1f}",
+            f"{cost.service:.2f} (at most {percent:g})",
+            f"{cost.database:.2f}",
             "yes" if cost.kilobytes <= _KILOBYTES and cost.service <= percent else "**no**",
         ]
         for name, cost in costs.items()
