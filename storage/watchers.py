@@ -73,9 +73,10 @@ class Watch:
             async with asyncio.timeout(timeout):
                 while self._watched.read < self._wanted or self._watched.head == seen:
                     await self._watched.changed.wait()
-                self._last = self._watched.head
-                return self._last
-        return None
+        if self._watched.read < self._wanted:
+            return None
+        self._last = self._watched.head
+        return None if self._last == seen else self._last
 
 
 class Watchers:

@@ -99,6 +99,8 @@ class Announcements:
             await asyncio.wait(tasks)
 
     def _listen(self) -> None:
+        if self._is_closed:
+            return
         self._known.clear()
         self._asking_until = math.inf
         self._listening = asyncio.get_running_loop().create_task(self._keep_listening())

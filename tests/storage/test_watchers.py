@@ -184,6 +184,21 @@ def test_a_thousand_users_with_a_write_each_cost_few_queries(url: str) -> None:
     asyncio.run(test())
 
 
+def test_who_waits_again_and_again_for_the_same_change_costs_no_queries(url: str) -> None:
+    async def test() -> None:
+        async with process(url) as one, one.watchers.watch("ada") as watch:
+            await one.write("ada")
+            head = await head_of(one, "ada")
+            await asyncio.sleep(SETTLED_SECONDS)
+            assert await watch.next(head, 0.1) is None
+            before = one.watchers._reads
+            for _ in range(50):
+                assert await watch.next(head, 0.01) is None
+            assert one.watchers._reads == before
+
+    asyncio.run(test())
+
+
 def test_a_change_whose_announcement_is_lost_is_found_and_counted(url: str) -> None:
     async def test() -> None:
         async with process(url) as one, process(url) as other, one.watchers.watch("ada") as watch:
