@@ -83,8 +83,10 @@ def test_concurrent_health_checks_all_succeed(server: str) -> None:
 def hang(url: str) -> list[int]:
     """Stop every process of a database server, as if its machine had frozen; return the process ids."""
     leader = postmaster(url)
+    # First, so that it starts no other.
+    os.kill(leader, signal.SIGSTOP)
     children = [int(line) for line in Path(f"/proc/{leader}/task/{leader}/children").read_text().split()]
-    for process in (leader, *children):
+    for process in children:
         # A process may have ended since it was listed.
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGSTOP)

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from storage.changes import NOTHING_WRITTEN
+from storage.driver.messages import Outbox, parse
 from storage.driver.query import Query
 from storage.driver.transaction import Transaction
 from tests.support.faulty_proxy import faulty_proxy
@@ -59,15 +60,47 @@ def test_a_write_wakes_up_who_watches_in_another_process(url: str, kind: str) ->
 def test_a_process_that_has_written_before_hears_that_somebody_begins_to_watch(url: str) -> None:
     async def test() -> None:
         async with process(url) as one, process(url) as other:
+            await one.write("grace")
             await other.write("grace")
-            # Nobody has answered its question.
+            # Nobody has answered their questions.
             await asyncio.sleep(2.5)
+            began = time.monotonic()
             async with one.watchers.watch("ada") as watch:
+                # It has heard itself.
+                assert time.monotonic() - began < 1
                 wait = await wait_for_next(watch, settled=SETTLED_SECONDS)
                 await other.write("ada")
                 assert (await wait.head(within=0.5)).revision == 1
 
     asyncio.run(test())
+
+
+def test_a_process_that_writes_for_the_first_time_hears_who_watches_already(url: str) -> None:
+    async def test() -> None:
+        async with process(url) as one, process(url) as other, one.watchers.watch("ada") as watch:
+            await other.write("grace")
+            # Longer than it waits for an answer, but not long enough to hear it without having asked.
+            await asyncio.sleep(2.5)
+            wait = await wait_for_next(watch)
+            await other.write("ada")
+            assert (await wait.head(within=0.5)).revision == 1
+
+    asyncio.run(test())
+
+
+def test_a_message_has_as_many_users_as_fit_into_it() -> None:
+    users = [f"{number}{name}" for number, name in enumerate(["ada", '"', "\\", "𝄞" * 250, "ü" * 255] * 20)]
+    outbox, sent = Outbox(), []
+    for user_id in [*users, *users]:
+        outbox.add(user_id)
+    while outbox:
+        payload = outbox.take("a process", watches=True, asks=False).payload()
+        assert len(payload.encode()) < 8000
+        message = parse(payload)
+        assert message is not None
+        assert message.users
+        sent += message.users
+    assert sent == users
 
 
 def test_many_writes_in_a_short_time_are_few_announcements(url: str) -> None:
@@ -223,7 +256,7 @@ def test_behind_a_pooler_in_transaction_mode_changes_are_found_within_seconds(ur
                 assert not one.works
             async with one.watchers.watch("ada") as watch:
                 head = NOTHING_WRITTEN
-                for revision in range(1, 4):
+                for revision in range(1, 7):
                     await other.write("ada")
                     head = await watch.next(head, 1.5) or NOTHING_WRITTEN
                     assert head.revision == revision
