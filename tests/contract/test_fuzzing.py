@@ -76,24 +76,27 @@ def test_no_response_to_a_users_request_violates_the_contract(
 ) -> None:
     grace.create()
     others = [row for row in rows(database) if grace.id in row]
-    options = [*WITHOUT_STREAMS, *BUDGET]
-    exchanges = examine(server, tmp_path, *options, users=[ada.id, grace.id], pinned={"user_id": ada.id}, seed=SEED)
+    pinned = {"user_id": ada.id}
+    exchanges: list[Exchange] = []
+    # Which sequences a run contains is a matter of luck, and how far it gets with a time limit.
+    for seed in range(int(SEED), int(SEED) + 5):
+        options = [*WITHOUT_STREAMS, *BUDGET]
+        exchanges += examine(server, tmp_path, *options, users=[ada.id, grace.id], pinned=pinned, seed=str(seed))
+        if BUDGET or not unreached(exchanges):
+            break
     assert [row for row in rows(database) if ada.id not in row] == others
     assert not any(map(is_afterlife, lives(exchanges)))
-    # How far a run with a time limit gets is a matter of luck.
-    if not BUDGET:
-        reached_everything(exchanges)
+    assert BUDGET or unreached(exchanges) == set()
 
 
-def reached_everything(exchanges: list[Exchange]) -> None:
-    """Fail unless every phase ran, every link led to a success, and some task was read, changed and deleted."""
-    assert {exchange.phase for exchange in exchanges} == {"examples", "coverage", "fuzzing", "stateful"}
+def unreached(exchanges: list[Exchange]) -> set[str]:
+    """Return the phases that did not run, the links that led to no success, and whether no task had a whole life."""
+    phases = {"examples", "coverage", "fuzzing", "stateful"} - {exchange.phase for exchange in exchanges}
     followed = [(exchange.link.rpartition(" -> ")[0], exchange.status) for exchange in exchanges if exchange.link]
-    assert {link for link, _ in followed} >= LINKS - SELDOM
     # The values that a link passes on, such as If-Match, are accepted. After a DELETE there is nothing to find.
-    accepted = {link for link, status in followed if status < 400}
-    assert accepted >= {link for link in LINKS - SELDOM if not link.endswith("[204] get_task")}
-    assert any(is_whole_life(life) for life in lives(exchanges))
+    accepted = {link for link, status in followed if status < 400 or link.endswith("[204] get_task")}
+    lived = any(is_whole_life(life) for life in lives(exchanges))
+    return phases | (LINKS - SELDOM - accepted) | (set() if lived else {"a whole life"})
 
 
 def lives(exchanges: list[Exchange]) -> list[list[tuple[str, int]]]:
