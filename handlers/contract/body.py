@@ -13,7 +13,8 @@ from handlers.contract.normalisation import normaliser
 from handlers.contract.read_only import IN_PATH, members_in_path
 from handlers.contract.rules import rule
 from handlers.contract.schemas import Schema, draft4
-from handlers.contract.validator import Place, TooDeep, Validator
+from handlers.contract.traversal import Place
+from handlers.contract.validator import TooDeep, Validator
 from handlers.responses.problems import MOST_ERRORS, InputError, Problem
 
 _LONGEST_POINTER = 500

@@ -14,7 +14,8 @@ from handlers.contract.messages import UNRECOGNISED
 from handlers.contract.normalisation import normaliser
 from handlers.contract.rules import rule
 from handlers.contract.schemas import Schema, draft4
-from handlers.contract.validator import Place, Validator
+from handlers.contract.traversal import Place
+from handlers.contract.validator import Validator
 from handlers.responses.problems import MOST_ERRORS, InputError
 
 _LONGEST_NAME = 120

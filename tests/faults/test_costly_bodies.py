@@ -21,9 +21,20 @@ JSON = "POST /api/ada/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/jso
 OWN = f"{JSON}Authorization: Bearer {mint('ada')}\r\n"
 
 
-def sized(body: bytes) -> bytes:
-    """Return a request without a token that announces the length of its body."""
-    return f"{JSON}Content-Length: {len(body)}\r\n\r\n".encode() + body
+def sized(body: bytes, head: str = JSON) -> bytes:
+    """Return a request that announces the length of its body."""
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def batch(operation: bytes, count: int) -> bytes:
+    """Return a request with so many equal operations."""
+    body = b'{"mode": "atomic", "operations": [' + b",".join([operation] * count) + b"]}"
+    return sized(body, OWN.replace("/tasks", "/batch"))
+
+
+def members(count: int) -> bytes:
+    """Return so many members of an object, which no schema names."""
+    return b",".join(b'"%x": 1' % number for number in range(count))
 
 
 def chunked(chunk: bytes, size: int, head: str = JSON) -> bytes:
@@ -65,6 +76,29 @@ def test_a_rejected_body_costs_little_more_than_a_plain_one(database: str, tmp_p
         plain = cost(service, sized(b"x" * MIB))
         # Half a second is for what differs from run to run; without a limit, forty take between two and five.
         assert cost(service, request_) < 5 * plain + 0.5
+
+
+EMPTY_TAGS = b",".join([b'""'] * 1001)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads Linux's /proc")
+@pytest.mark.parametrize(
+    "request_",
+    [
+        batch(b'{"op": "create", "task": {"title": "x", "tags": [' + EMPTY_TAGS + b"]}}", 100),
+        batch(b'{"op": "create", ' + members(90_000) + b"}", 1),
+    ],
+    ids=["errors in each operation", "unknown members"],
+)
+def test_a_batch_full_of_errors_costs_little(database: str, tmp_path: Path, request_: bytes) -> None:
+    """If the service looked for every error, each of the first would take eight seconds, and each of the others one."""
+    with start(tmp_path, DATABASE_URL=database) as service:
+        before = processor_time(service)
+        for _ in range(10):
+            with connect(service) as client:
+                client.sendall(request_)
+                assert client.recv(65_536).startswith(b"HTTP/1.1 400 ")
+        assert processor_time(service) - before < 2
 
 
 def statuses(service: Service) -> list[str]:
