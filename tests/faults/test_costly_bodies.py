@@ -56,6 +56,14 @@ def processor_time(service: Service) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def wait_until_idle(service: Service) -> None:
+    """Return when a service has read what was sent to it, and uses no processor time."""
+    used = -1.0
+    while used != processor_time(service):
+        used = processor_time(service)
+        time.sleep(0.5)
+
+
 def cost(service: Service, request: bytes) -> float:
     """Return the processor time that forty such requests take, each on a connection of its own; all are rejected."""
     before = processor_time(service)
@@ -176,6 +184,27 @@ def delay(service: Service, body: bytes) -> float:
             last.sendall(LIVE)
         assert last.recv(65_536).startswith(b"HTTP/1.1 200 ")
         return processor_time(service) - before
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads Linux's /proc")
+def test_others_are_served_between_large_bodies(database: str, tmp_path: Path) -> None:
+    """Thirty bodies of 1 MiB end at once. It takes the service about 80 ms each to normalise their text."""
+    marks = "\u0301\u0316".encode() * 2500
+    request = batch(b'{"op": "create", "task": {"description": "a' + marks + b'"}}', 100)
+    with start(tmp_path, DATABASE_URL=database) as service, ExitStack() as stack:
+        clients = [stack.enter_context(connect(service)) for _ in range(30)]
+        for client in clients:
+            client.sendall(request[:-1])
+        wait_until_idle(service)
+        with frozen(service):
+            for client in clients:
+                client.sendall(request[-1:])
+            before = processor_time(service)
+            last = stack.enter_context(connect(service))
+            last.sendall(LIVE)
+        assert last.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        assert processor_time(service) - before < 1
+        assert all(client.recv(65_536).startswith(b"HTTP/1.1 400 ") for client in clients)
 
 
 @pytest.mark.parametrize("size", [100_000, 1000, 37])
