@@ -1,6 +1,7 @@
 """Request bodies: checks of their size and media type, and their JSON, validated and converted."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -58,7 +59,7 @@ class _Content:
         except TooDeep:
             return None, [_error((), "is nested too deeply")]
         if self._rule is not None:
-            found += self._rule(body)
+            found += islice(self._rule(body), MOST_ERRORS + 1)
         return (None, [_error(place, words) for place, words in found]) if found else (self._convert(body), [])
 
 
