@@ -1,6 +1,7 @@
 """Request bodies: checks of their size and media type, and their JSON, validated and converted."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -8,15 +9,19 @@ from starlette.types import Receive, Scope
 
 from handlers.contract.conversion import Convert, converter
 from handlers.contract.errors import ContractError
+from handlers.contract.large_bodies import LargeBodies
 from handlers.contract.messages import REQUIRED
 from handlers.contract.normalisation import normaliser
 from handlers.contract.read_only import IN_PATH, members_in_path
 from handlers.contract.rules import rule
 from handlers.contract.schemas import Schema, draft4
-from handlers.contract.validator import Place, TooDeep, Validator
+from handlers.contract.traversal import Place
+from handlers.contract.validator import TooDeep, Validator
 from handlers.responses.problems import MOST_ERRORS, InputError, Problem
 
 _LONGEST_POINTER = 500
+# In bytes. A body of this size takes a millisecond at most.
+_LARGE = 16_384
 
 
 class _TooLarge(Problem):
@@ -54,14 +59,16 @@ class _Content:
         except TooDeep:
             return None, [_error((), "is nested too deeply")]
         if self._rule is not None:
-            found += self._rule(body)
+            found += islice(self._rule(body), MOST_ERRORS + 1)
         return (None, [_error(place, words) for place, words in found]) if found else (self._convert(body), [])
 
 
 class RequestBody:
     """A Request Body Object (OpenAPI 3.0.3, section 4.7.13), compiled: one schema for each media type."""
 
-    def __init__(self, declared: Mapping[str, Any], limit: int, in_path: Mapping[str, str]) -> None:
+    def __init__(
+        self, declared: Mapping[str, Any], limit: int, in_path: Mapping[str, str], large_bodies: LargeBodies
+    ) -> None:
         """Compile the declaration. Raises ContractError if it is not supported.
 
         `limit` is in bytes, and the declaration's `x-body-limit` can raise it; `in_path` are the path's parameters that
@@ -71,6 +78,7 @@ class RequestBody:
             raise ContractError("an optional request body is not supported")
         self._limit = max(limit, declared.get("x-body-limit", 0))
         self._in_path = in_path
+        self._large_bodies = large_bodies
         self._contents = {
             media_type: _Content(content["schema"], in_path) for media_type, content in declared["content"].items()
         }
@@ -86,7 +94,10 @@ class RequestBody:
             declared = self._contents[media_type]
             if declared.in_path:
                 IN_PATH.set({member: scope["path_params"][self._in_path[member]] for member in declared.in_path})
-            return *declared.parse(content), content
+            if len(content) <= _LARGE:
+                return *declared.parse(content), content
+            async with self._large_bodies.turn():
+                return *declared.parse(content), content
         if content:
             raise self._unsupported()
         return None, [_error((), REQUIRED)], content

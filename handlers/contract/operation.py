@@ -12,6 +12,7 @@ from handlers.authentication.principal import Principal
 from handlers.contract.body import ClientDisconnected, RequestBody, read_to_end
 from handlers.contract.errors import ContractError, listed
 from handlers.contract.fingerprint import IDEMPOTENCY_KEY, fingerprint
+from handlers.contract.large_bodies import LargeBodies
 from handlers.contract.parameters import Parameters
 from handlers.contract.read_only import parameters_by_member
 from handlers.contract.resolver import Handler
@@ -38,11 +39,12 @@ class Operation:
         authenticate: Authenticate,
         resources: Mapping[str, Any],
         body_limit: int,
+        large_bodies: LargeBodies,
     ) -> None:
         """Compile an operation. Raises ContractError if contract and handler disagree.
 
         `resources` are objects that a handler can take by name, in addition to its declared parameters; `body_limit` is
-        in bytes.
+        in bytes; `large_bodies` are those of all operations.
         """
         self.operation_id: str = operation.operation_id.rpartition(".")[2]
         self.route: str = operation.path
@@ -52,7 +54,8 @@ class Operation:
         at_least_one = operation._operation.get("x-at-least-one", ())
         self._parameters = Parameters(operation.parameters, at_least_one)
         body = operation.request_body
-        self._body = RequestBody(body, body_limit, parameters_by_member(self.route)) if body else None
+        in_path = parameters_by_member(self.route)
+        self._body = RequestBody(body, body_limit, in_path, large_bodies) if body else None
         self._body_limit = body_limit
         self._has_effect = operation.method.upper() not in _SAFE
         self._owned = "user_id" in self._parameters.arguments

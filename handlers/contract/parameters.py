@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -14,7 +15,8 @@ from handlers.contract.messages import UNRECOGNISED
 from handlers.contract.normalisation import normaliser
 from handlers.contract.rules import rule
 from handlers.contract.schemas import Schema, draft4
-from handlers.contract.validator import Place, Validator
+from handlers.contract.traversal import Place
+from handlers.contract.validator import Validator
 from handlers.responses.problems import MOST_ERRORS, InputError
 
 _LONGEST_NAME = 120
@@ -103,6 +105,8 @@ class Parameters:
             raise ContractError("two parameters have the same name as arguments of the handler")
         self._path = [parameter for parameter in parameters if parameter.location == "path"]
         self._query = {parameter.name: parameter for parameter in parameters if parameter.location == "query"}
+        # Of more pairs than can be valid, as many as errors are reported.
+        self._most_pairs = sum(p.schema.get("maxItems", 1) for p in self._query.values()) + MOST_ERRORS + 1
         self._header = {p.name.lower().encode(): p for p in parameters if p.location == "header"}
         self._defaults = {parameter.argument: parameter.default for parameter in parameters}
         self._converted = [(p.argument, p.convert) for p in parameters if p.convert is not None]
@@ -153,9 +157,7 @@ class Parameters:
             given[parameter.argument] = f"{given[parameter.argument]}, {text}" if parameter.argument in given else text
 
     def _read_query(self, query: bytes, given: dict[str, Any], errors: list[InputError]) -> None:
-        for pair in query.split(b"&"):
-            if not pair:
-                continue
+        for pair in islice(filter(None, query.split(b"&")), self._most_pairs):
             encoded_name, _, encoded_value = pair.partition(b"=")
             name, value = _decode(encoded_name), _decode(encoded_value)
             parameter = self._query.get(name) if name is not None else None

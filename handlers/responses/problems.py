@@ -12,7 +12,7 @@ from handlers.responses.response import send_whole
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = {"Retry-After": "2"}
-MOST_ERRORS = 1000
+MOST_ERRORS = 100
 _LONGEST_SUBJECT = 120
 
 _SLUGS = {
@@ -95,7 +95,7 @@ def _and_more(number: int) -> str:
     if number == 0:
         return ""
     least = "at least " if number >= MOST_ERRORS else ""
-    return f" (and {least}{min(number, MOST_ERRORS):,} more {'error' if number == 1 else 'errors'})"
+    return f" (and {least}{min(number, MOST_ERRORS)} more {'error' if number == 1 else 'errors'})"
 
 
 def _subject(error: InputError) -> str:

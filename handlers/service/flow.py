@@ -42,9 +42,12 @@ class Flow(FlowControl):
         self._connection = connection
         self._parse = parse
         self._has_turn = False
+        self._drops = False
 
     def receive(self, data: bytes) -> None:
         """Hold bytes that have arrived, and parse some of them unless they are many and other connections wait."""
+        if self._drops:
+            return
         waits = self._turns.has_waiting and not self._is_request(data)
         self.held += data
         if waits:
@@ -63,6 +66,10 @@ class Flow(FlowControl):
                     break
         if self.held:
             self._wait()
+
+    def drop(self) -> None:
+        """Hold nothing, and ignore what still arrives."""
+        self.held, self._drops = b"", True
 
     def resume_reading(self) -> None:
         """Resume reading, unless bytes are held."""

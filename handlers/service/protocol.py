@@ -6,6 +6,7 @@ override says what it prevents, and which test fails without it.
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -20,6 +21,8 @@ from handlers.service.request_parser import RequestParser
 from handlers.service.response_cycle import ResponseCycle
 from handlers.service.stopping import ARRIVAL_SECONDS, has_unread
 from handlers.service.time_limits import Awaited, Part
+
+_LATE = partial(Problem, 408, "The body of the request did not arrive in time.")
 
 
 class HttpProtocol(RequestParser):
@@ -86,7 +89,7 @@ class HttpProtocol(RequestParser):
         cycle = self.cycle
         if cycle.response_complete:
             return Awaited(Part.NEXT, cycle)
-        if cycle.more_body and not cycle.response_started and not cycle.is_late:
+        if cycle.more_body and not cycle.response_started and cycle.given_up is None:
             return Awaited(Part.BODY, cycle, cycle.received)
         return None
 
@@ -96,7 +99,7 @@ class HttpProtocol(RequestParser):
         Prevents a reset of a request that has just arrived: `tests/faults/test_time_limits.py`.
         """
         if part is Part.BODY:
-            self.cycle.time_out()
+            self.cycle.give_up(_LATE)
         elif part is Part.NEXT or self.scope is None:
             if not has_unread(self.transport):
                 self._close_or_linger(self.transport.close)
@@ -114,6 +117,8 @@ class HttpProtocol(RequestParser):
         it has pipelined requests: `tests/service/test_http.py` and `tests/service/test_streams.py`.
         """
         self._abandon()
+        if self.cycle is not None and self.cycle.more_body:
+            self.server_state.large_requests.release(self.cycle)
         super().connection_lost(exc)
         self.server_state.closed(self)
 

@@ -99,6 +99,7 @@ class RequestParser(HttpToolsProtocol):
             super().on_headers_complete()
             self.cycle.__class__ = ResponseCycle
             self.cycle.waiting = self.pipeline
+            self.cycle.large_requests = self.server_state.large_requests
             self.headers = []
 
     def on_body(self, body: bytes) -> None:

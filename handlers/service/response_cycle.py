@@ -1,7 +1,7 @@
 """Uvicorn's cycle of one request and its response, adapted to write a whole response at once, after the request."""
 
 import asyncio
-from collections.abc import Iterable, Sized
+from collections.abc import Callable, Iterable, Sized
 from contextlib import suppress
 from typing import Any
 
@@ -10,6 +10,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from handlers.responses.problems import Problem
 from handlers.responses.state import service_state
 from handlers.service.flow import Flow
+from handlers.service.large_requests import SMALL, LargeRequests
 from handlers.service.lingering import unacknowledged
 from handlers.service.lost_clients import notice_loss
 
@@ -35,17 +36,20 @@ class ResponseCycle(RequestResponseCycle):
     be sending: the rest is not worth waiting for, or the response is long.
 
     `waiting` are the requests that have arrived on the same connection. While the service stops, the last response on
-    each connection ends it. `received` is the size of the body so far, in bytes. `is_late` is true if the rest comes
-    too slowly, and `is_half_closed` if the client has ended what it sends.
+    each connection ends it. `received` is the size of the body so far, in bytes. `given_up` returns the
+    response to a request whose body the service does not want to wait for any longer. `is_half_closed` is true if the
+    client has ended what it sends.
     """
 
     must_linger = False
     waiting: Sized = ()
     received = 0
-    is_late = False
+    given_up: Callable[[], Problem] | None = None
+    large_requests: LargeRequests
     is_half_closed = False
     _is_read = False
     _pieces = 0
+    _drops_rest = False
     flow: Flow
     _head: Any = None
 
@@ -58,6 +62,8 @@ class ResponseCycle(RequestResponseCycle):
         """Count a part of the body."""
         self.received += len(body)
         self._pieces += 1
+        if self.received > SMALL and not (self._drops_rest or self.given_up):
+            self.large_requests.hold(self, self.received)
 
     async def send(self, message: Any) -> None:
         """Send an ASGI message, or keep it until the content comes. Raises RuntimeError for a header with a line break.
@@ -65,6 +71,8 @@ class ResponseCycle(RequestResponseCycle):
         The content must have the length that the head says.
         """
         is_start = message["type"] == "http.response.start"
+        if is_start and self.received > SMALL:
+            self.large_requests.release(self)
         if is_start and self.more_body:
             await self._read_rest()
         if is_start and not (self.waiting or self.flow.held) and service_state(self.scope["state"]).closes_connections:
@@ -80,14 +88,14 @@ class ResponseCycle(RequestResponseCycle):
             await self._send_part(message, message.get("body", b""))
 
     async def receive(self) -> Any:
-        """Return an ASGI message. Raises Problem if the rest of the body comes too slowly.
+        """Return an ASGI message. Raises Problem if the service has given up on the rest of the body.
 
         A client that has ended what it sends may be gone, or still read. A response that waits for something to happen
         should come at once: `tests/sync/test_waiting.py`. For this, the message after the body is a disconnection.
         """
         message: Any = None if self.is_half_closed and self._is_read else await super().receive()
-        if self.is_late and self.more_body:
-            raise Problem(408, "The body of the request did not arrive in time.")
+        if self.given_up is not None and self.more_body:
+            raise self.given_up()
         if self.is_half_closed and self._is_read:
             return {"type": "http.disconnect"}
         self._is_read = not message.get("more_body")
@@ -98,16 +106,21 @@ class ResponseCycle(RequestResponseCycle):
         self.is_half_closed = True
         self.message_event.set()
 
-    def time_out(self) -> None:
-        """Give up on the rest of the body."""
-        self.is_late = True
+    def give_up(self, problem: Callable[[], Problem]) -> None:
+        """Drop the body, ignore the rest of it, and send a problem.
+
+        A problem that was raised, and that is kept, would keep the body.
+        """
+        self.given_up, self.body = problem, bytearray()
+        self.flow.drop()
         self.message_event.set()
 
     async def _read_rest(self) -> None:
-        """Read and drop the rest of the body, unless it is long or late, or the client may not want to send it."""
+        """Read and drop the rest of the body, unless it is long or given up, or the client may not want to send it."""
+        self._drops_rest = True
         service = service_state(self.scope["state"])
         is_short = _content_length(self.scope["headers"]) <= service.rest_limit
-        if is_short and not (self.is_late or self.waiting_for_100_continue or service.stopping.is_set()):
+        if is_short and not (self.given_up or self.waiting_for_100_continue or service.stopping.is_set()):
             # Some time after it begins to stop, uvicorn cancels the requests that are still running.
             with suppress(TimeoutError, asyncio.CancelledError):
                 async with asyncio.timeout(_REST_SECONDS):

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.abc import PQGen
-from psycopg.waiting import wait_async
+from psycopg.waiting import Ready, wait_async
 
 from storage.driver.plans import Plans
 from storage.driver.query import Row
@@ -66,4 +66,18 @@ class ExclusiveConnection(AsyncConnection[Row]):
         with suppress(psycopg.Error, TimeoutError):
             async with asyncio.timeout(_CANCEL_SECONDS):
                 await self.cancel_safe()
-                await wait_async(gen, self.pgconn.socket)
+                await wait_async(_resumed(gen), self.pgconn.socket)
+
+
+def _resumed(gen: PQGen[Result]) -> PQGen[Result]:
+    """Continue with a generator that has yielded. Psycopg's functions begin with one that is new.
+
+    Resumed without a readiness, its `send` raises TypeError: `tests/storage/test_transactions.py`.
+    """
+    try:
+        waits_for = gen.send(Ready.NONE)
+        while True:
+            waits_for = gen.send((yield waits_for))
+    except StopIteration as end:
+        result: Result = end.value
+        return result

@@ -245,9 +245,9 @@ def test_a_date_time_may_have_any_offset_and_is_in_utc_afterwards(url: str, text
     assert "tzinfo=datetime.timezone.utc" in python
 
 
-def test_at_most_1000_errors_in_a_list_are_reported(url: str) -> None:
+def test_at_most_100_errors_in_a_list_are_reported(url: str) -> None:
     response = post(url, {"steps": [{"op": "wait", "minutes": 0}] * 1900})
-    assert len(response.json()["errors"]) == 1000
+    assert len(response.json()["errors"]) == 100
 
 
 def test_a_body_nested_too_deeply_is_rejected(url: str) -> None:

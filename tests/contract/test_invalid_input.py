@@ -180,14 +180,28 @@ def test_every_error_in_a_query_is_reported(ada: User) -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
-    [{f"m{number}": 1 for number in range(2000)}, {"title": "t", "tags": [""] * 1500}],
-    ids=["unknown members", "invalid items"],
+    ("path", "body"),
+    [
+        ("/tasks", {f"m{number}": 1 for number in range(2000)}),
+        ("/batch", {"mode": "atomic", "operations": [{"op": "create", "task": {"tags": [""] * 20}}] * 100}),
+    ],
+    ids=["unknown members", "many operations"],
 )
-def test_at_most_a_thousand_errors_are_reported(ada: User, body: Any) -> None:
-    response = ada.request("POST", "/tasks", json=body)
-    assert len(response.json()["errors"]) == 1000
-    assert response.json()["detail"].endswith(" (and at least 1,000 more errors)")
+def test_at_most_100_errors_are_reported(ada: User, path: str, body: Any) -> None:
+    response = ada.request("POST", path, json=body)
+    assert len(response.json()["errors"]) == 100
+    assert response.json()["detail"].endswith(" (and at least 100 more errors)")
+
+
+@pytest.mark.parametrize("pair", ["x", "x=%FF", "limit=1", "limit=%FF", "completed=", "id=1", "tags=a"])
+def test_a_query_of_more_pairs_than_can_be_valid_is_rejected(ada: User, pair: str) -> None:
+    errors = ada.get(f"/tasks?{f'{pair}&' * 5000}").json()["errors"]
+    assert 1 <= len(errors) <= 100
+
+
+def test_of_a_list_that_is_too_long_one_item_more_than_allowed_is_checked(ada: User) -> None:
+    response = ada.request("POST", "/tasks", json={"title": "t", "tags": [""] * 1500})
+    assert faults(response) == {("body", "/tags"), *(("body", f"/tags/{number}") for number in range(21))}
 
 
 @pytest.mark.parametrize(

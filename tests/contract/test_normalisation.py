@@ -63,6 +63,20 @@ def test_a_value_of_another_type_is_left_for_validation(schema: Any, value: Any)
     assert normalised(schema, value) == value
 
 
+@pytest.mark.parametrize(("letter", "code_points"), [("é", 2), ("\u1faf", 4)])
+def test_text_that_is_too_long_in_either_form_is_left_as_it_is(letter: str, code_points: int) -> None:
+    text = normalize("NFD", letter) * (40 // code_points)
+    assert len(text) == 40
+    schema = {**TEXT, "maxLength": 10}
+    assert normalised(schema, text) == letter * (40 // code_points)
+    assert normalised(schema, text + "x") == text + "x"
+
+
+def test_of_a_list_that_is_too_long_one_item_more_than_allowed_is_kept() -> None:
+    schema = {"type": "array", "maxItems": 2, "items": TEXT}
+    assert normalised(schema, [E_ACUTE] * 1000) == ["é"] * 3
+
+
 @pytest.mark.parametrize("schema", [PLAIN, ONE_OF["oneOf"][1], {"type": "array", "maxItems": 2, "items": PLAIN}])
 def test_a_schema_without_marked_text_costs_nothing(schema: Any) -> None:
     assert normaliser(draft4(schema)) is None

@@ -4,6 +4,7 @@ import os
 import socket
 import time
 from contextlib import ExitStack
+from http.client import HTTPResponse
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -21,9 +22,20 @@ JSON = "POST /api/ada/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/jso
 OWN = f"{JSON}Authorization: Bearer {mint('ada')}\r\n"
 
 
-def sized(body: bytes) -> bytes:
-    """Return a request without a token that announces the length of its body."""
-    return f"{JSON}Content-Length: {len(body)}\r\n\r\n".encode() + body
+def sized(body: bytes, head: str = JSON) -> bytes:
+    """Return a request that announces the length of its body."""
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def batch(operation: bytes, count: int) -> bytes:
+    """Return a request with so many equal operations."""
+    body = b'{"mode": "atomic", "operations": [' + b",".join([operation] * count) + b"]}"
+    return sized(body, OWN.replace("/tasks", "/batch"))
+
+
+def members(count: int) -> bytes:
+    """Return so many members of an object, which no schema names."""
+    return b",".join(b'"%x": 1' % number for number in range(count))
 
 
 def chunked(chunk: bytes, size: int, head: str = JSON) -> bytes:
@@ -42,6 +54,14 @@ def processor_time(service: Service) -> float:
     """Return how many seconds of processor time a service has used."""
     fields = Path(f"/proc/{service.process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_until_idle(service: Service) -> None:
+    """Return when a service has read what was sent to it, and uses no processor time."""
+    used = -1.0
+    while used != processor_time(service):
+        used = processor_time(service)
+        time.sleep(0.5)
 
 
 def cost(service: Service, request: bytes) -> float:
@@ -65,6 +85,52 @@ def test_a_rejected_body_costs_little_more_than_a_plain_one(database: str, tmp_p
         plain = cost(service, sized(b"x" * MIB))
         # Half a second is for what differs from run to run; without a limit, forty take between two and five.
         assert cost(service, request_) < 5 * plain + 0.5
+
+
+def processor_time_of(service: Service, request: bytes, count: int) -> float:
+    """Return the processor time that so many requests take, one after the other; each is a 400."""
+    before = processor_time(service)
+    with connect(service) as client:
+        for _ in range(count):
+            client.sendall(request)
+            response = HTTPResponse(client)
+            response.begin()
+            assert response.status == 400
+            response.read()
+    return processor_time(service) - before
+
+
+EMPTY_TAGS = b",".join([b'""'] * 1001)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads Linux's /proc")
+@pytest.mark.parametrize(
+    "request_",
+    [
+        batch(b'{"op": "create", "task": {"title": "x", "tags": [' + EMPTY_TAGS + b"]}}", 100),
+        batch(b'{"op": "create", ' + members(90_000) + b"}", 1),
+    ],
+    ids=["errors in each operation", "unknown members"],
+)
+def test_a_batch_full_of_errors_costs_little(database: str, tmp_path: Path, request_: bytes) -> None:
+    """If the service looked for every error, each of the first would take eight seconds, and each of the others one."""
+    with start(tmp_path, DATABASE_URL=database) as service:
+        assert processor_time_of(service, request_, 10) < 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads Linux's /proc")
+@pytest.mark.parametrize(
+    "request_",
+    [
+        sized(b'{"title": "x", "tags": [' + EMPTY_TAGS + b"]}", OWN),
+        f"GET /health/live?{'&'.join(map(str, range(9000)))} HTTP/1.1\r\nHost: x\r\n\r\n".encode(),
+    ],
+    ids=["body", "query"],
+)
+def test_small_requests_full_of_errors_cost_little(database: str, tmp_path: Path, request_: bytes) -> None:
+    """If the service looked for every error, each would take ten milliseconds."""
+    with start(tmp_path, DATABASE_URL=database) as service:
+        assert processor_time_of(service, request_, 1000) < 3
 
 
 def statuses(service: Service) -> list[str]:
@@ -118,6 +184,27 @@ def delay(service: Service, body: bytes) -> float:
             last.sendall(LIVE)
         assert last.recv(65_536).startswith(b"HTTP/1.1 200 ")
         return processor_time(service) - before
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads Linux's /proc")
+def test_others_are_served_between_large_bodies(database: str, tmp_path: Path) -> None:
+    """Thirty bodies of 1 MiB end at once. It takes the service about 80 ms each to normalise their text."""
+    marks = "\u0301\u0316".encode() * 2500
+    request = batch(b'{"op": "create", "task": {"description": "a' + marks + b'"}}', 100)
+    with start(tmp_path, DATABASE_URL=database) as service, ExitStack() as stack:
+        clients = [stack.enter_context(connect(service)) for _ in range(30)]
+        for client in clients:
+            client.sendall(request[:-1])
+        wait_until_idle(service)
+        with frozen(service):
+            for client in clients:
+                client.sendall(request[-1:])
+            before = processor_time(service)
+            last = stack.enter_context(connect(service))
+            last.sendall(LIVE)
+        assert last.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        assert processor_time(service) - before < 1
+        assert all(client.recv(65_536).startswith(b"HTTP/1.1 400 ") for client in clients)
 
 
 @pytest.mark.parametrize("size", [100_000, 1000, 37])

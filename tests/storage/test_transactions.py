@@ -25,6 +25,9 @@ def call(sql: str, **parameters: object) -> Call:
 
 INSERT = call("INSERT INTO numbers VALUES (1)")
 NUMBERS = "SELECT number FROM numbers ORDER BY 1"
+SLEEP = call("SELECT pg_sleep(5)")
+# More than the system buffers: the rest is not sent before the server has executed the statements before it.
+LARGE = call("SELECT :text ::text", text="x" * 20_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -181,10 +184,11 @@ def test_a_conflict_is_repeated_once(url: str) -> None:
     with_database(url, test)
 
 
-def test_a_statement_that_takes_too_long_ends_the_transaction(url: str) -> None:
+@pytest.mark.parametrize("behind", [[], [LARGE]], ids=["sent", "still being sent"])
+def test_a_statement_that_takes_too_long_ends_the_transaction(url: str, behind: list[Call]) -> None:
     async def work(transaction: Transaction) -> None:
         await transaction.run(INSERT)
-        await transaction.commit(call("SELECT pg_sleep(5)"))
+        await transaction.commit(SLEEP, *behind)
 
     async def test(opened: Database) -> None:
         with pytest.raises(Unavailable):
@@ -195,10 +199,11 @@ def test_a_statement_that_takes_too_long_ends_the_transaction(url: str) -> None:
     with_database(url, test, statement_timeout=0.3)
 
 
-def test_a_cancelled_transaction_has_no_effect(url: str) -> None:
+@pytest.mark.parametrize("behind", [[], [LARGE]], ids=["sent", "still being sent"])
+def test_a_cancelled_transaction_has_no_effect(url: str, behind: list[Call]) -> None:
     async def work(transaction: Transaction) -> None:
         await transaction.run(INSERT)
-        await transaction.run(call("SELECT pg_sleep(5)"))
+        await transaction.run(SLEEP, *behind)
         await transaction.commit()
 
     async def test(opened: Database) -> None:

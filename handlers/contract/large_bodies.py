@@ -1,0 +1,29 @@
+"""The turns of large bodies: one at a time is parsed and validated, and others are served in between."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import perf_counter
+
+
+class LargeBodies:
+    """Gives each large body of a process a turn, first come first served.
+
+    After each turn, the event loop serves others for at least as long as it took: `tests/faults/test_costly_bodies.py`.
+    """
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._next = 0.0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a turn, which lasts until the exit."""
+        async with self._lock:
+            await asyncio.sleep(self._next - perf_counter())
+            began = perf_counter()
+            try:
+                yield
+            finally:
+                ended = perf_counter()
+                self._next = ended + (ended - began)
