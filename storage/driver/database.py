@@ -70,6 +70,10 @@ class Database:
         self._ping_pipeline = Pipeline(Pool(url, min_size=0, max_size=1, **options))
         self.pipeline = Pipeline(self._pool)
         self._ping: asyncio.Task[Ping] | None = None
+        # A transaction is not cancelled when others wait, as a single statement is. So the other half of the connections
+        # is left to single statements. Where there is only one connection, everybody has to share it.
+        self._places = asyncio.Semaphore((max_size + 1) // 2)
+        self._waiting = 0
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def open(self) -> None:
@@ -86,7 +90,8 @@ class Database:
     async def in_transaction(self, user_id: str, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
         """Run `work` in a transaction that it commits, and return what it returns.
 
-        A user has one transaction at a time, so that a long one occupies one connection. `work` is run once more if the
+        A user has one transaction at a time, so that a long one occupies one connection, and all users together have
+        half of the connections. `work` is run once more if the
         first transaction conflicts with another, or its connection breaks before the commit. The server ends it early
         if the pause between two groups of statements is longer than a statement may take. Raises Busy, and Unavailable
         if no connection becomes free in time, if it breaks, or if a statement takes too long. Other errors of `work`
@@ -126,20 +131,29 @@ class Database:
                 await transaction.end()
             if connection.closed:
                 self.pipeline.suspect_others()
+            self._places.release()
             await self._pool.give_back(connection)
 
     async def _lend(self) -> ExclusiveConnection:
-        self.pipeline.waiting_transactions += 1
+        """Return a connection, and take a place. Raises Unavailable if there is none in time for both."""
+        self._waiting += 1
         try:
-            return await self._pool.take()
+            async with self._pool.in_time():
+                await self._places.acquire()
+                try:
+                    return await self.pipeline.lend()
+                except BaseException:
+                    self._places.release()
+                    raise
         except psycopg.OperationalError as error:
             raise Unavailable(first_line(error)) from error
         finally:
-            self.pipeline.waiting_transactions -= 1
+            self._waiting -= 1
 
     def load(self) -> tuple[int, int]:
         """Return how many connections are in use, and how many statements and transactions wait for one."""
-        return self.pipeline.load()
+        in_use, waiting = self.pipeline.load()
+        return in_use, waiting + self._waiting
 
     async def ping(self, within: float) -> Ping:
         """Check whether the database responds, and wait at most `within` seconds.

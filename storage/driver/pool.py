@@ -3,7 +3,8 @@
 import asyncio
 import select
 import time
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -96,23 +97,29 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
 
         Raises psycopg.OperationalError.
         """
+        async with self.in_time():
+            # The pool's own check pauses for longer after each dead connection, and all of them may be dead.
+            while _has_something_to_read(connection := await self.getconn()):
+                await connection.close()
+                await self.putconn(connection)
+        self.lent += 1
+        return connection
+
+    @asynccontextmanager
+    async def in_time(self) -> AsyncIterator[None]:
+        """Limit how long the `with` block may wait for a connection. Raises psycopg.OperationalError."""
         seconds = _SHORT_WAIT_SECONDS if self.is_away else self.timeout
         deadline = asyncio.get_running_loop().time() + seconds
         try:
             async with asyncio.timeout_at(deadline) as limit:
                 self._limits.add(limit)
-                # The pool's own check pauses for longer after each dead connection, and all of them may be dead.
-                while _has_something_to_read(connection := await self.getconn()):
-                    await connection.close()
-                    await self.putconn(connection)
+                yield
         except (PoolTimeout, TimeoutError):
             was_away = seconds < self.timeout or limit.when() != deadline
             error = psycopg.OperationalError("the database is away") if was_away else none_was_free(self.timeout)
             raise error from None
         finally:
             self._limits.discard(limit)
-        self.lent += 1
-        return connection
 
     async def give_back(self, connection: ExclusiveConnection) -> None:
         """Take back a connection in any state, even broken."""
