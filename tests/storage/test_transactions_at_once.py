@@ -1,6 +1,7 @@
-"""Transactions of many users have half of the connections, and wait for no longer than the pool's timeout."""
+"""Transactions of many users have half of the connections, and long ones a quarter. Single statements have the rest."""
 
 import asyncio
+from functools import partial
 
 import pytest
 from sqlalchemy import text
@@ -25,9 +26,10 @@ def url(postgres: str) -> str:
 class Stay:
     """Transactions of one user each that go on until `end` is set; `begun` counts those that have a connection."""
 
-    def __init__(self, opened: Database, number: int) -> None:
+    def __init__(self, opened: Database, number: int, *, is_long: bool = False) -> None:
         self.begun, self.end = 0, asyncio.Event()
-        self.tasks = [asyncio.create_task(opened.in_transaction(f"user-{one}", self._work)) for one in range(number)]
+        begin = partial(opened.in_transaction, work=self._work, is_long=is_long)
+        self.tasks = [asyncio.create_task(begin(f"user-{one}")) for one in range(number)]
 
     async def _work(self, transaction: Transaction) -> None:
         await transaction.run((ONE, {}))
@@ -51,6 +53,21 @@ def test_transactions_leave_half_of_the_connections_to_single_statements(url: st
             for _ in range(20):
                 assert await fetch(opened.pipeline, "SELECT 1") == [(1,)]
             await asyncio.gather(*slow)
+        assert (staying.begun, opened.load()) == (most, (most, 20 - most))
+        staying.end.set()
+        await asyncio.gather(*staying.tasks)
+        assert (staying.begun, opened.load()) == (20, (0, 0))
+
+    with_database(url, test, connections=connections, pool_timeout=60, statement_timeout=60)
+
+
+@pytest.mark.parametrize(("connections", "most"), [(3, 1), (10, 3)])
+def test_long_transactions_leave_connections_to_short_ones(url: str, connections: int, most: int) -> None:
+    async def test(opened: Database) -> None:
+        staying = Stay(opened, 20, is_long=True)
+        await until(lambda: staying.begun == most)
+        for number in range(20):
+            assert await opened.in_transaction(f"short-{number}", write) == [[(1,)]]
         assert (staying.begun, opened.load()) == (most, (most, 20 - most))
         staying.end.set()
         await asyncio.gather(*staying.tasks)
