@@ -27,6 +27,7 @@ from storage import accounts
 from storage.driver.database import Database
 from storage.driver.query import Query
 from storage.driver.transaction import Transaction
+from storage.errors import Unavailable
 from storage.schema import accounts as accounts_table
 from storage.schema import idempotency_keys, tasks
 
@@ -83,16 +84,26 @@ ACROSS_USERS = {_NEXT_USERS.sql, _PURGE_KEYS.sql}
 
 
 async def purge_trash(database: Database, age: timedelta) -> AsyncGenerator[int]:
-    """Delete the tasks that were deleted longer than `age` ago, erased or not. Yield the size of each portion."""
-    before, after = await _cutoff(database, age), ""
+    """Delete the tasks that were deleted longer than `age` ago, erased or not. Yield the size of each portion.
+
+    Users whose accounts stay locked are left out. Raises Unavailable after all others, or if nothing responds.
+    """
+    before, after, failure = await _cutoff(database, age), "", None
     while users := await _NEXT_USERS.fetch_all(database.pipeline, before=before, after=after):
         for user_id, is_due in users:
             size = PORTION if is_due else 0
             while size == PORTION:
-                size = await _purge_portion(database, user_id, before)
+                try:
+                    size = await _purge_portion(database, user_id, before)
+                except Unavailable as error:
+                    # The account is locked, or its node is away. Others do not wait for that, if the database responds.
+                    await _cutoff(database, age)
+                    size, failure = 0, error
                 yield size
         after = users[-1][0]
         yield 0
+    if failure:
+        raise failure
 
 
 async def purge_keys(database: Database, age: timedelta) -> AsyncGenerator[int]:

@@ -88,7 +88,7 @@ async def change_set(
         await _send(transaction, [*_portions(chosen.write, ids, parameters, turn)], last)
         return outcome
 
-    return await database.in_transaction(user_id, work)
+    return await database.in_transaction(user_id, work, is_long=True)
 
 
 class _Turn(NamedTuple):

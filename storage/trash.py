@@ -121,7 +121,7 @@ async def erase_task(connection: Connection, user_id: str, task_id: UUID) -> Non
 
 async def empty_trash(database: Database, user_id: str) -> None:
     """Erase every task that is in the trash when the call has the account's lock."""
-    await database.in_transaction(user_id, partial(_empty, user_id))
+    await database.in_transaction(user_id, partial(_empty, user_id), is_long=True)
 
 
 async def _empty(user_id: str, transaction: Transaction) -> None:

@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 _HOLD_UP_SECONDS = 0.1
 _PAUSE_SECONDS = 0.01
 _CANCEL_SECONDS = 1.0
-# Functions of PostgreSQL and of Citus that only warn if a write may be missing from a node, for now or for good.
-_UNCERTAIN = {
-    "SyncRepWaitForLSN": "the write may not have reached the synchronous standby",
-    "FinishRemoteTransactionCommit": "a node of the cluster was lost during the commit, and commits once it is back",
-}
 # The result's types have changed because a table was altered, or the server does not have the prepared statement.
 _STALE = ("0A000", "26000")
 
@@ -44,15 +39,10 @@ class Cancellation:
             self.task = asyncio.get_running_loop().create_task(self._cancel())
 
     def on_notice(self, notice: Diagnostic) -> None:
-        """Fail a write that the server has committed without waiting for the standby, or for a node of the cluster.
-
-        It reports this with a warning, whose text depends on the language of the server.
-        """
-        if notice.source_function in _UNCERTAIN and self._connection.in_flight:
-            error = psycopg.OperationalError(_UNCERTAIN[notice.source_function])
-            self._connection.in_flight[0].error = error
-            # The standby or the cluster may be newer than the connection.
-            self._connection.exclusive.most_writes = 1
+        """Fail a write that the server has committed without waiting for the standby, or for a node of the cluster."""
+        doubt = self._connection.exclusive.doubt(notice)
+        if doubt and self._connection.in_flight:
+            self._connection.in_flight[0].error = psycopg.OperationalError(doubt)
 
     def judge(self, statement: Statement, error: Exception, now: float) -> Exception:
         """Return the error that a statement fails with, and forget a plan that cannot be used again."""

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.abc import PQGen
+from psycopg.errors import Diagnostic
 from psycopg.waiting import Ready, wait_async
 
 from storage.driver.plans import Plans
@@ -16,6 +17,11 @@ Result = TypeVar("Result")
 
 _CANCEL_SECONDS = 1.0
 _HELD_UP_SECONDS = 0.005
+# Functions of PostgreSQL and of Citus that only warn if a write may be missing from a node, for now or for good.
+_UNCERTAIN = {
+    "SyncRepWaitForLSN": "the write may not have reached the synchronous standby",
+    "FinishRemoteTransactionCommit": "a node of the cluster was lost during the commit, and commits once it is back",
+}
 
 
 def ends_connection(error: psycopg.Error) -> bool:
@@ -43,6 +49,17 @@ class ExclusiveConnection(AsyncConnection[Row]):
         """Set `round_trip`, and with it `patience`."""
         self.round_trip = seconds
         self.patience = _HELD_UP_SECONDS + 2 * seconds
+
+    def doubt(self, notice: Diagnostic) -> str | None:
+        """Return why the write that the server is about to acknowledge must not be, if this is what the notice means.
+
+        The text of a notice depends on the language of the server.
+        """
+        doubt = _UNCERTAIN.get(notice.source_function or "")
+        if doubt:
+            # The standby or the cluster may be newer than the connection.
+            self.most_writes = 1
+        return doubt
 
     async def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None) -> Result:  # noqa: ASYNC109 - psycopg's
         """Run psycopg's generator `gen`, which executes a statement. Raises psycopg.OperationalError after the limit.

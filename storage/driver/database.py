@@ -1,8 +1,8 @@
 """The database: what runs statements and transactions, and a check whether PostgreSQL responds."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
@@ -73,6 +73,11 @@ class Database:
         self.announcements = Announcements(url, self._side_pipeline)
         self.pipeline = Pipeline(self._pool, self.announcements.announce)
         self._ping: asyncio.Task[Ping] | None = None
+        # A transaction is not cancelled when others wait, as a single statement is. So half of the connections are left
+        # to single statements, and half of the others to short transactions. All users share a single connection.
+        self._places = asyncio.Semaphore((max_size + 1) // 2)
+        self._places_of_long = asyncio.Semaphore((max_size + 3) // 4)
+        self._waiting = 0
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def open(self) -> None:
@@ -86,14 +91,17 @@ class Database:
             self._ping.cancel()
         await asyncio.gather(self._side_pipeline.close(), self.pipeline.close(), self.announcements.close())
 
-    async def in_transaction(self, user_id: str, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+    async def in_transaction(
+        self, user_id: str, work: Callable[[Transaction], Awaitable[Result]], *, is_long: bool = False
+    ) -> Result:
         """Run `work` in a transaction that it commits, and return what it returns.
 
-        A user has one transaction at a time, so that a long one occupies one connection. `work` is run once more if the
-        first transaction conflicts with another, or its connection breaks before the commit. The server ends it early
-        if the pause between two groups of statements is longer than a statement may take. Raises Busy, and Unavailable
-        if no connection becomes free in time, if it breaks, or if a statement takes too long. Other errors of `work`
-        roll the transaction back.
+        A user has one transaction at a time, so that a long one occupies one connection. All users together have half
+        of the connections for them, and a quarter for those that may be long. `work` is run once more if the first
+        transaction conflicts with another, or its connection breaks before the commit. The server ends it early if the
+        pause between two groups of statements is longer than a statement may take. Raises Busy, and Unavailable if no
+        connection becomes free in time, if it breaks, or if a statement takes too long. Other errors of `work` roll the
+        transaction back.
         """
         turn = self._turns.setdefault(user_id, asyncio.Lock())
         try:
@@ -103,48 +111,63 @@ class Database:
             raise Busy("the same user's other transaction did not end") from None
         try:
             try:
-                return await self._attempt(user_id, work)
+                return await self._attempt(user_id, work, is_long=is_long)
             except _Repeatable:
-                return await self._attempt(user_id, work)
+                return await self._attempt(user_id, work, is_long=is_long)
         except _Repeatable as error:
             raise Unavailable(first_line(error.cause)) from error.cause
         finally:
             turn.release()
 
-    async def _attempt(self, user_id: str, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+    async def _attempt(
+        self, user_id: str, work: Callable[[Transaction], Awaitable[Result]], *, is_long: bool
+    ) -> Result:
         """Run `work` once. Raises _Repeatable if nothing was written, and another attempt may succeed."""
-        connection = await self._lend()
-        transaction = Transaction(connection, self._longest_pause)
-        try:
-            return await work(transaction)
-        except psycopg.Error as error:
-            is_away = isinstance(error, AWAY) or ends_connection(error)
-            if isinstance(error, CONFLICTS) or (is_away and connection.closed and not transaction.is_committing):
-                raise _Repeatable(error) from error
-            if is_away:
-                raise Unavailable(first_line(error)) from error
-            raise
-        finally:
-            with suppress(psycopg.Error):
-                await transaction.end()
-            if transaction.is_committing:
-                self.announcements.announce(user_id)
-            if connection.closed:
-                self.pipeline.suspect_others()
-            await self._pool.give_back(connection)
+        async with self._lent(is_long=is_long) as connection:
+            transaction = Transaction(connection, self._longest_pause)
+            try:
+                return await work(transaction)
+            except psycopg.Error as error:
+                is_away = isinstance(error, AWAY) or ends_connection(error)
+                if isinstance(error, CONFLICTS) or (is_away and connection.closed and not transaction.is_committing):
+                    raise _Repeatable(error) from error
+                if is_away:
+                    raise Unavailable(first_line(error)) from error
+                raise
+            finally:
+                with suppress(psycopg.Error):
+                    await transaction.end()
+                if transaction.is_committing:
+                    self.announcements.announce(user_id)
 
-    async def _lend(self) -> ExclusiveConnection:
-        self.pipeline.waiting_transactions += 1
+    @asynccontextmanager
+    async def _lent(self, *, is_long: bool) -> AsyncIterator[ExclusiveConnection]:
+        """Lend a connection. Raises Unavailable if there is none in time."""
+        async with AsyncExitStack() as places:
+            connection = await self._lend([self._places_of_long, self._places] if is_long else [self._places], places)
+            try:
+                yield connection
+            finally:
+                if connection.closed:
+                    self.pipeline.suspect_others()
+                await self._pool.give_back(connection)
+
+    async def _lend(self, needed: Iterable[asyncio.Semaphore], taken: AsyncExitStack) -> ExclusiveConnection:
+        self._waiting += 1
         try:
-            return await self._pool.take()
+            async with self._pool.in_time():
+                for place in needed:
+                    await taken.enter_async_context(place)
+                return await self.pipeline.lend()
         except psycopg.OperationalError as error:
             raise Unavailable(first_line(error)) from error
         finally:
-            self.pipeline.waiting_transactions -= 1
+            self._waiting -= 1
 
     def load(self) -> tuple[int, int]:
         """Return how many connections are in use, and how many statements and transactions wait for one."""
-        return self.pipeline.load()
+        in_use, waiting = self.pipeline.load()
+        return in_use, waiting + self._waiting
 
     async def ping(self, within: float) -> Ping:
         """Check whether the database responds, and wait at most `within` seconds.

@@ -39,7 +39,7 @@ class Pipeline:
         self._shares = Shares(self._connections, pool.max_size, lambda: self.run(_PING, {}), self.on_reply)
         self._writes: WeakValueDictionary[str | None, Statement] = WeakValueDictionary()
         self._slow_until: dict[bytes, float] = {}
-        self.waiting_transactions = 0
+        self._waiting_transactions = 0
         self._opening: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
 
@@ -60,15 +60,24 @@ class Pipeline:
                     raise Unavailable(first_line(error)) from error
                 repeated.append(type(error))
 
+    async def lend(self) -> ExclusiveConnection:
+        """Return a connection for a transaction, to be given back to the pool. Raises psycopg.OperationalError."""
+        self._waiting_transactions += 1
+        try:
+            self._make_room()
+            return await self._pool.take()
+        finally:
+            self._waiting_transactions -= 1
+
     def load(self) -> tuple[int, int]:
-        """Return how many connections are in use, and how many statements and transactions wait for one."""
+        """Return how many connections are in use, and how many statements wait for one."""
         used = [connection for connection in self._connections if connection.in_flight]
         now = self._loop.time()
         held_up = [one for one in used if not one.has_room(now, is_write=one.in_flight[0].query.is_write)]
         behind = sum(len(connection.in_flight) - 1 + len(connection.backlog) for connection in held_up)
         in_use = self._pool.lent - len(self._connections) + len(used)
         waiting = sum(not statement.future.done() for statement in self._waiting)
-        return in_use, waiting + len(self._shares) + behind + self.waiting_transactions
+        return in_use, waiting + len(self._shares) + behind
 
     def has_idle(self) -> bool:
         """Return whether a connection is there that does nothing."""
@@ -153,7 +162,7 @@ class Pipeline:
             self._writes[statement.owner] = statement
             line = last and last.connection
             # A transaction may be waiting for a connection that is retiring.
-            if line and line.is_open_to_next(now) and not (line.is_retiring and self.waiting_transactions):
+            if line and line.is_open_to_next(now) and not (line.is_retiring and self._waiting_transactions):
                 line.append(statement)
                 return True
         best: SharedConnection | None = None
@@ -172,6 +181,14 @@ class Pipeline:
         if self._opening is None and (self._pool.lent < self._pool.max_size or not self._connections):
             self._opening = self._loop.create_task(self._open())
 
+    def _make_room(self) -> None:
+        """Have as many shared connections end as transactions wait for, if the pool has no others."""
+        staying = [one for one in self._connections if not one.is_retiring]
+        coming = self._pool.max_size - self._pool.lent + len(self._connections) - len(staying)
+        staying.sort(key=lambda one: len(one.in_flight))
+        for one in staying[: max(0, self._waiting_transactions - coming)]:
+            one.retire()
+
     async def _open(self) -> None:
         try:
             connection = await self._take()
@@ -186,6 +203,7 @@ class Pipeline:
             return
         self._connections.append(shared)
         self.on_reply()
+        self._make_room()
 
     async def _take(self) -> ExclusiveConnection | None:
         """Return a connection from the pool, or None if no statement waits for it any more."""

@@ -3,7 +3,8 @@
 import asyncio
 import select
 import time
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -86,23 +87,29 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
 
         Raises psycopg.OperationalError.
         """
+        async with self.in_time():
+            # The pool's own check pauses for longer after each dead connection, and all of them may be dead.
+            while _has_something_to_read(connection := await self.getconn()):
+                await connection.close()
+                await self.putconn(connection)
+        self.lent += 1
+        return connection
+
+    @asynccontextmanager
+    async def in_time(self) -> AsyncIterator[None]:
+        """Limit how long the `with` block may wait for a connection. Raises psycopg.OperationalError."""
         seconds = _SHORT_WAIT_SECONDS if self.is_away else self.timeout
         deadline = asyncio.get_running_loop().time() + seconds
         try:
             async with asyncio.timeout_at(deadline) as limit:
                 self._limits.add(limit)
-                # The pool's own check pauses for longer after each dead connection, and all of them may be dead.
-                while _has_something_to_read(connection := await self.getconn()):
-                    await connection.close()
-                    await self.putconn(connection)
+                yield
         except (PoolTimeout, TimeoutError):
             was_away = seconds < self.timeout or limit.when() != deadline
             error = psycopg.OperationalError("the database is away") if was_away else none_was_free(self.timeout)
             raise error from None
         finally:
             self._limits.discard(limit)
-        self.lent += 1
-        return connection
 
     async def give_back(self, connection: ExclusiveConnection) -> None:
         """Take back a connection in any state, even broken."""
@@ -138,20 +145,27 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
         connection.statement_timeout = self.statement_timeout
         connection.plans = Plans(self._most_prepared)
         connection.is_ready = False
-        began = time.monotonic()
+        began, pid = time.monotonic(), connection.info.backend_pid
         cursor = await connection.execute(
             "SELECT set_config('TimeZone', 'UTC', false), "
             # The locks of our writes suffice: a stricter default would only make them fail with serialization errors.
             "set_config('default_transaction_isolation', 'read committed', false), "
             # Only a warning says that a write was committed without the synchronous standby.
             "set_config('client_min_messages', 'warning', false), "
+            # While a part of a group of statements has not arrived, the transaction keeps its locks, and no other time
+            # limit of the server runs. So it, too, has to notice soon that the network loses packets.
+            "set_config('tcp_keepalives_idle', '5', false), "
+            "set_config('tcp_keepalives_interval', '2', false), "
+            "set_config('tcp_keepalives_count', '2', false), "
+            # Not behind a connection pooler, whose other clients may read slowly.
+            f"CASE pg_backend_pid() WHEN {pid} THEN set_config('tcp_user_timeout', '8000', false) END, "
             "current_setting('synchronous_standby_names') <> '' OR to_regclass('pg_dist_partition') IS NOT NULL, "
             "pg_backend_pid()"
         )
         row = await cursor.fetchone()
         # A connection pooler reports process ids of its own. While it passes on a reply, it may send a part of the next
         # statement to one server and the rest to another (PgBouncer's issue 759).
-        is_direct = row is not None and row[-1] == connection.info.backend_pid
+        is_direct = row is not None and row[-1] == pid
         connection.depth = _DEPTH if is_direct and self._most_prepared else 1
         # Writes that wait for a standby must not hold up each other: cancelling one would spoil it (`on_notice`). On a
         # Citus, a write may wait for a node that hangs, and those behind it, which cannot be repeated, would fail too.

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import psycopg
+from psycopg.errors import Diagnostic
 from psycopg.pq import TransactionStatus
 from sqlalchemy import text
 
@@ -36,9 +38,24 @@ class Transaction:
         return (await self._send([*begin, *calls]))[len(begin) :]
 
     async def commit(self, *calls: Call) -> list[Sequence[Row]]:
-        """Execute statements and commit, in one round trip. Without a commit, nothing of the transaction remains."""
+        """Execute statements and commit, in one round trip. Without a commit, nothing of the transaction remains.
+
+        Raises psycopg.Error, also if the server has committed without waiting for the standby or a node of the cluster.
+        """
         self.is_committing = True
-        return (await self.run(*calls, (_COMMIT, {})))[:-1]
+        doubts: list[str | None] = []
+
+        def on_notice(notice: Diagnostic) -> None:
+            doubts.append(self._connection.doubt(notice))
+
+        self._connection.add_notice_handler(on_notice)
+        try:
+            rows = await self.run(*calls, (_COMMIT, {}))
+        finally:
+            self._connection.remove_notice_handler(on_notice)
+        for doubt in filter(None, doubts):
+            raise psycopg.OperationalError(doubt)
+        return rows[:-1]
 
     async def end(self) -> None:
         """Roll back what is not committed. Raises psycopg.Error."""

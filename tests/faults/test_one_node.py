@@ -74,13 +74,15 @@ def cluster(postgres: str, directory: Path, **settings: str) -> Iterator[tuple[S
         yield service, coordinator
 
 
-async def at_once(server: str, method: str, *users: str) -> Counter[tuple[int, str | None]]:
+async def at_once(server: str, method: str, *users: str, path: str = "/tasks") -> Counter[tuple[int, str | None]]:
     """Send a request for each user, and count the responses by status and Retry-After."""
+    task = {"title": "A task"}
+    bodies = {"/tasks": task, "/batch": {"operations": [{"op": "create", "task": task}]}}
 
     async def send(user: str) -> tuple[int, str | None]:
         headers = {"Authorization": f"Bearer {mint(user)}"}
-        body = {"title": "A task"} if method == "POST" else None
-        response = await client.request(method, f"/api/{user}/tasks", headers=headers, json=body)
+        body = bodies[path] if method == "POST" else None
+        response = await client.request(method, f"/api/{user}{path}", headers=headers, json=body)
         return response.status_code, response.headers.get("Retry-After")
 
     async with httpx.AsyncClient(base_url=server, timeout=60) as client:
@@ -132,11 +134,14 @@ def test_only_users_of_a_node_that_refuses_connections_get_503(postgres: str, tm
             assert asyncio.run(at_once(service.url, "GET", *HUNG, *HEALTHY)) == {(503, "2"): 23, (200, None): 23}
 
 
-def test_a_write_whose_node_is_lost_during_the_commit_is_not_acknowledged(postgres: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["/tasks", "/batch"])
+def test_a_write_whose_node_is_lost_during_the_commit_is_not_acknowledged(
+    postgres: str, tmp_path: Path, path: str
+) -> None:
     """Citus reports success, and commits on the node once it is back. Nobody sees the task until then."""
 
     async def create_while_the_node_is_lost(server: str, coordinator: Coordinator) -> Counter[tuple[int, str | None]]:
-        creating = asyncio.create_task(at_once(server, "POST", "ada"))
+        creating = asyncio.create_task(at_once(server, "POST", "ada", path=path))
         await asyncio.sleep(1)
         coordinator.send(LOST_DURING_COMMIT)
         return await creating

@@ -35,6 +35,27 @@ def test_a_write_that_does_not_reach_the_standby_is_not_acknowledged(tmp_path: P
             assert create(server, "after", 1) == 201
 
 
+def test_a_transaction_that_no_longer_waits_for_the_standby_is_not_acknowledged(tmp_path: Path) -> None:
+    """PostgreSQL commits it, with a warning, if somebody cancels the wait."""
+    batch = {"operations": [{"op": "create", "task": {"title": "A task", "tags": ["a"]}}]}
+    with private_postgres() as url, serve(tmp_path, DATABASE_URL=url) as server, User(server, "ada") as ada:
+        alter(url, REQUIRE)
+        for method, path, body in (
+            ("POST", "/batch", batch),
+            ("PATCH", "/tasks?tags=a", {"description": "Changed"}),
+            ("PATCH", "/tags?name=a", {"name": "b"}),
+            ("DELETE", "/tags?name=b", None),
+            ("DELETE", "/tasks?completed=false", None),
+            ("DELETE", "/trash", None),
+        ):
+            with ThreadPoolExecutor(1) as thread:
+                writing = thread.submit(ada.request, method, path, json=body, timeout=60)
+                stop_waiting(url)
+                assert writing.result().status_code == 503, (method, path)
+        alter(url, RELEASE)
+        assert ada.request("POST", "/batch", json=batch).status_code == 200
+
+
 def test_writes_that_wait_for_the_standby_do_not_make_each_other_fail(tmp_path: Path) -> None:
     """Otherwise, a write that holds up others for a tenth of a second is cancelled."""
     with private_postgres() as url:
@@ -66,6 +87,18 @@ def reloaded(url: str, since: datetime) -> bool:
     """Return whether new sessions have the settings of a reload after this time."""
     with psycopg.connect(url) as connection:
         return connection.execute("SELECT pg_conf_load_time() >= %s", [since]).fetchone() == (True,)
+
+
+def stop_waiting(url: str) -> None:
+    """Cancel the wait of a write for the standby, once there is one. Raises TimeoutError after 10 seconds."""
+    cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    deadline = time.monotonic() + 10
+    with psycopg.connect(url, autocommit=True) as connection:
+        while time.monotonic() < deadline:
+            if connection.execute(cancel).fetchone():
+                return
+            time.sleep(0.02)
+    raise TimeoutError
 
 
 def create(server: str, user: str, number: int) -> int:

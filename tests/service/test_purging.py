@@ -173,6 +173,19 @@ def test_more_users_than_a_portion_are_all_reached(tmp_path: Path, stored: Store
     assert set(stored.accounts().values()) == {(9, 7)}
 
 
+def test_a_user_whose_account_stays_locked_keeps_no_other_from_being_purged(tmp_path: Path, stored: Stored) -> None:
+    for user_id in ("ada", "grace", "mary"):
+        stored.fill(user_id, 100, 102)
+    settings = {"DATABASE_URL": stored.url, "DATABASE_STATEMENT_TIMEOUT": "1"}
+    with psycopg.connect(stored.url) as connection:
+        connection.execute("SELECT FROM accounts WHERE user_id = 'grace' FOR UPDATE")
+        done = run("purge", directory=tmp_path, settings=settings)
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert [stored.tasks(user_id) for user_id in ("ada", "grace", "mary")] == [[], [100, 101, 102], []]
+    assert purge(tmp_path, stored).startswith("Purged 3 tasks ")
+
+
 def test_the_ids_of_purged_tasks_and_purged_keys_are_free_again(tmp_path: Path, stored: Stored) -> None:
     with used(tmp_path, stored) as grace:
         headers = {"Idempotency-Key": "key"}

@@ -258,4 +258,4 @@ def test_who_waits_for_longer_than_the_pool_timeout_is_refused_and_others_are_no
         await staying
         assert await opened.in_transaction("ada", work) == [[(1,)]]
 
-    with_database(url, test, connections=2, pool_timeout=0.5)
+    with_database(url, test, connections=3, pool_timeout=0.5)

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from handlers.service.packet_filter import attach
 
 # A program for the kernel's socket filter that accepts no byte of any packet.
-_NOTHING = [(0x06, 0, 0, 0)]
+NOTHING = [(0x06, 0, 0, 0)]
 Proxy = TypeVar("Proxy", bound="FaultyProxy")
 
 
@@ -30,7 +30,7 @@ class FaultyProxy:
         self._clients: list[socket.socket] = []
         parts = urlsplit(database)
         self.url = f"postgresql://{parts.username}@127.0.0.1:{listener.getsockname()[1]}{parts.path}"
-        self._server = f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432"
+        self._sockets = parse_qs(parts.query).get("host", [""])[0]
 
     def accept(self, listener: socket.socket) -> None:
         """Serve clients until the listener is shut down."""
@@ -58,18 +58,22 @@ class FaultyProxy:
         """Drop every packet of the clients that are connected, and acknowledge none, as after a network has changed."""
         for client in self._clients:
             with suppress(OSError):
-                attach(client, _NOTHING)
+                attach(client, NOTHING)
 
     def _serve(self, client: socket.socket) -> None:
         if self.away:
             client.close()
             return
         self._clients.append(client)
-        server = socket.socket(socket.AF_UNIX)
-        with suppress(OSError):
-            server.connect(self._server)
+        server = self._connect()
         threading.Thread(target=self._forward, args=(server, client, lambda: self.delay), daemon=True).start()
         self._pass_on(client, server)
+
+    def _connect(self) -> socket.socket:
+        server = socket.socket(socket.AF_UNIX)
+        with suppress(OSError):
+            server.connect(f"{self._sockets}/.s.PGSQL.5432")
+        return server
 
     def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
         """Pass on what the client sends, until it closes the connection."""

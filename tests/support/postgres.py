@@ -3,6 +3,8 @@
 import os
 import pwd
 import shutil
+import socket
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from uuid import uuid4
 import psycopg
 
 from storage.administration.embedded import run_postgres
+from storage.administration.embedded_files import prepare_programs, process_options, server_user
 
 # Arguments for subprocess to run a program that refuses to run as root. They name the user that PostgreSQL runs as
 # when root starts it, because its socket accepts only that user.
@@ -39,6 +42,24 @@ def private_postgres() -> Iterator[str]:
     """Run a PostgreSQL server that nothing else uses, and yield the URL of its database."""
     with reachable_directory() as directory, run_postgres(directory / "postgresql") as url:
         yield url
+
+
+@contextmanager
+def postgres_over_tcp() -> Iterator[str]:
+    """Run a PostgreSQL server that listens on a port of 127.0.0.1 as well, and yield the URL of its database."""
+    with reachable_directory() as directory:
+        with run_postgres(directory / "postgresql"):
+            user, data = server_user(), directory / "postgresql" / "data"
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        control = [str(prepare_programs(directory / "postgresql", user) / "pg_ctl"), "-D", str(data), "-s", "-w"]
+        options = f"-k '' -p {port} -c listen_addresses=127.0.0.1"
+        log = str(data / "log")
+        subprocess.run([*control, "-o", options, "-l", log, "start"], check=True, **process_options(user, data))
+        try:
+            yield f"postgresql://postgres@127.0.0.1:{port}/todo"
+        finally:
+            subprocess.run([*control, "-m", "immediate", "stop"], check=True, **process_options(user, data))
 
 
 def new_database(url: str, options: str = "") -> str:
