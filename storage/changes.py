@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     case,
+    cast,
     func,
     literal_column,
     null,
@@ -92,8 +93,9 @@ def _shown() -> dict[str, ColumnElement[Any]]:
     return {**own, **text, "deleted_at": tasks.c.deleted_at}
 
 
-def _bytes(text: ColumnElement[Any]) -> ColumnElement[int]:
-    return func.coalesce(func.octet_length(text), literal_column("0"))
+def _bytes(value: ColumnElement[Any]) -> ColumnElement[int]:
+    """Return the size of a value as JSON, in which some characters take six times their bytes."""
+    return func.coalesce(func.octet_length(cast(func.to_json(value), Text)), literal_column("0"))
 
 
 def _page() -> Query:
@@ -108,10 +110,7 @@ def _page() -> Query:
     since = tasks.c.revision > bindparam("revision", type_=BigInteger)
     first = select(*shown.values()).where(tasks.c.user_id == accounts.owner, since, wanted)
     found = first.order_by(tasks.c.revision).limit(bindparam("limit", type_=BigInteger)).subquery("found")
-    tags = func.array_to_string(found.c.tags, literal_column("''"), type_=Text)
-    size = (
-        literal_column(str(_OTHER_BYTES), Integer) + _bytes(found.c.title) + _bytes(found.c.description) + _bytes(tags)
-    )
+    size = sum((_bytes(found.c[name]) for name in _TEXT), literal_column(str(_OTHER_BYTES), Integer))
     before = func.coalesce(func.sum(size).over(order_by=found.c.revision, rows=(None, -1)), literal_column("0"))
     page = select(found, func.count().over().label("found"), before.label("before")).subquery("page")
     fits = page.c.before < literal_column(str(MOST_BYTES))

@@ -89,7 +89,12 @@ class Operation:
             response = await self._call_handler(scope, receive, state.principal)
         except ClientDisconnected:
             return
-        await response(scope, receive, send)
+        try:
+            await response(scope, receive, send)
+        except asyncio.CancelledError:
+            if state.status is not None:
+                raise
+            raise Problem(503, "The server is shutting down.", headers=RETRY_AFTER) from None
 
     async def _call_handler(self, scope: Scope, receive: Receive, principal: Principal | None) -> Response:
         try:

@@ -43,6 +43,9 @@ class ServiceState:
         These responses end one after the other, each at a random time during the delay, or in the second after it: all
         their clients at once would overload the next process.
         """
+        # A response that begins after the others have ended is the only one of its connection.
+        if self.stopping.is_set():
+            return
         await self.leaving.wait()
         fraction = random.random()  # noqa: S311 - no secret
         with suppress(TimeoutError):

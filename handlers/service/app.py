@@ -22,6 +22,7 @@ from handlers.middleware.security_headers import SecurityHeaders, security_heade
 from handlers.middleware.wrapper import OnResponse, Wrapper
 from handlers.resources.cursors import Cursors
 from handlers.responses.state import ServiceState
+from handlers.service.connections import most_connections
 from handlers.service.failures import Failures
 from handlers.service.lifespan import lifespan
 from handlers.service.token_rules import rules_of
@@ -82,7 +83,9 @@ def _database(settings: Settings) -> Database:
 
 
 def _watchers(settings: Settings, database: Database) -> Watchers:
-    watchers = Watchers(database, per_user=settings.events_per_user, per_worker=settings.events_per_worker)
+    # Streams are never idle. If they had all connections, nobody else would be served.
+    most = min(settings.events_per_worker, most_connections(settings.pool_max_size) // 2)
+    watchers = Watchers(database, per_user=settings.events_per_user, per_worker=most)
     if settings.metrics_port is not None:
         from handlers.telemetry.metrics import count_catches, observe_announcement_delay
 

@@ -175,3 +175,17 @@ def test_the_soft_limit_is_raised_to_the_hard_one(tmp_path: Path, database: str)
         assert is_alive(service)
         assert is_served(idle[0], HEAD + BODY)
         assert LOGGED not in service.log.read_text()
+
+
+def test_streams_leave_connections_to_others(tmp_path: Path, database: str) -> None:
+    with limited(tmp_path, database, 300, 300) as service, ExitStack() as connections:
+        statuses = []
+        for number in range(150):
+            connection = connect(service, connections)
+            token = mint(f"user-{number}")
+            head = f"GET /api/user-{number}/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n"
+            connection.sendall(head.encode())
+            statuses.append(connection.recv(12))
+        assert set(statuses) == {b"HTTP/1.1 200", b"HTTP/1.1 503"}
+        assert statuses.count(b"HTTP/1.1 200") > 50
+        assert all(is_alive(service) for _ in range(20))

@@ -160,7 +160,14 @@ def test_changes_of_many_tasks_at_once_are_all_reported(ada: User) -> None:
     assert revisions(changes(ada, token)) == [11, 12, 13, 14, 15]
 
 
-@pytest.mark.parametrize("long", [{"description": "d" * 10_000}, {"title": "é" * 200, "description": "漢" * 10_000}])
+LONG = [
+    {"description": "d" * 10_000},
+    {"title": "é" * 200, "description": "漢" * 10_000},
+    {"description": "\1" * 10_000},
+]
+
+
+@pytest.mark.parametrize("long", LONG, ids=["letters", "ideographs", "control characters"])
 def test_a_page_of_long_texts_ends_at_about_a_mebibyte(ada: User, long: dict[str, Any]) -> None:
     for _ in range(12):
         batches.run(ada, *[batches.create(**{"title": "t", **long}) for _ in range(10)])

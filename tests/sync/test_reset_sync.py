@@ -54,15 +54,18 @@ def test_after_a_restore_a_client_starts_again_and_has_what_was_restored(eve: Us
     kept = eve.create("kept")
     program("pg_dump", "--format=custom", f"--file={dump}", url)
     lost = eve.create("lost")
+    before = eve.get("/tasks").headers["ETag"]
     copy = Copy()
     copy.catch_up(eve)
     program("pg_restore", "--clean", "--if-exists", "--no-owner", "--single-transaction", f"--dbname={url}", dump)
-    # As many changes as before: nothing but the epoch tells one history from the other.
+    # As many changes as before: nothing tells one history from the other.
     new = eve.create("new")
     assert new["revision"] == lost["revision"]
     assert changes(eve, copy.token)["tasks"] == []
+    assert eve.get("/tasks", headers={"If-None-Match": before}).status_code == 304
     assert reset_sync(tmp_path, url) == "Reset the synchronisation of 1 account.\n"
     assert ask(eve, copy.token).status_code == 410
+    assert eve.get("/tasks", headers={"If-None-Match": before}).status_code == 200
     again = Copy()
     again.catch_up(eve)
     assert again.tasks == listed(eve) == {kept["id"]: kept, new["id"]: new}

@@ -1,16 +1,21 @@
 """A service that stops ends its streams one after the other, so that their clients do not all return at once."""
 
 import signal
+import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
+import psycopg
 
-from tests.support.client import User
+from tests.support.client import User, mint
 from tests.support.events import Event, streaming
+from tests.support.postgres import new_database
 from tests.support.server import Service, start
 
 STREAMS = 15
@@ -87,3 +92,35 @@ def test_requests_that_wait_are_answered(tmp_path: Path, database: str, server: 
         assert service.stop() == 0
         waiting.join(10)
     assert [(one.status_code, one.json()["tasks"]) for one in answers] == [(200, [])]
+
+
+def test_requests_that_wait_get_a_503_if_the_database_does_not_respond(tmp_path: Path, postgres: str) -> None:
+    database = new_database(postgres)
+    with (
+        start(tmp_path, DATABASE_URL=database) as service,
+        User(service.url, uuid4().hex) as ada,
+        ThreadPoolExecutor() as pool,
+        psycopg.connect(database) as administrator,
+    ):
+        params = {"sync_token": ada.sync_token(), "wait": 30}
+        waiting = [pool.submit(ada.get, "/changes", params=params) for _ in range(2)]
+        time.sleep(1)
+        administrator.execute("LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE")
+        assert service.stop() == 0
+        assert [one.result().status_code for one in waiting] == [503, 503]
+        assert "Traceback" not in service.log.read_text()
+
+
+def test_streams_that_follow_each_other_on_one_connection_all_end(tmp_path: Path, database: str, server: str) -> None:
+    assert server, "it has migrated the database"
+    with start(tmp_path, DATABASE_URL=database) as service:
+        address = urlsplit(service.url)
+        head = f"GET /api/ada/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {mint('ada')}\r\n\r\n"
+        with socket.create_connection((str(address.hostname), address.port or 80), timeout=10) as client:
+            client.sendall(head.encode() * 16)
+            received = client.recv(65_536)
+            service.process.send_signal(signal.SIGTERM)
+            received += b"".join(iter(lambda: client.recv(65_536), b""))
+        assert service.process.wait(20) == 0
+        assert "Traceback" not in service.log.read_text()
+    assert received.count(b'"reason":"shutdown"') == received.count(b"HTTP/1.1 200 ") == 16

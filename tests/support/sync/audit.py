@@ -29,7 +29,7 @@ def _writes_of(journal: Journal, answer: Answer) -> set[int]:
         return {journal.creation(edits[0].task_id)}
     revision = answer.revision
     for edit in reversed(edits):
-        if revision and is_effect(edit, journal.writes[revision]):
+        if revision in journal.writes and is_effect(edit, journal.writes[revision]):
             revision -= 1
         else:
             state = journal.state(edit.task_id, revision)

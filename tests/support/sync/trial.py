@@ -137,7 +137,7 @@ class Trial:
         self._wait_for_follower(tasks)
         journal = Journal(self.world.database, USER)
         explain(journal, [answer for device in self.devices for answer in device.store.answers])
-        journal.check(Moment(len(journal.writes), {task_id: task["revision"] for task_id, task in tasks.items()}))
+        journal.check(Moment(journal.head, {task_id: task["revision"] for task_id, task in tasks.items()}))
         for moment in self.caught_up:
             journal.check(moment)
 
