@@ -73,9 +73,9 @@ class Database:
         self.announcements = Announcements(url, self._side_pipeline)
         self.pipeline = Pipeline(self._pool, self.announcements.announce)
         self._ping: asyncio.Task[Ping] | None = None
-        # A transaction is not cancelled when others wait, as a single statement is. So half of the connections are left
-        # to single statements, and half of the others to short transactions. All users share a single connection.
-        self._places = asyncio.Semaphore((max_size + 1) // 2)
+        # A transaction is not cancelled when others wait, as a single statement is. So a quarter of the connections is
+        # left to single statements, and half to these and short transactions. All share a single connection.
+        self._places = asyncio.Semaphore(max_size * 3 // 4 or 1)
         self._places_of_long = asyncio.Semaphore((max_size + 3) // 4)
         self._waiting = 0
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -96,8 +96,8 @@ class Database:
     ) -> Result:
         """Run `work` in a transaction that it commits, and return what it returns.
 
-        A user has one transaction at a time, so that a long one occupies one connection. All users together have half
-        of the connections for them, and a quarter for those that may be long. `work` is run once more if the first
+        A user has one transaction at a time, so that a long one occupies one connection. All users together have three
+        quarters of the connections for them, and one for those that may be long. `work` is run once more if the first
         transaction conflicts with another, or its connection breaks before the commit. The server ends it early if the
         pause between two groups of statements is longer than a statement may take. Raises Busy, and Unavailable if no
         connection becomes free in time, if it breaks, or if a statement takes too long. Other errors of `work` roll the
