@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 
 import httpx
+import synchronisation
 import trusted_writes
 from todo_api_client import AuthenticatedClient, Client
 from todo_api_client.api.auth import verify_token
@@ -173,6 +174,8 @@ def main() -> None:
         search_and_count(client)
         delete(client, task)
         trusted_writes.every_write(client)
+        synchronisation.follow_changes(client)
+        synchronisation.follow_events(client)
     with Client(base_url=API, httpx_args=OBSERVED) as anonymous_client:
         health(anonymous_client)
 
