@@ -215,10 +215,12 @@ def test_no_read_and_few_writes_are_sent_behind_a_write(url: str) -> None:
     with_database(url, test, connections=2)
 
 
-@pytest.mark.parametrize("maximum", [1, 2])
-def test_as_many_transactions_as_connections_run_while_the_pipeline_uses_all(url: str, maximum: int) -> None:
+@pytest.mark.parametrize(("connections", "transactions"), [(1, 1), (2, 1), (3, 2)])
+def test_as_many_transactions_as_may_run_while_the_pipeline_uses_all_connections(
+    url: str, connections: int, transactions: int
+) -> None:
     async def test(opened: Database) -> None:
-        all_begun, ended = asyncio.Barrier(maximum), asyncio.Event()
+        all_begun, ended = asyncio.Barrier(transactions), asyncio.Event()
 
         async def keep_reading(user: str) -> int:
             done = 0
@@ -233,12 +235,12 @@ def test_as_many_transactions_as_connections_run_while_the_pipeline_uses_all(url
                 assert await fetch(connection, "SELECT 1") == [(1,)]
 
         readers = [asyncio.create_task(keep_reading(f"user-{number}")) for number in range(20)]
-        await until(lambda: opened.load()[0] == maximum)
-        await asyncio.gather(*(transact() for _ in range(maximum)))
+        await until(lambda: opened.load()[0] == connections)
+        await asyncio.gather(*(transact() for _ in range(transactions)))
         ended.set()
         assert all(await asyncio.gather(*readers))
 
-    with_database(url, test, connections=maximum, pool_timeout=2)
+    with_database(url, test, connections=connections, pool_timeout=2)
 
 
 def test_idle_connections_go_back_to_the_pool(url: str, observer: Observer) -> None:
@@ -255,7 +257,7 @@ def test_idle_connections_go_back_to_the_pool(url: str, observer: Observer) -> N
                 await asyncio.sleep(0.05)
         await until(lambda: opened._pool.lent == 0)
         async with AsyncExitStack() as stack:
-            for _ in range(3):
+            for _ in range(2):
                 await stack.enter_async_context(held(opened))
             assert len(observer.backends()) == 3
 
