@@ -3,6 +3,7 @@
 import logging.config
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -28,6 +29,8 @@ from storage.driver.database import describe_database
 from storage.errors import Unavailable, UnsuitableDatabase
 
 _ADVICE = "Set HOST or PORT to another value."
+# Between two attempts to find out whether LISTEN works.
+_TRY_AGAIN_SECONDS = 5.0
 _logger = logging.getLogger(__name__)
 
 
@@ -89,11 +92,21 @@ def _exposed(settings: Settings) -> Iterator[None]:
 
 
 def _warn_if_not_heard(url: str) -> None:
-    """Warn once, for all workers, if changes of other processes will be found late."""
-    # While the database is away, nobody knows.
-    with suppress(Unavailable, UnsuitableDatabase):
-        if not hears(url):
-            _logger.warning("%s", NOT_HEARD)
+    """Warn once, for all workers, if changes of other processes will be found late.
+
+    While the database does not respond, nobody knows. So this tries until it does.
+    """
+    while True:
+        try:
+            is_heard = hears(url)
+        except Unavailable:
+            time.sleep(_TRY_AGAIN_SECONDS)
+        except UnsuitableDatabase:
+            return
+        else:
+            if not is_heard:
+                _logger.warning("%s", NOT_HEARD)
+            return
 
 
 def _greet(settings: Settings) -> None:

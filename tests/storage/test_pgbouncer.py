@@ -54,7 +54,7 @@ def test_without_prepared_statements_every_request_succeeds(pooled: str, tmp_pat
 def test_a_warning_at_startup_says_that_changes_are_found_late(direct: str, pooled: str, tmp_path: Path) -> None:
     settings = {"DATABASE_PREPARED_STATEMENTS": "false", "WEB_CONCURRENCY": "2"}
     with start(tmp_path, DATABASE_URL=pooled, **settings) as service:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 20
         while "LISTEN" not in service.log.read_text() and time.monotonic() < deadline:
             time.sleep(0.1)
         time.sleep(1)
