@@ -194,6 +194,8 @@ def test_requests_queue_for_a_connection_until_the_pool_timeout(tmp_path: Path) 
     ):
         task = ada.create("a task")
         assert set(threads.map(lambda _: ada.get("/tasks").status_code, range(20))) == {200}
+        # A statement of a job that waits behind a slow one would have that cancelled and repeated.
+        wait_for_jobs(url)
         with psycopg.connect(url) as connection:
             connection.execute("SELECT FROM accounts FOR UPDATE")
             first = threads.submit(ada.patch, task["id"], {"title": "first"})
