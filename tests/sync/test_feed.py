@@ -1,5 +1,5 @@
-"""Readers that follow the feed while others write, and while tombstones are purged, miss nothing and are told nothing
-that did not happen."""
+"""Readers follow the feed while others write and tombstones are purged. They miss no change, and receive none that did
+not happen."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -93,7 +93,7 @@ class Purges:
 
 
 class Reader:
-    """Follows the feed in pages of `limit`, and notes all it was told, and its copy whenever it had caught up."""
+    """Follows the feed in pages of `limit`, and notes all that it received, and its copy whenever it had caught up."""
 
     def __init__(self, server: str, limit: int, purges: Purges) -> None:
         self.told: list[Json] = []
@@ -145,7 +145,7 @@ class Reader:
         assert entries or not page["has_more"]
 
     def check(self, journal: Journal) -> None:
-        """Compare what the reader was told, and its copies, with what the database has noted."""
+        """Compare what the reader received, and its copies, with what the database has noted."""
         for entry in self.told:
             write = journal.writes[entry["revision"]]
             assert (write.task_id, write.is_live) == (entry["id"], "deleted_at" not in entry)

@@ -1,4 +1,4 @@
-"""The proof: what devices were told became of their edits, compared with what the database has noted."""
+"""The proof: the results of edits that devices received, compared with the writes that the database has noted."""
 
 from collections.abc import Iterable
 
@@ -17,7 +17,9 @@ def explain(journal: Journal, answers: Iterable[Answer]) -> None:
     for answer in sorted(answers, key=lambda one: one.revision):
         explained |= _writes_of(journal, answer)
     missing = journal.writes.keys() - explained
-    assert not missing, f"nobody was told of these writes: {[(one, journal.writes[one]) for one in sorted(missing)]}"
+    assert not missing, (
+        f"no device received the result of these writes: {[(one, journal.writes[one]) for one in sorted(missing)]}"
+    )
 
 
 def _writes_of(journal: Journal, answer: Answer) -> set[int]:
