@@ -8,7 +8,7 @@ from handlers.resources.sync_tokens import read_token
 from handlers.responses.response import JSON, Response
 from handlers.responses.streams import LongPoll
 from storage import changes
-from storage.changes import SyncToken
+from storage.changes import Changes
 from storage.driver.database import Database
 from storage.watchers import Watchers
 
@@ -18,16 +18,15 @@ async def list_changes(
 ) -> Response:
     """Return one page of changes since the token. If there are none, the response may wait for the next change."""
     token = read_token(sync_token)
-    answer = partial(_page, database, user_id, token, limit)
-    if not wait or token is None:
-        return await answer()
-    head = await changes.get_head(database.pipeline, user_id)
-    changes.check(token, head)
-    if token.revision < head.revision:
-        return await answer()
-    return LongPoll(partial(watchers.wait, user_id, head, wait), answer)
-
-
-async def _page(database: Database, user_id: str, token: SyncToken | None, limit: int) -> JSON:
     page = await changes.list_changes(database.pipeline, user_id, token, limit)
+    if not wait or token is None or token.revision < page.head.revision:
+        return _shown(page)
+
+    async def next_page() -> Response:
+        return _shown(await changes.list_changes(database.pipeline, user_id, token, limit))
+
+    return LongPoll(partial(watchers.wait, user_id, page.head, wait), next_page, otherwise=_shown(page))
+
+
+def _shown(page: Changes) -> JSON:
     return JSON(changes_resource(page), headers=NOT_STORED)

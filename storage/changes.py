@@ -71,12 +71,13 @@ class DeletedTask(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """A page of changes, and the token after it. `has_more` is whether another page follows."""
+    """A page of changes, the token after it, and the head. `has_more` is whether another page follows."""
 
     tasks: Sequence[Task]
     deleted: Sequence[DeletedTask]
     token: SyncToken
     has_more: bool
+    head: Head
 
 
 NOTHING_WRITTEN = Head(0, 0, 0)
@@ -146,7 +147,7 @@ async def list_changes(connection: Connection, user_id: str, token: SyncToken | 
     since = token if token and token.revision else SyncToken(head.epoch, 0, head.revision)
     check(since, head)
     if since.revision == head.revision:
-        return Changes([], [], caught_up(head), has_more=False)
+        return Changes([], [], caught_up(head), has_more=False, head=head)
     position = {"revision": since.revision, "baseline": since.baseline}
     rows = await _PAGE.fetch_all(connection, user_id=user_id, limit=limit + 1, **position)
     return _read(rows, since, limit)
@@ -161,7 +162,7 @@ def _read(rows: Sequence[Row], since: SyncToken, limit: int) -> Changes:
     found = [row[_HEAD_SIZE + 1 :] for row in rows[:limit] if row[_HEAD_SIZE]]
     has_more = bool(found) and rows[0][_HEAD_SIZE] > len(found)
     last = SyncToken(head.epoch, found[-1][_REVISION], since.baseline) if has_more else caught_up(head)
-    return Changes(*_separated(found), last, has_more)
+    return Changes(*_separated(found), last, has_more, head)
 
 
 def caught_up(head: Head) -> SyncToken:

@@ -114,13 +114,18 @@ class Watchers:
         finally:
             self._end(user_id, watched)
 
-    async def wait(self, user_id: str, seen: Head, timeout: float) -> None:  # noqa: ASYNC109 - no error
-        """Wait until the user's revision is not that of `seen`, or for `timeout` seconds. Raises what `watch` does."""
+    async def wait(self, user_id: str, seen: Head, timeout: float) -> bool:  # noqa: ASYNC109 - no error
+        """Wait until the user's revision is not that of `seen`, and return true, or false after `timeout` seconds.
+
+        Raises what `watch` does.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout), self.watch(user_id) as watch:
                 head = seen
                 while (head.epoch, head.revision) == (seen.epoch, seen.revision):
                     head = await watch.next(head, timeout) or head
+                return True
+        return False
 
     async def close(self) -> None:
         """End the tasks that serve the watches."""

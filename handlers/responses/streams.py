@@ -52,18 +52,25 @@ class Stream:
 class LongPoll:
     """A response that waits until something happens, and no longer than until the client leaves or the service stops.
 
-    `happens` waits, and `respond` then returns the response. A HEAD request does not wait.
+    `happens` waits, and returns whether something has happened. `respond` then returns the response; if nothing has,
+    it is `otherwise`. A HEAD request does not wait.
     """
 
-    happens: Callable[[], Awaitable[object]]
+    happens: Callable[[], Awaitable[bool]]
     respond: Callable[[], Awaitable[Response]]
+    otherwise: Response
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Wait, and send the response."""
-        if scope["method"] != "HEAD":
-            await _ended_by_departure(self.happens(), scope, receive)
-        response = await self.respond()
+        response = await self.respond() if await self._has_happened(scope, receive) else self.otherwise
         await response(scope, receive, send)
+
+    async def _has_happened(self, scope: Scope, receive: Receive) -> bool:
+        if scope["method"] == "HEAD":
+            return False
+        happening = asyncio.ensure_future(self.happens())
+        await _ended_by_departure(happening, scope, receive)
+        return not happening.cancelled() and happening.result()
 
 
 async def _ended_by_departure(work: Awaitable[object], scope: Scope, receive: Receive) -> bool:
