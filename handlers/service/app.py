@@ -84,7 +84,7 @@ def _database(settings: Settings) -> Database:
 
 def _watchers(settings: Settings, database: Database) -> Watchers:
     # Streams are never idle. If they had all connections, nobody else would be served.
-    most = min(settings.events_per_worker, most_connections(settings.pool_max_size) // 2)
+    most = min(settings.events_per_worker, most_connections(settings.pool_max_size) * 2 // 3)
     watchers = Watchers(database, per_user=settings.events_per_user, per_worker=most)
     if settings.metrics_port is not None:
         from handlers.telemetry.metrics import count_catches, observe_announcement_delay
