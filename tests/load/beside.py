@@ -1,7 +1,7 @@
 """The rate of POSTs beside open streams, compared with the rate without them, in alternating rounds."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from statistics import median
 from typing import Any, NamedTuple
@@ -26,11 +26,12 @@ _FORGET_SECONDS = 17
 
 
 class Scene(NamedTuple):
-    """Who has the streams, and whether another replica serves them."""
+    """Who has the streams, whether another replica serves them, and the least ratio of the rates, if there is one."""
 
     name: str
     watching: Sequence[str]
     elsewhere: bool = False
+    target: float | None = None
 
 
 class Pair(NamedTuple):
@@ -43,9 +44,9 @@ class Pair(NamedTuple):
 
 def scenes(count: int) -> list[Scene]:
     """Return the scenes that are measured, with so many streams each."""
-    of_writers = [WRITERS[number % len(WRITERS)] for number in range(count)]
+    of_writers = tuple(WRITERS[number % len(WRITERS)] for number in range(count))
     return [
-        Scene("of users who do not write", listeners(count)),
+        Scene("of users who do not write", tuple(listeners(count)), target=_TARGET),
         Scene(f"of the {len(WRITERS)} users who write", of_writers),
         Scene(f"of the {len(WRITERS)} users who write, on another replica", of_writers, elsewhere=True),
     ]
@@ -63,10 +64,11 @@ def main(count: int, rounds: int, seconds: int) -> bool:
         other = stack.enter_context(running(OURS, database, **limits))
         with on_core(0):
             server = stack.enter_context(running(OURS, database, **limits))
-        results = {
-            one.name: uvloop.run(_measure(one, server, other, control, rounds, seconds)) for one in scenes(count)
-        }
-    table(["POSTs, with streams / without", "requests/s", "CPU per request", "events/s", "met"], _rows(results, count))
+        results = {one: uvloop.run(_measure(one, server, other, control, rounds, seconds)) for one in scenes(count)}
+    table(
+        ["POSTs, with streams / without", "requests/s", "CPU per request", "events/s", "target", "met"],
+        _rows(results, count),
+    )
     return not any(round_.load.errors for pairs in results.values() for pair in pairs for round_ in pair[:2])
 
 
@@ -89,14 +91,20 @@ async def _measure(
     return pairs[1:]
 
 
-def _rows(results: dict[str, list[Pair]], count: int) -> Iterator[list[str]]:
-    for name, pairs in results.items():
+def _rows(results: Mapping[Scene, Sequence[Pair]], count: int) -> Iterator[list[str]]:
+    for scene, pairs in results.items():
         rates = [pair.beside.load.rate / pair.alone.load.rate for pair in pairs]
         cpus = [pair.beside.cpu / pair.alone.cpu for pair in pairs]
         yield [
-            f"{count:,} streams {name}",
-            f"{spread(rates, 2)}, at least {_TARGET}",
+            f"{count:,} streams {scene.name}",
+            spread(rates, 2),
             spread(cpus, 2),
             f"{median(pair.events for pair in pairs):,.0f}",
-            "yes" if median(rates) >= _TARGET else "**no**",
+            *_judged(median(rates), scene.target),
         ]
+
+
+def _judged(rate: float, target: float | None) -> list[str]:
+    if target is None:
+        return ["-", "-"]
+    return [f"{target:g}", "yes" if rate >= target else "**no**"]
