@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import Insert, insert
 
 from storage.driver.query import Query
+from storage.driver.transaction import Call
 from storage.schema import accounts
 
 owner = bindparam("user_id", type_=Text)
@@ -32,20 +33,24 @@ lock = select(accounts.c.user_id).where(accounts.c.user_id == owner).with_for_up
 """Every write to existing rows locks the owner's account first: without one fixed order, two writes could deadlock."""
 
 
-OPEN = Query(insert(accounts).values(user_id=owner, revision=literal_column("0")).on_conflict_do_nothing())
-"""Creates the account of a user who has none, at revision 0."""
+OPEN = Query(insert(accounts).values(user_id=owner).on_conflict_do_nothing().returning(literal_column("1")))
+"""Creates the account of a user who has none, at the revision of its first write, and returns a row if it has."""
 
 _now = func.clock_timestamp(type_=DateTime(timezone=True)).label("at")
 _locked = select(accounts.c.revision).where(accounts.c.user_id == owner).with_for_update().cte("locked")
 LOCK = Query(select(_locked.c.revision, _now))
 """Locks the user's account until the transaction ends, and returns its revision and the time, taken under the lock."""
-SET_REVISION = Query(
+_SET_REVISION = Query(
     update(accounts).where(accounts.c.user_id == owner).values(revision=bindparam("revision", type_=BigInteger))
 )
-"""Sets the user's revision, in a transaction that has the account's lock."""
 
 stamp = select(_now).select_from(lock).cte("stamp")
 """For writes that take no revision: locks the owner's account, and has the time as `at`, taken under the lock."""
+
+
+def set_revision(user_id: str, revision: int) -> Call:
+    """Return the statement that sets the user's revision, for a transaction that has the account's lock."""
+    return _SET_REVISION, {"user_id": user_id, "revision": revision}
 
 
 def bump_or_open() -> CTE:
@@ -53,13 +58,12 @@ def bump_or_open() -> CTE:
 
     It returns the new revision, and the time as `at`, taken under the account's lock.
     """
-    return _bumped(insert(accounts).values(user_id=owner, revision=literal_column("1")))
+    return _bumped(insert(accounts).values(user_id=owner))
 
 
 def bump_or_open_if(condition: ColumnElement[bool]) -> CTE:
     """Return a CTE that does what `bump_or_open` does if `condition` holds; otherwise it returns no row."""
-    opened = select(owner, literal_column("1", BigInteger)).where(condition)
-    return _bumped(insert(accounts).from_select(["user_id", "revision"], opened))
+    return _bumped(insert(accounts).from_select(["user_id"], select(owner).where(condition)))
 
 
 def bump_if(condition: ColumnElement[bool]) -> CTE:

@@ -1,6 +1,7 @@
 """Batches: many writes of a user's tasks in one transaction, in two round trips, however many there are."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -67,7 +68,7 @@ async def run_batch(
         if key is not None:
             writes.append(idempotency.keep(user_id, key, answer_of(planned), at))
         if writes:
-            await transaction.commit(*writes)
+            await transaction.commit(accounts.set_revision(user_id, planned.revision), *writes)
         return Batch(planned.revision, planned.outcomes, is_written=True)
 
     return await database.in_transaction(user_id, work)
@@ -75,15 +76,15 @@ async def run_batch(
 
 async def _lock_and_find(
     transaction: Transaction, user_id: str, operations: Iterable[Operation], key: Key | None
-) -> tuple[Row, dict[str, Any] | None, dict[UUID, StoredTask]]:
+) -> tuple[tuple[int, datetime], dict[str, Any] | None, dict[UUID, StoredTask]]:
     """Lock the account. Return its revision and the time, the kept answer if there is one, and the tasks by id."""
     owner = {"user_id": user_id}
     ids = [operation.id for operation in operations if operation.id is not None]
     kept = [idempotency.find(user_id, key)] if key else []
     calls = [(accounts.OPEN, owner), (accounts.LOCK, owner), _find(user_id, ids), *kept]
-    _, (locked,), found, *answers = await transaction.run(*calls)
+    opened, ((revision, at),), found, *answers = await transaction.run(*calls)
     answer = idempotency.answer_of(answers[0], key) if key else None
-    return locked, answer, {stored.task.id: stored for stored in map(_stored, found)}
+    return (revision - len(opened), at), answer, {stored.task.id: stored for stored in map(_stored, found)}
 
 
 def _find(user_id: str, ids: Sequence[UUID]) -> Call:
@@ -105,8 +106,7 @@ def _writes(user_id: str, planned: Plan) -> list[Call]:
     if not planned.changed:
         return []
     rows = orjson.dumps([_record(stored) for stored in planned.changed]).decode()
-    owner = {"user_id": user_id}
-    return [(accounts.SET_REVISION, owner | {"revision": planned.revision}), (_WRITE, owner | {"rows": rows})]
+    return [(_WRITE, {"user_id": user_id, "rows": rows})]
 
 
 def _record(stored: StoredTask) -> dict[str, Any]:

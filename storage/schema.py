@@ -28,7 +28,8 @@ accounts = Table(
     "accounts",
     metadata,
     Column("user_id", Text, primary_key=True),
-    Column("revision", BigInteger, nullable=False),
+    # By default that of the account's first write. Restoring a backup must raise it (`todo-api reset-sync`).
+    Column("revision", BigInteger, nullable=False, server_default=literal_column("1")),
     # The greatest revision of a purged tombstone. A client that last synchronised before it has missed a deletion.
     Column("purged", BigInteger, nullable=False, server_default=literal_column("0")),
     # Which history the revisions belong to. Restoring a backup must change it (`todo-api reset-sync`).

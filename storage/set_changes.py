@@ -82,7 +82,7 @@ async def change_set(
         ids = turn.picked.ids[:most]
         deletion_id = str(values["deletion_id"]) if ids and "deletion_id" in values else None
         outcome = Outcome(turn.picked.matched, len(ids), turn.revision + len(ids), deletion_id)
-        last: list[Call] = [(accounts.SET_REVISION, {**parameters, "revision": outcome.revision})] if ids else []
+        last = [accounts.set_revision(user_id, outcome.revision)] if ids or key else []
         if key:
             last.append(idempotency.keep(user_id, key, _answer(outcome), turn.at))
         await _send(transaction, [*_portions(chosen.write, ids, parameters, turn)], last)
@@ -108,9 +108,9 @@ async def _turn(transaction: Transaction, user_id: str, pick: Call, key: Key | N
     own = {"user_id": user_id}
     find = [idempotency.find(user_id, key)] if key else []
     rows = await transaction.run((accounts.OPEN, own), (accounts.LOCK, own), pick, *find)
-    _, ((revision, at),), ((matched, ids, has_too_many_tags),), *found = rows
+    opened, ((revision, at),), ((matched, ids, has_too_many_tags),), *found = rows
     answer = idempotency.answer_of(found[0], key) if key else None
-    return _Turn(revision, at, Picked(matched, ids or (), has_too_many_tags), answer)
+    return _Turn(revision - len(opened), at, Picked(matched, ids or (), has_too_many_tags), answer)
 
 
 def _portions(write: Query, ids: Sequence[UUID], parameters: Mapping[str, Any], turn: _Turn) -> Iterator[Call]:

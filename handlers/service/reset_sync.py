@@ -4,11 +4,16 @@ import asyncio
 
 from handlers.service.command_database import command_database
 from handlers.settings.settings import Settings
+from storage.administration.first_revision import raise_first_revision
 from storage.epochs import change_epochs
 
 
 def reset_sync(settings: Settings) -> int:
-    """Give every account another epoch; return how many accounts there are. Raises Unavailable."""
+    """Give every account another epoch; return how many accounts there are.
+
+    Raises Unavailable and UnsuitableDatabase.
+    """
+    raise_first_revision(settings.database_url or "")
     return asyncio.run(_reset(settings))
 
 

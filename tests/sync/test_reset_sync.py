@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sysconfig
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -69,6 +72,64 @@ def test_after_a_restore_a_client_starts_again_and_has_what_was_restored(eve: Us
     again = Copy()
     again.catch_up(eve)
     assert again.tasks == listed(eve) == {kept["id"]: kept, new["id"]: new}
+
+
+def test_after_a_restore_no_entity_tag_of_a_user_is_valid_who_is_not_in_the_backup(
+    eve: User, url: str, tmp_path: Path
+) -> None:
+    dump, task_id = str(tmp_path / "todo.dump"), uuid4()
+    program("pg_dump", "--format=custom", f"--file={dump}", url)
+    lost = eve.put(str(task_id), {"title": "lost"})
+    before = eve.get("/tasks").headers["ETag"]
+    program("pg_restore", "--clean", "--if-exists", "--no-owner", "--single-transaction", f"--dbname={url}", dump)
+    assert reset_sync(tmp_path, url) == "Reset the synchronisation of 0 accounts.\n"
+    new = eve.put(str(task_id), {"title": "new"})
+    assert new.headers["ETag"] != lost.headers["ETag"]
+    assert eve.get("/tasks", headers={"If-None-Match": before}).status_code == 200
+    headers = {"If-Match": lost.headers["ETag"]}
+    assert eve.patch(str(task_id), {"title": "overwritten"}, headers=headers).status_code == 412
+
+
+@pytest.mark.parametrize("first", ["create", "PUT", "batch", "bulk", "batch that changes nothing"])
+def test_the_first_write_after_a_reset_takes_the_first_revision(
+    eve: User, url: str, tmp_path: Path, first: str
+) -> None:
+    began = time.time_ns() // 1_000_000
+    reset_sync(tmp_path, url)
+    key = {"Idempotency-Key": "1"}
+    match first:
+        case "create":
+            eve.create()
+        case "PUT":
+            eve.put(str(uuid4()), {"title": "new"})
+        case "batch":
+            eve.request("POST", "/batch", json={"operations": [{"op": "create", "task": {"title": "new"}}]})
+        case "bulk":
+            eve.request("PATCH", "/tasks?completed=true", json={"title": "none"}, headers=key)
+            eve.create()
+        case _:
+            operations = [{"op": "delete", "id": str(uuid4())}]
+            body = {"mode": "independent", "operations": operations}
+            assert eve.request("POST", "/batch", json=body, headers=key).status_code == 200
+            eve.create()
+    (task,) = eve.get("/tasks").json()["tasks"]
+    with psycopg.connect(url) as connection:
+        default = connection.execute(
+            "SELECT column_default FROM information_schema.columns "
+            "WHERE table_name = 'accounts' AND column_name = 'revision'"
+        ).fetchone()
+    assert default is not None
+    assert str(task["revision"]) in default[0]
+    assert task["revision"] >= began
+
+
+def test_the_role_must_own_the_accounts(url: str, tmp_path: Path) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE guest LOGIN PASSWORD 'guest' IN ROLE pg_read_all_data, pg_write_all_data")
+    guest = urlsplit(url)._replace(netloc=f"guest:guest@{urlsplit(url).netloc.rpartition('@')[2]}").geturl()
+    done = run("reset-sync", directory=tmp_path, settings={"DATABASE_URL": guest})
+    assert done.returncode != 0
+    assert "must be owner of table accounts" in done.stderr
 
 
 def test_clients_continue_from_the_new_epoch(eve: User, url: str, tmp_path: Path) -> None:
