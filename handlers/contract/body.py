@@ -9,9 +9,9 @@ from starlette.types import Receive, Scope
 
 from handlers.contract.conversion import Convert, converter
 from handlers.contract.errors import ContractError
-from handlers.contract.large_bodies import LargeBodies
 from handlers.contract.messages import REQUIRED
 from handlers.contract.normalisation import normaliser
+from handlers.contract.one_at_a_time import OneAtATime
 from handlers.contract.read_only import IN_PATH, members_in_path
 from handlers.contract.rules import rule
 from handlers.contract.schemas import Schema, draft4
@@ -67,7 +67,7 @@ class RequestBody:
     """A Request Body Object (OpenAPI 3.0.3, section 4.7.13), compiled: one schema for each media type."""
 
     def __init__(
-        self, declared: Mapping[str, Any], limit: int, in_path: Mapping[str, str], large_bodies: LargeBodies
+        self, declared: Mapping[str, Any], limit: int, in_path: Mapping[str, str], large_bodies: OneAtATime
     ) -> None:
         """Compile the declaration. Raises ContractError if it is not supported.
 

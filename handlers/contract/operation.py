@@ -12,7 +12,7 @@ from handlers.authentication.principal import Principal
 from handlers.contract.body import ClientDisconnected, RequestBody, read_to_end
 from handlers.contract.errors import ContractError, listed
 from handlers.contract.fingerprint import IDEMPOTENCY_KEY, fingerprint
-from handlers.contract.large_bodies import LargeBodies
+from handlers.contract.one_at_a_time import OneAtATime
 from handlers.contract.parameters import Parameters
 from handlers.contract.read_only import parameters_by_member
 from handlers.contract.resolver import Handler
@@ -39,12 +39,12 @@ class Operation:
         authenticate: Authenticate,
         resources: Mapping[str, Any],
         body_limit: int,
-        large_bodies: LargeBodies,
+        large_bodies: OneAtATime,
     ) -> None:
         """Compile an operation. Raises ContractError if contract and handler disagree.
 
         `resources` are objects that a handler can take by name, in addition to its declared parameters; `body_limit` is
-        in bytes; `large_bodies` are those of all operations.
+        in bytes; `large_bodies` gives turns to those of all operations.
         """
         self.operation_id: str = operation.operation_id.rpartition(".")[2]
         self.route: str = operation.path

@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from starlette.types import Scope
 
@@ -23,6 +22,8 @@ _LONGEST_NAME = 120
 _SUPPORTED = {"name", "in", "required", "description", "schema", "example", "style", "explode"}
 # Python's int() also accepts underscores, blanks and digits of any script, and fails on more than 4,300 digits.
 _INTEGER = re.compile(r"-?[0-9]{1,4000}")
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+_BYTES = {b"%02x" % number: bytes((number,)) for number in range(256)}
 
 
 def _integer(text: str) -> int | str:
@@ -189,9 +190,14 @@ def _object_schema(parameters: Iterable[Parameter]) -> dict[str, Any]:
 def _decode(encoded: bytes) -> str | None:
     """Decode application/x-www-form-urlencoded (WHATWG URL, section 5.1); return None if the bytes are not UTF-8."""
     try:
-        return unquote_to_bytes(encoded.replace(b"+", b" ")).decode()
+        # Python's own function takes forty times as long for percent signs that escape nothing.
+        return _ESCAPE.sub(_byte, encoded.replace(b"+", b" ")).decode()
     except UnicodeDecodeError:
         return None
+
+
+def _byte(escape: re.Match[bytes]) -> bytes:
+    return _BYTES[escape[1].lower()]
 
 
 def _shorten(text: str) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 _MAX_BYTES = 65_536
 MAX_FIELDS = 100
+# More addresses than a request passes proxies. Uvicorn parses each of them, as long as it trusts them.
+_MAX_FORWARDED = 1024
 # uri-host [ ":" port ] (RFC 3986, section 3.2.2); it may be empty.
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:[0-9]*)?")
 
@@ -21,18 +23,21 @@ def is_too_large(size: int) -> bool:
     return size > _MAX_BYTES
 
 
-def check_head(version: str, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> None:
-    """Raise HeadError for a head that RFC 9112 lets a server reject; header names must be in lower case.
+def check_head(version: str, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """Return the size of a head in bytes; header names must be in lower case.
 
-    See sections 2.3 (the version), 3.2 (the target and Host) and 6.1 (Transfer-Encoding).
+    Raises HeadError for one that RFC 9112 lets a server reject: see sections 2.3 (the version), 3.2 (the target and
+    Host) and 6.1 (Transfer-Encoding).
     """
-    size, hosts, codings = len(target), [], []
+    size, forwarded, hosts, codings = len(target), 0, [], []
     for name, value in headers:
         size += len(name) + len(value) + 4
         if name == b"host":
             hosts.append(value)
         elif name == b"transfer-encoding":
             codings.append(value.lower())
+        elif name == b"x-forwarded-for":
+            forwarded += len(value)
     if is_too_large(size):
         raise HeadError(TOO_LARGE)
     if version not in ("1.1", "1.0"):
@@ -43,6 +48,9 @@ def check_head(version: str, target: bytes, headers: Iterable[tuple[bytes, bytes
         raise HeadError("must have one Host header, with a valid host name")
     if codings and (codings != [b"chunked"] or version == "1.0"):
         raise HeadError("must not have a Transfer-Encoding other than chunked, nor any in HTTP/1.0")
+    if forwarded > _MAX_FORWARDED:
+        raise HeadError(f"must have at most {_MAX_FORWARDED:,} bytes of X-Forwarded-For")
+    return size
 
 
 def head_without_upgrade(method: bytes, target: bytes, version: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:

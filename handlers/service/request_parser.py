@@ -9,6 +9,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from handlers.responses.problems import Problem, invalid_input
 from handlers.service.connections import Connections
+from handlers.service.large_heads import LARGE
 from handlers.service.request_head import (
     MAX_FIELDS,
     TOO_LARGE,
@@ -94,7 +95,9 @@ class RequestParser(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             # The list is changed in place because the request's scope has it too; trailers go into another list.
             self.headers[:] = [(name, value.rstrip(b" \t")) for name, value in self.headers]
-            check_head(self.parser.get_http_version(), self.url, self.headers)
+            size = check_head(self.parser.get_http_version(), self.url, self.headers)
+            app = self.config.loaded_app
+            self.app = self.server_state.large_heads.in_turn(app) if size > LARGE else app
             self.expect_100_continue = any(n == b"expect" and v.lower() == b"100-continue" for n, v in self.headers)
             super().on_headers_complete()
             self.cycle.__class__ = ResponseCycle

@@ -56,6 +56,7 @@ MALFORMED: dict[str, bytes] = {
     "folded length": b"Content-Length:\r\n 0",
     "value of 100 KB": b"X-A: " + b"a" * 100_000,
     "name of 100 KB": b"X-" + b"A" * 100_000 + b": a",
+    "forwarded for 1,000 addresses": b"X-Forwarded-For: " + b"1.2.3.4, " * 1000,
     "5,000 fields": b"\r\n".join(b"X-%d: a-value" % number for number in range(5000)),
 }
 
@@ -70,7 +71,7 @@ ALLOWED: dict[str, tuple[bytes, int]] = {
     "method override": (b"X-HTTP-Method-Override: DELETE", 200),
     "URL override": (b"X-Original-URL: /api/ada/tasks", 200),
     "forwarded for invalid addresses": (b"X-Forwarded-For: \xff, ]%00[, 1.2.3.4:99999999", 200),
-    "forwarded for 1,000 addresses": (b"X-Forwarded-For: " + b"1.2.3.4, " * 1000, 200),
+    "forwarded for 100 addresses": (b"X-Forwarded-For: " + b"1.2.3.4, " * 100, 200),
     "forwarded scheme": (b"X-Forwarded-Proto: javascript", 200),
     "forwarded host": (b"X-Forwarded-Host: evil.example.com", 200),
     "unusual request id": (b"X-Request-ID: ../../\xff<script>", 200),

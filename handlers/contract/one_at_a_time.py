@@ -1,4 +1,4 @@
-"""The turns of large bodies: one at a time is parsed and validated, and others are served in between."""
+"""Turns for requests that take long to parse: one at a time has its turn, and others are served in between."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from time import perf_counter
 
 
-class LargeBodies:
-    """Gives each large body of a process a turn, first come first served.
+class OneAtATime:
+    """Gives turns, first come first served.
 
     After each turn, the event loop serves others for at least as long as it took: `tests/faults/test_costly_bodies.py`.
     """
