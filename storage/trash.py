@@ -126,7 +126,10 @@ async def empty_trash(database: Database, user_id: str) -> None:
 
 async def _empty(user_id: str, transaction: Transaction) -> None:
     parameters: dict[str, Any] = {"user_id": user_id}
-    await transaction.commit((accounts.LOCK, parameters), (_EMPTY, parameters))
+    # If the connection breaks while the transaction waits for the lock, the server must not have the commit already: it
+    # would erase what is deleted until then.
+    await transaction.run((accounts.LOCK, parameters))
+    await transaction.commit((_EMPTY, parameters))
 
 
 def _trashed(row: Row) -> TrashedTask:

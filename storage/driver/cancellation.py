@@ -102,6 +102,6 @@ class Cancellation:
             # Close the connection even if the statement has just ended. The cancellation may still arrive, and must not
             # hit a statement of the next borrower.
             error = psycopg.OperationalError("the statement did not end when it was cancelled")
-            if self._is_over(self._limit(first)):
+            if self._is_over(self._limit(first)) and not first.query.is_write:
                 first.fail(error)
             self._connection.break_off(error)

@@ -34,7 +34,9 @@ class ExclusiveConnection(AsyncConnection[Row]):
 
     The other attributes are for the pipeline: `plans`, `depth` and `most_writes` (the most statements to have in
     flight), `round_trip` (the shortest time in which the server replied to a statement that did not have to wait, in
-    seconds) and `patience` (how old a statement in flight may be before it holds up others, in seconds).
+    seconds), `patience` (how old a statement in flight may be before it holds up others, in seconds), `notices_within`
+    (after how many seconds the server has surely noticed that the connection is closed; 0 if that is unknown) and
+    `backend` (the server's process, by its id and when it began, in microseconds; None if it is unknown).
     """
 
     statement_timeout: float | None = None
@@ -44,6 +46,8 @@ class ExclusiveConnection(AsyncConnection[Row]):
     patience = _HELD_UP_SECONDS
     depth = 1
     most_writes = 1
+    notices_within = 0.0
+    backend: tuple[int, int] | None = None
 
     def note_round_trip(self, seconds: float) -> None:
         """Set `round_trip`, and with it `patience`."""

@@ -122,6 +122,24 @@ class Pipeline:
         if lost:
             self.suspect_others()
 
+    def end(self, statement: Statement) -> None:
+        """Set the outcome of a statement."""
+        # A request that has been cancelled does not wait for its write any more, but the write counts all the same.
+        if statement.query.is_write:
+            self.on_write(statement.owner)
+        statement.end()
+
+    def on_unknown(self, connection: ExclusiveConnection, writes: Sequence[Statement]) -> None:
+        """Fail the writes of a broken connection, once the server has noticed that it is broken."""
+        self._pool.forsake(connection)
+        self._in_background(self._fail_later(writes, connection.notices_within))
+
+    async def _fail_later(self, writes: Sequence[Statement], seconds: float) -> None:
+        if not all(write.future.done() for write in writes):
+            await asyncio.sleep(seconds)
+        for write in writes:
+            self.end(write)
+
     def suspect_others(self) -> None:
         """Replace all connections, because one has broken while in use."""
         self._in_background(self._pool.drain())
@@ -145,7 +163,7 @@ class Pipeline:
 
     def _expire(self, statement: Statement) -> None:
         # Once a statement is in line, its connection enforces the time-out.
-        if statement.connection is None:
+        if statement.connection is None and not statement.sent:
             statement.fail(none_was_free(self._pool.timeout))
 
     def _place_or_hold_back(self, statement: Statement) -> bool:

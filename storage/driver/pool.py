@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import psycopg
+from psycopg.errors import InsufficientPrivilege
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from storage.driver.connection import ExclusiveConnection
@@ -22,7 +23,7 @@ AWAY = (
     psycopg.errors.InternalError_,
     psycopg.errors.ReadOnlySqlTransaction,
     psycopg.errors.UndefinedTable,
-    psycopg.errors.InsufficientPrivilege,
+    InsufficientPrivilege,
     psycopg.errors.IdleInTransactionSessionTimeout,
 )
 # The pauses between attempts to connect while the database is away.
@@ -35,6 +36,13 @@ _SHORT_WAIT_SECONDS = 0.05
 _MOST_PREPARED = 100
 # The most statements in flight on one connection.
 _DEPTH = 16
+# How long the server takes to notice that a connection is closed, in seconds: its interval, and a little more.
+_NOTICE_SECONDS = 0.6
+# When a session began, in microseconds: the same whatever its settings.
+_BEGAN = "(extract(epoch FROM backend_start) * 1000000)::bigint"
+_OWN_BEGIN = f"(SELECT {_BEGAN} FROM pg_stat_activity WHERE pid = pg_backend_pid())"  # noqa: S608 - no value is in it
+# Later, another session may have the same process id.
+_END = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND {_BEGAN} = %s"  # noqa: S608
 
 
 class Pool(AsyncConnectionPool[ExclusiveConnection]):
@@ -59,6 +67,7 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
         self._failing_since: float | None = None
         self._limits: set[asyncio.Timeout] = set()
         self._retrying: asyncio.Task[None] | None = None
+        self._forsaken: set[tuple[int, int]] = set()
         # The pipeline prepares statements, under names of its own.
         options = {"autocommit": True, "prepare_threshold": None, "client_encoding": "utf8"}
         super().__init__(
@@ -116,6 +125,14 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
         self.lent -= 1
         await self.putconn(connection)
 
+    def forsake(self, connection: ExclusiveConnection) -> None:
+        """Have the session of a broken connection ended before a new connection is used.
+
+        One that is suspended, or whose network is lost, does not notice that its connection is broken.
+        """
+        if connection.backend is not None:
+            self._forsaken.add(connection.backend)
+
     async def close(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - psycopg's
         """Close the pool as psycopg does, and stop trying to connect."""
         if self._retrying is not None:
@@ -159,6 +176,11 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
             "set_config('tcp_keepalives_count', '2', false), "
             # Not behind a connection pooler, whose other clients may read slowly.
             f"CASE pg_backend_pid() WHEN {pid} THEN set_config('tcp_user_timeout', '8000', false) END, "
+            # A session that waits for a lock would otherwise carry out what it has received long after its connection
+            # has broken, and undo later writes. Where the operating system cannot tell, the server rejects this.
+            f"CASE WHEN pg_backend_pid() = {pid} AND version() ~ 'linux' "
+            "THEN set_config('client_connection_check_interval', '500', false) END, "
+            f"{_OWN_BEGIN}, "
             "current_setting('synchronous_standby_names') <> '' OR to_regclass('pg_dist_partition') IS NOT NULL, "
             "pg_backend_pid()"
         )
@@ -171,9 +193,19 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
         # Citus, a write may wait for a node that hangs, and those behind it, which cannot be repeated, would fail too.
         awaits_others = row is not None and row[-2]
         connection.most_writes = 1 if awaits_others else max(1, connection.depth // 4)
+        if row is not None and is_direct:
+            connection.notices_within = _NOTICE_SECONDS if row[-4] else 0.0
+            connection.backend = (pid, row[-3]) if row[-3] else None
         connection.note_round_trip(time.monotonic() - began)
+        await self._end_forsaken(connection)
         connection.is_ready = True
         self._failing_since = None
+
+    async def _end_forsaken(self, connection: ExclusiveConnection) -> None:
+        for session in [*self._forsaken]:
+            with suppress(InsufficientPrivilege):
+                await connection.execute(_END, session)
+            self._forsaken.discard(session)
 
 
 def first_line(error: Exception) -> str:

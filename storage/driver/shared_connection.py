@@ -93,7 +93,11 @@ class SharedConnection:
             self._pipeline.on_end(self, lost=False)
 
     def break_off(self, error: Exception) -> None:
-        """Close the connection, and fail all statements in line. The outcome of writes in flight is unknown."""
+        """Close the connection, and fail all statements in line.
+
+        The outcome of writes in flight is unknown. They fail once the server does not carry them out any more, so that
+        none of them can undo what the client does next.
+        """
         if self._has_ended:
             return
         self._leave()
@@ -101,10 +105,14 @@ class SharedConnection:
         self._pipeline.on_end(self, lost=bool(self.in_flight))
         line = [*self.in_flight, *self.backlog]
         self.in_flight, self.backlog = deque(), deque()
+        unknown = [statement for statement in line if statement.sent and statement.query.is_write]
         for statement in line:
-            is_unknown = statement.sent and statement.query.is_write
-            statement.error = (statement.error or error) if is_unknown else Lost(str(error))
-            self._end(statement)
+            statement.error = (statement.error or error) if statement in unknown else Lost(str(error))
+            statement.leave()
+            if statement not in unknown:
+                self._pipeline.end(statement)
+        if unknown:
+            self._pipeline.on_unknown(self.exclusive, unknown)
 
     def _leave(self) -> None:
         self._has_ended = self.is_retiring = True
@@ -181,13 +189,7 @@ class SharedConnection:
         if statement.error is not None:
             statement.error = self._cancellation.judge(statement, statement.error, now)
         self.first_since = now
-        self._end(statement)
-
-    def _end(self, statement: Statement) -> None:
-        # A request that has been cancelled does not wait for its write any more, but the write counts all the same.
-        if statement.query.is_write:
-            self._pipeline.on_write(statement.owner)
-        statement.end()
+        self._pipeline.end(statement)
 
     def _tick(self) -> None:
         self._timer = self._loop.call_later(_TICK_SECONDS, self._tick)

@@ -31,6 +31,7 @@ class FaultyProxy:
         parts = urlsplit(database)
         self.url = f"postgresql://{parts.username}@127.0.0.1:{listener.getsockname()[1]}{parts.path}"
         self._sockets = parse_qs(parts.query).get("host", [""])[0]
+        self._address = (parts.hostname or "", parts.port or 0)
 
     def accept(self, listener: socket.socket) -> None:
         """Serve clients until the listener is shut down."""
@@ -70,9 +71,9 @@ class FaultyProxy:
         self._pass_on(client, server)
 
     def _connect(self) -> socket.socket:
-        server = socket.socket(socket.AF_UNIX)
+        server = socket.socket(socket.AF_UNIX if self._sockets else socket.AF_INET)
         with suppress(OSError):
-            server.connect(f"{self._sockets}/.s.PGSQL.5432")
+            server.connect(f"{self._sockets}/.s.PGSQL.5432" if self._sockets else self._address)
         return server
 
     def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
@@ -93,14 +94,14 @@ class FaultyProxy:
 
 @contextmanager
 def faulty_proxy(database: str) -> Iterator[FaultyProxy]:
-    """Run a proxy to a database that listens on a Unix socket."""
+    """Run a proxy to a database that listens on a Unix socket, or else on a port."""
     with proxy_of(FaultyProxy, database) as proxy:
         yield proxy
 
 
 @contextmanager
 def proxy_of(kind: type[Proxy], database: str) -> Iterator[Proxy]:
-    """Run a proxy of a kind to a database that listens on a Unix socket."""
+    """Run a proxy of a kind to a database that listens on a Unix socket, or else on a port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         proxy = kind(listener, database)
         threading.Thread(target=proxy.accept, args=(listener,), daemon=True).start()
