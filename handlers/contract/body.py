@@ -20,8 +20,8 @@ from handlers.contract.validator import TooDeep, Validator
 from handlers.responses.problems import MOST_ERRORS, InputError, Problem
 
 _LONGEST_POINTER = 500
-# In bytes. A body of this size takes a millisecond at most.
-_LARGE = 16_384
+# In bytes. A body of this size takes a millisecond at most, and thousands may arrive at once.
+_LARGE = 4096
 
 
 class _TooLarge(Problem):

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handlers.contract.one_at_a_time import OneAtATime
 
-LARGE = 8192
+LARGE = 4096
 """A head with more bytes than this is large."""
 
 
