@@ -28,7 +28,7 @@ ARROWS: dict[str, set[str]] = {
     "handlers.settings": {"storage"},
     "handlers.telemetry": {"storage"},
     PRINCIPAL: set(),
-    "storage.accounts": QUERY,
+    "storage.accounts": {"storage.driver.transaction", *QUERY},
     "storage.administration": {"storage.errors", "storage.schema"},
     "storage.batch": {
         "storage.accounts",

@@ -1,23 +1,21 @@
 """Bodies that take long to parse, byte for byte: they cost little, and others are served before them."""
 
-import os
 import socket
 import time
 from contextlib import ExitStack
 from http.client import HTTPResponse
 from pathlib import Path
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
 
 from tests.support.client import mint
+from tests.support.costs import LIVE, connect, processor_time, wait_until_idle
 from tests.support.freezing import frozen
 from tests.support.server import Service, start
 
 KIB = 1024
 MIB = 1024 * KIB
-LIVE = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 JSON = "POST /api/ada/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 OWN = f"{JSON}Authorization: Bearer {mint('ada')}\r\n"
 
@@ -42,26 +40,6 @@ def chunked(chunk: bytes, size: int, head: str = JSON) -> bytes:
     """Return a request whose body takes this many bytes, in equal chunks."""
     framed = b"%x\r\n%b\r\n" % (len(chunk), chunk)
     return f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + framed * (size // len(framed)) + b"0\r\n\r\n"
-
-
-def connect(service: Service) -> socket.socket:
-    """Open a connection to the service."""
-    address = urlsplit(service.url)
-    return socket.create_connection((str(address.hostname), address.port or 80), timeout=20)
-
-
-def processor_time(service: Service) -> float:
-    """Return how many seconds of processor time a service has used."""
-    fields = Path(f"/proc/{service.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def wait_until_idle(service: Service) -> None:
-    """Return when a service has read what was sent to it, and uses no processor time."""
-    used = -1.0
-    while used != processor_time(service):
-        used = processor_time(service)
-        time.sleep(0.5)
 
 
 def cost(service: Service, request: bytes) -> float:

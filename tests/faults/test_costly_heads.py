@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.test_costly_bodies import LIVE, connect, processor_time
 from tests.support.client import mint
+from tests.support.costs import LIVE, connect, processor_time
 from tests.support.freezing import frozen
 from tests.support.server import Service, start
 
