@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import psycopg
-from sqlalchemy import Text, any_, bindparam, select
+from sqlalchemy import Text, any_, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from storage.changes import NOTHING_WRITTEN, Head
+from storage.changes import NOTHING_WRITTEN, Head, get_head
 from storage.driver.database import Database
 from storage.driver.query import Query
 from storage.errors import Full, TooManyWatchers, Unavailable
@@ -33,6 +33,7 @@ _is_one_of_them = accounts.c.user_id == any_(bindparam("user_ids", type_=ARRAY(T
 _HEADS = Query(select(accounts.c.user_id, *(accounts.c[name] for name in Head._fields)).where(_is_one_of_them))
 ACROSS_USERS = {_HEADS.sql}
 """The statement that reads the heads of several users."""
+_PING = Query(text("SELECT 1"))
 
 
 class _Watched:
@@ -94,6 +95,8 @@ class Watchers:
         # Users with a change that was not announced. Its announcement may still be on its way.
         self._caught: set[str] = set()
         self._reading: asyncio.Task[None] | None = None
+        # The reads of users whose heads could not be read together.
+        self._apart: dict[str, asyncio.Task[None]] = {}
         self._backstop: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
@@ -129,7 +132,7 @@ class Watchers:
 
     async def close(self) -> None:
         """End the tasks that serve the watches."""
-        if tasks := [task for task in (self._reading, self._backstop) if task is not None]:
+        if tasks := [task for task in (self._reading, self._backstop, *self._apart.values()) if task is not None]:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
@@ -177,28 +180,64 @@ class Watchers:
         try:
             while self._due:
                 await asyncio.sleep(_GATHER_SECONDS)
-                due = {user_id: is_announced for user_id, is_announced in self._due.items() if user_id in self._users}
+                due = {user_id: announced for user_id, announced in self._due.items() if self._is_together(user_id)}
                 self._due.clear()
                 try:
                     await self._read_heads(due)
                 except (Unavailable, psycopg.Error):
-                    self._read_soon(due)
-                    await asyncio.sleep(_RETRY_SECONDS)
+                    await self._read_again(due)
         finally:
             self._reading = None
 
+    def _is_together(self, user_id: str) -> bool:
+        return user_id in self._users and user_id not in self._apart
+
+    async def _read_again(self, due: Mapping[str, bool]) -> None:
+        """Have heads read that could not be read together: one by one at once, if the database responds at all.
+
+        If a node of a cluster is away, its users must not keep the others from hearing anything.
+        """
+        try:
+            await _PING.fetch_one(self._database.pipeline)
+        except (Unavailable, psycopg.Error):
+            self._read_soon(due)
+            await asyncio.sleep(_RETRY_SECONDS)
+            return
+        for user_id, is_announced in due.items():
+            self._apart[user_id] = asyncio.create_task(self._read_apart(user_id, is_announced=is_announced))
+
+    async def _read_apart(self, user_id: str, *, is_announced: bool) -> None:
+        """Read the head of one user, again and again until that succeeds or nobody watches the user any more."""
+        try:
+            while user_id in self._users:
+                number = self._next_read()
+                with suppress(Unavailable, psycopg.Error):
+                    head = await get_head(self._database.pipeline, user_id)
+                    self._take(user_id, head, number, is_announced=is_announced)
+                    break
+                await asyncio.sleep(_RETRY_SECONDS)
+        finally:
+            del self._apart[user_id]
+        # What was announced meanwhile has not been read.
+        self._read_soon({user_id: is_announced})
+
     async def _read_heads(self, due: Mapping[str, bool]) -> None:
-        self._reads += 1
-        number = self._reads
+        number = self._next_read()
         rows = await _HEADS.fetch_all(self._database.pipeline, user_ids=[*due])
         heads = {user_id: Head._make(head) for user_id, *head in rows}
         for user_id, is_announced in due.items():
-            if (watched := self._users.get(user_id)) is None:
-                continue
-            head = heads.get(user_id, NOTHING_WRITTEN)
-            if watched.read and head != watched.head and not is_announced:
-                self._caught.add(user_id)
-            watched.take(head, number)
+            self._take(user_id, heads.get(user_id, NOTHING_WRITTEN), number, is_announced=is_announced)
+
+    def _next_read(self) -> int:
+        self._reads += 1
+        return self._reads
+
+    def _take(self, user_id: str, head: Head, number: int, *, is_announced: bool) -> None:
+        if (watched := self._users.get(user_id)) is None:
+            return
+        if watched.read and head != watched.head and not is_announced:
+            self._caught.add(user_id)
+        watched.take(head, number)
 
     async def _look_now_and_then(self) -> None:
         await asyncio.sleep(_FIRST_SECONDS)

@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,8 @@ import httpx
 import psycopg
 import pytest
 
-from tests.support.client import mint
+from tests.support.client import User, mint
+from tests.support.events import streaming
 from tests.support.faulty_proxy import proxy_of
 from tests.support.hung_node import Coordinator
 from tests.support.metrics import Samples, eventually
@@ -112,6 +114,25 @@ def test_nobody_else_gets_503_if_there_are_connections_for_all_requests(
     with cluster(postgres, tmp_path, **ROOMY) as (service, coordinator):
         healthy = asyncio.run(while_it_hangs(service.url, coordinator, method, head_start=0))
     assert healthy == {(SUCCESS[method], None): 23}
+
+
+def test_others_hear_of_changes_while_somebody_watches_whose_node_is_away(postgres: str, tmp_path: Path) -> None:
+    with (
+        cluster(postgres, tmp_path, **ROOMY) as (service, coordinator),
+        User(service.url, "hung-1") as hung,
+        User(service.url, "healthy-1") as healthy,
+        streaming(hung),
+        streaming(healthy, timeout=10) as events,
+    ):
+        assert events.next().name == "ready"
+        heard = []
+        with coordinator.hanging(["hung-1"]):
+            # The service reads all heads every five seconds, which fails after two.
+            for _ in range(12):
+                healthy.create()
+                heard.append(events.next().data["revision"])
+                time.sleep(1)
+    assert heard == list(range(1, 13))
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ class Coordinator(FaultyProxy):
     def hanging(self, users: Iterable[str]) -> Iterator[None]:
         """Hold back the statements of these users until the end of the `with` block."""
         self._works.clear()
-        self._hung = [len(user).to_bytes(4, "big") + user.encode() for user in users]
+        self._hung = [user.encode() for user in users]
         try:
             yield
         finally:
@@ -35,7 +35,7 @@ class Coordinator(FaultyProxy):
     def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
         with client, suppress(OSError):
             for message in _messages(client):
-                # A Bind has each parameter behind its length (PostgreSQL's documentation, "Message Formats").
+                # A Bind has the parameters (PostgreSQL's documentation, "Message Formats").
                 is_held_back = message.startswith(b"B") and any(user in message for user in self._hung)
                 if is_held_back and not self._works_again(client):
                     break
