@@ -1,5 +1,6 @@
 """The revision of an account's first write becomes a default, which `todo-api reset-sync` raises."""
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0007"
@@ -9,8 +10,13 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Set it. Existing accounts, and those that the previous release opens during a rollout, are not affected."""
-    op.alter_column("accounts", "revision", server_default="1")
+    """Set it, unless `reset-sync` has raised it already, in a backup of an older release.
+
+    Existing accounts, and those that the previous release opens during a rollout, are not affected.
+    """
+    columns = sa.inspect(op.get_bind()).get_columns("accounts")
+    if next(one for one in columns if one["name"] == "revision")["default"] is None:
+        op.alter_column("accounts", "revision", server_default="1")
 
 
 def downgrade() -> None:

@@ -131,7 +131,8 @@ def reset_sync() -> None:
     """Make every client download its user's tasks again: run it after you have restored a backup.
 
     What clients know of the changes since the backup is not in the database any more. Each of them gets 410 for its
-    sync token, and starts over. Edits that it has not sent yet are kept. The service may run meanwhile.
+    sync token, and starts over. Edits that it has not sent yet are kept. Stop the service before you restore the
+    backup, and start it when this is done: what is written in between could be taken for what is lost.
     """
     from handlers.service.reset_sync import reset_sync as reset
 

@@ -1,11 +1,14 @@
 """`todo-api reset-sync` ends the validity of all sync tokens, because a restored backup has other changes."""
 
 import os
+import re
 import subprocess
 import sysconfig
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -90,6 +93,40 @@ def test_after_a_restore_no_entity_tag_of_a_user_is_valid_who_is_not_in_the_back
     assert eve.patch(str(task_id), {"title": "overwritten"}, headers=headers).status_code == 412
 
 
+def test_the_migration_of_an_older_backup_keeps_the_first_revision(url: str, tmp_path: Path) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER TABLE accounts ALTER COLUMN revision DROP DEFAULT")
+        connection.execute("UPDATE alembic_version SET version_num = '0006'")
+        reset_sync(tmp_path, url)
+        raised = first_revision(connection)
+        migrate(url)
+        assert first_revision(connection) == raised > 1
+
+
+def test_a_locked_account_makes_the_command_wait_and_nobody_else(eve: User, url: str, tmp_path: Path) -> None:
+    eve.create()
+    with psycopg.connect(url) as connection, ThreadPoolExecutor() as threads:
+        connection.execute("SELECT FROM accounts WHERE user_id = 'eve' FOR UPDATE")
+        done = threads.submit(reset_sync, tmp_path, url)
+        for _ in range(20):
+            with User(str(eve.http.base_url), "ada") as ada:
+                ada.create()
+            time.sleep(0.1)
+        assert not done.done()
+        connection.rollback()
+        assert done.result(30) == "Reset the synchronisation of 2 accounts.\n"
+
+
+def first_revision(connection: psycopg.Connection[Any]) -> int:
+    """Return the default of the column."""
+    row = connection.execute(
+        "SELECT column_default FROM information_schema.columns "
+        "WHERE table_name = 'accounts' AND column_name = 'revision'"
+    ).fetchone()
+    assert row is not None
+    return int(re.findall(r"\d+", row[0])[0])
+
+
 @pytest.mark.parametrize("first", ["create", "PUT", "batch", "bulk", "batch that changes nothing"])
 def test_the_first_write_after_a_reset_takes_the_first_revision(
     eve: User, url: str, tmp_path: Path, first: str
@@ -114,12 +151,7 @@ def test_the_first_write_after_a_reset_takes_the_first_revision(
             eve.create()
     (task,) = eve.get("/tasks").json()["tasks"]
     with psycopg.connect(url) as connection:
-        default = connection.execute(
-            "SELECT column_default FROM information_schema.columns "
-            "WHERE table_name = 'accounts' AND column_name = 'revision'"
-        ).fetchone()
-    assert default is not None
-    assert str(task["revision"]) in default[0]
+        assert task["revision"] == first_revision(connection)
     assert task["revision"] >= began
 
 
