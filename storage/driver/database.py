@@ -128,6 +128,7 @@ class Database:
             try:
                 return await work(transaction)
             except psycopg.Error as error:
+                self.pipeline.on_error(error)
                 is_away = isinstance(error, AWAY) or ends_connection(error)
                 if isinstance(error, CONFLICTS) or (is_away and connection.closed and not transaction.is_committing):
                     raise _Repeatable(error) from error

@@ -23,6 +23,8 @@ CONFLICTS = (errors.DeadlockDetected, errors.SerializationFailure, errors.Unique
 _PING = Query(text("SELECT 1"))
 # For this long after it has held up others, a query gets a connection without other statements, if there is one.
 _SLOW_SECONDS = 1.0
+# The least time between two replacements of connections whose sessions are read-only.
+_RENEW_SECONDS = 1.0
 # How long `close` waits for attempts to connect to a database that does not respond.
 _CLOSE_SECONDS = 1.0
 
@@ -40,6 +42,7 @@ class Pipeline:
         self._writes: WeakValueDictionary[str | None, Statement] = WeakValueDictionary()
         self._slow_until: dict[bytes, float] = {}
         self._waiting_transactions = 0
+        self._renews_from = 0.0
         self._opening: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
 
@@ -128,6 +131,16 @@ class Pipeline:
         if statement.query.is_write:
             self.on_write(statement.owner)
         statement.end()
+        self.on_error(statement.error)
+
+    def on_error(self, error: Exception | None) -> None:
+        """Replace all connections if the error is that a session is read-only, at most once a second.
+
+        A session keeps the setting that it began with, although the database has become writable since.
+        """
+        if isinstance(error, errors.ReadOnlySqlTransaction) and self._loop.time() >= self._renews_from:
+            self._renews_from = self._loop.time() + _RENEW_SECONDS
+            self.suspect_others()
 
     def on_unknown(self, connection: ExclusiveConnection, writes: Sequence[Statement]) -> None:
         """Fail the writes of a broken connection, once the server has noticed that it is broken."""
@@ -141,7 +154,7 @@ class Pipeline:
             self.end(write)
 
     def suspect_others(self) -> None:
-        """Replace all connections, because one has broken while in use."""
+        """Replace all connections, because one has broken while in use, or is read-only."""
         self._in_background(self._pool.drain())
         for other in [*self._connections]:
             other.retire()
