@@ -122,8 +122,12 @@ class Database:
     async def _attempt(
         self, user_id: str, work: Callable[[Transaction], Awaitable[Result]], *, is_long: bool
     ) -> Result:
-        """Run `work` once. Raises _Repeatable if nothing was written, and another attempt may succeed."""
-        async with self._lent(is_long=is_long) as connection:
+        """Run `work` once. Raises _Repeatable if nothing was written, and another attempt may succeed.
+
+        If the connection is lost during the commit, the outcome is unknown. The error comes once the server does not
+        carry out the commit any more, so that it cannot undo what the client does next.
+        """
+        async with AsyncExitStack() as afterwards, self._lent(is_long=is_long) as connection:
             transaction = Transaction(connection, self._longest_pause)
             try:
                 return await work(transaction)
@@ -139,7 +143,10 @@ class Database:
                 with suppress(psycopg.Error):
                     await transaction.end()
                 if transaction.is_committing:
-                    self.announcements.announce(user_id)
+                    afterwards.callback(self.announcements.announce, user_id)
+                    if connection.closed:
+                        self._pool.forsake(connection)
+                        afterwards.push_async_callback(asyncio.sleep, connection.notices_within)
 
     @asynccontextmanager
     async def _lent(self, *, is_long: bool) -> AsyncIterator[ExclusiveConnection]:

@@ -12,16 +12,18 @@ from typing import Any, NamedTuple
 import httpx
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from storage.administration.migrations import migrate
 from storage.driver.database import Database
+from storage.driver.query import Query
 from storage.errors import Unavailable
 from storage.tasks import Task, create_task, delete_task, get_task, update_task
 from storage.trash import restore_task
 from tests.support.client import Json, mint
 from tests.support.driver import with_database
 from tests.support.faulty_proxy import FaultyProxy, faulty_proxy
-from tests.support.postgres import new_database, postgres_over_tcp
+from tests.support.postgres import database_with, new_database, postgres_over_tcp
 from tests.support.server import Service, start
 from tests.support.sessions import Observer, observe, until
 
@@ -169,6 +171,29 @@ def test_what_waited_behind_a_lock_is_not_carried_out_once_it_is_released(server
 
     with faulty_proxy(url) as proxy:
         with_database(proxy.url, test, connections=2)
+
+
+@pytest.mark.parametrize("is_reset", [False, True])
+def test_a_commit_whose_connection_is_lost_is_not_carried_out_after_the_answer(server: str, *, is_reset: bool) -> None:
+    url = database_with(server, "CREATE TABLE entries (number integer NOT NULL)")
+    write = Query(text("INSERT INTO entries SELECT 1 FROM pg_advisory_xact_lock_shared(1)"))
+
+    async def test(opened: Database) -> None:
+        with observer.gate():
+            batch = opened.in_transaction("ann", lambda transaction: transaction.commit((write, {})))
+            writing = asyncio.create_task(batch)
+            await until(observer.waiting)
+            # Without a reset, the statement takes too long, and its cancellation does not reach the server.
+            proxy.away = True
+            if is_reset:
+                proxy.reset(after=b"")
+            with pytest.raises(Unavailable):
+                await writing
+        await until(lambda: not observer.backends("state <> 'idle'"))
+        assert not observer.execute("SELECT number FROM entries")
+
+    with faulty_proxy(url) as proxy, observe(url) as observer:
+        with_database(proxy.url, test, statement_timeout=1)
 
 
 def test_what_a_suspended_session_has_received_is_not_carried_out_once_it_goes_on(world: World) -> None:
