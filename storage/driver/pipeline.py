@@ -131,9 +131,10 @@ class Pipeline:
         if statement.query.is_write:
             self.on_write(statement.owner)
         statement.end()
-        self.on_error(statement.error)
+        if statement.error is not None:
+            self.on_error(statement.error)
 
-    def on_error(self, error: Exception | None) -> None:
+    def on_error(self, error: Exception) -> None:
         """Replace all connections if the error is that a session is read-only, at most once a second.
 
         A session keeps the setting that it began with, although the database has become writable since.
