@@ -42,7 +42,7 @@ class Pipeline:
         self._writes: WeakValueDictionary[str | None, Statement] = WeakValueDictionary()
         self._slow_until: dict[bytes, float] = {}
         self._waiting_transactions = 0
-        self._renews_from = 0.0
+        self._renews_at = 0.0
         self._opening: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
 
@@ -139,9 +139,10 @@ class Pipeline:
 
         A session keeps the setting that it began with, although the database has become writable since.
         """
-        if isinstance(error, errors.ReadOnlySqlTransaction) and self._loop.time() >= self._renews_from:
-            self._renews_from = self._loop.time() + _RENEW_SECONDS
-            self.suspect_others()
+        now = self._loop.time()
+        if isinstance(error, errors.ReadOnlySqlTransaction) and self._renews_at <= now:
+            self._renews_at = max(now, self._renews_at + _RENEW_SECONDS)
+            self._loop.call_at(self._renews_at, self.suspect_others)
 
     def on_unknown(self, connection: ExclusiveConnection, writes: Sequence[Statement]) -> None:
         """Fail the writes of a broken connection, once the server has noticed that it is broken."""
