@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import psycopg
-from sqlalchemy import Text, any_, bindparam, select, text
+from sqlalchemy import Text, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from storage.changes import NOTHING_WRITTEN, Head, get_head
 from storage.driver.database import Database
-from storage.driver.query import Query
+from storage.driver.query import PING, Query
 from storage.errors import Full, TooManyWatchers, Unavailable
 from storage.schema import accounts
 
@@ -33,7 +33,6 @@ _is_one_of_them = accounts.c.user_id == any_(bindparam("user_ids", type_=ARRAY(T
 _HEADS = Query(select(accounts.c.user_id, *(accounts.c[name] for name in Head._fields)).where(_is_one_of_them))
 ACROSS_USERS = {_HEADS.sql}
 """The statement that reads the heads of several users."""
-_PING = Query(text("SELECT 1"))
 
 
 class _Watched:
@@ -198,7 +197,7 @@ class Watchers:
         If a node of a cluster is away, its users must not keep the others from hearing anything.
         """
         try:
-            await _PING.fetch_one(self._database.pipeline)
+            await PING.fetch_one(self._database.pipeline)
         except (Unavailable, psycopg.Error):
             self._read_soon(due)
             await asyncio.sleep(_RETRY_SECONDS)

@@ -23,22 +23,18 @@ class LargeHeads:
         """Return the application, which waits for a turn before it begins to serve a request."""
 
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-            serving: asyncio.Task[None] | None = None
+            serving: asyncio.Future[None] | None = None
             try:
                 async with self._turns.turn():
-                    serving = asyncio.create_task(_begin(app, scope, receive, send))
+                    serving = asyncio.ensure_future(app(scope, receive, send))
                     # Its first step ends with its first pause.
                     await asyncio.sleep(0)
             except asyncio.CancelledError:
                 # Some time after it begins to stop, uvicorn cancels the requests that are still running.
                 if serving is None:
-                    serving = asyncio.create_task(_begin(app, scope, receive, send))
+                    serving = asyncio.ensure_future(app(scope, receive, send))
                     await asyncio.sleep(0)
                 serving.cancel()
             await serving
 
         return serve
-
-
-async def _begin(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    await app(scope, receive, send)

@@ -8,11 +8,10 @@ from weakref import WeakValueDictionary
 
 import psycopg
 from psycopg import errors
-from sqlalchemy import text
 
 from storage.driver.connection import ExclusiveConnection
 from storage.driver.pool import AWAY, Pool, first_line, none_was_free
-from storage.driver.query import Query, Row
+from storage.driver.query import PING, Query, Row
 from storage.driver.shared_connection import SharedConnection
 from storage.driver.shares import Shares, insert
 from storage.driver.statement import NoEffect, Statement
@@ -20,7 +19,6 @@ from storage.errors import Unavailable
 
 # The errors of a statement that met others at the wrong moment. It had no effect, and may succeed on a second attempt.
 CONFLICTS = (errors.DeadlockDetected, errors.SerializationFailure, errors.UniqueViolation)
-_PING = Query(text("SELECT 1"))
 # For this long after it has held up others, a query gets a connection without other statements, if there is one.
 _SLOW_SECONDS = 1.0
 # The least time between two replacements of connections whose sessions are read-only.
@@ -38,7 +36,7 @@ class Pipeline:
         self.on_write = on_write
         self._connections: list[SharedConnection] = []
         self._waiting: deque[Statement] = deque()
-        self._shares = Shares(self._connections, pool.max_size, lambda: self.run(_PING, {}), self.on_reply)
+        self._shares = Shares(self._connections, pool.max_size, lambda: self.run(PING, {}), self.on_reply)
         self._writes: WeakValueDictionary[str | None, Statement] = WeakValueDictionary()
         self._slow_until: dict[bytes, float] = {}
         self._waiting_transactions = 0

@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
-from sqlalchemy import ClauseElement
+from sqlalchemy import ClauseElement, text
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -57,3 +57,7 @@ class Connection(Protocol):
 
     def run(self, query: Query, parameters: Mapping[str, Any]) -> Awaitable[Sequence[Row]]:
         """Execute the query with these parameters and return all its rows."""
+
+
+PING = Query(text("SELECT 1"))
+"""Asks whether the database responds at all."""

@@ -105,11 +105,14 @@ class SharedConnection:
         self._pipeline.on_end(self, lost=bool(self.in_flight))
         line = [*self.in_flight, *self.backlog]
         self.in_flight, self.backlog = deque(), deque()
-        unknown = [statement for statement in line if statement.sent and statement.query.is_write]
+        unknown = []
         for statement in line:
-            statement.error = (statement.error or error) if statement in unknown else Lost(str(error))
             statement.leave()
-            if statement not in unknown:
+            if statement.sent and statement.query.is_write:
+                statement.error = statement.error or error
+                unknown.append(statement)
+            else:
+                statement.error = Lost(str(error))
                 self._pipeline.end(statement)
         if unknown:
             self._pipeline.on_unknown(self.exclusive, unknown)

@@ -1,6 +1,5 @@
 """Heads that take long to read: they cost little, and others are served between them."""
 
-import itertools
 import socket
 import threading
 from collections.abc import Iterator
@@ -28,22 +27,9 @@ COSTLY = {
 }
 
 
-def spellings() -> Iterator[str]:
-    """Yield addresses that are all `::1`, in different spellings."""
-    zeros = ["0", "00", "000", "0000"]
-    for count in range(1, 6):
-        for groups in itertools.product(zeros, repeat=count):
-            yield f"{':'.join(groups)}::1"
-
-
 def forwarded(size: int) -> bytes:
-    """Return a request whose X-Forwarded-For has so many bytes at most."""
-    addresses = ""
-    for address in spellings():
-        if len(addresses) + len(address) + 1 > size:
-            break
-        addresses += f"{address},"
-    return f"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {addresses}::1\r\n\r\n".encode()
+    """Return a request whose X-Forwarded-For has so many bytes."""
+    return f"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {('::1,' * size)[: size - 3]}::1\r\n\r\n".encode()
 
 
 @pytest.fixture
@@ -96,10 +82,10 @@ def test_all_costly_heads_are_answered(service: Service) -> None:
 
 def test_more_addresses_than_proxies_are_refused(service: Service) -> None:
     with connect(service) as client:
-        client.sendall(forwarded(1000))
+        client.sendall(forwarded(1024))
         assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
     with connect(service) as client:
-        client.sendall(forwarded(2000))
+        client.sendall(forwarded(1025))
         response = client.recv(65_536)
         assert response.startswith(b"HTTP/1.1 400 ")
         assert b"must have at most 1,024 bytes of X-Forwarded-For" in response

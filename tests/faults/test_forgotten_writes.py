@@ -3,8 +3,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -125,6 +125,14 @@ async def prepared(world: World, ann: Ann) -> str:
     return str(created["id"])
 
 
+@asynccontextmanager
+async def client_of(world: World) -> AsyncIterator[tuple[Ann, str]]:
+    """Yield a client, and the id of its task."""
+    async with httpx.AsyncClient(base_url=world.service.url, timeout=30) as http:
+        ann = Ann(http)
+        yield ann, await prepared(world, ann)
+
+
 async def settled(world: World) -> None:
     """Wait until no session does anything."""
     await until(lambda: not world.observer.backends("state <> 'idle'"))
@@ -198,9 +206,7 @@ def test_a_commit_whose_connection_is_lost_is_not_carried_out_after_the_answer(s
 
 def test_what_a_suspended_session_has_received_is_not_carried_out_once_it_goes_on(world: World) -> None:
     async def test() -> None:
-        async with httpx.AsyncClient(base_url=world.service.url, timeout=30) as http:
-            ann = Ann(http)
-            task = await prepared(world, ann)
+        async with client_of(world) as (ann, task):
             with suspended(world):
                 await broken_off(world, ann, rename(ann, task))
                 last = await ann.send("GET", f"/tasks/{task}")
@@ -212,9 +218,7 @@ def test_what_a_suspended_session_has_received_is_not_carried_out_once_it_goes_o
 
 def test_a_suspended_session_does_not_empty_the_trash_once_it_goes_on(world: World) -> None:
     async def test() -> None:
-        async with httpx.AsyncClient(base_url=world.service.url, timeout=30) as http:
-            ann = Ann(http)
-            task = await prepared(world, ann)
+        async with client_of(world) as (ann, task):
             with suspended(world):
                 await broken_off(world, ann, empty(ann, task))
             await settled(world)
