@@ -6,9 +6,10 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
+from handlers.resources.clocks import clock_for, clock_in, tick
 from handlers.resources.cursors import Cursors
 from handlers.resources.idempotency import key_of, replay_headers
-from handlers.resources.revisions import list_headers, list_not_modified, resource_headers
+from handlers.resources.revisions import list_headers, list_not_modified, not_modified, resource_headers
 from handlers.resources.task_sets import outcome_response, set_values
 from handlers.resources.tasks import changed_values, filters_of, new_values, page_resource, task_resource
 from handlers.responses.entity_tags import is_listed, required_revisions
@@ -30,6 +31,8 @@ async def list_tasks(
     tag_match: str,
     due_before: date | None,
     due_after: date | None,
+    due: str | None,
+    time_zone: str | None,
     sort_by: str,
     sort_direction: str,
     limit: int,
@@ -38,15 +41,22 @@ async def list_tasks(
     if_none_match: str | None,
 ) -> Response:
     """Return one page of the tasks that match, or 304."""
-    filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after)
+    read = await clock_for(database.pipeline, user_id, due, time_zone, sort_by)
+    filters = filters_of(
+        id, search, completed, priority, tags, tag_match, due_before, due_after, due, clock_in(read)
+    )
     sort = task_pages.Sort(sort_by, sort_direction == "desc")
-    query = [user_id, filters, *sort]
+    query = [user_id, filters.fixed(), *sort, *filters.zoned()]
     start = _start(offset, cursor, query, cursors)
-    if not_modified := await list_not_modified(database.pipeline, user_id, if_none_match):
-        return not_modified
+    if read:
+        unchanged = not_modified(read.head, if_none_match, tick(due, read))
+    else:
+        unchanged = await list_not_modified(database.pipeline, user_id, if_none_match)
+    if unchanged:
+        return unchanged
     page = await task_pages.list_tasks(database.pipeline, user_id, filters, sort, limit=limit, start=start)
     next_cursor = cursors.encode(page.next, query) if page.next else None
-    return JSON(page_resource(page, limit, start, next_cursor), headers=list_headers(page.head))
+    return JSON(page_resource(page, limit, start, next_cursor), headers=list_headers(read.head if read else page.head, tick(due, read)))
 
 
 async def create_task(
@@ -72,13 +82,16 @@ async def update_tasks(
     tag_match: str,
     due_before: date | None,
     due_after: date | None,
+    due: str | None,
+    time_zone: str | None,
     dry_run: bool,
     body: dict[str, Any],
     idempotency_key: str | None,
     fingerprint: bytes | None,
 ) -> Response:
     """Apply the merge patch to all tasks that match, and return how many matched and changed."""
-    filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after)
+    clock = clock_in(await clock_for(database.pipeline, user_id, due, time_zone))
+    filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after, due, clock)
     changes = set_values(body)
     if dry_run:
         outcome = await task_sets.count_updates(database.pipeline, user_id, filters, changes)
@@ -99,12 +112,15 @@ async def delete_tasks(
     tag_match: str,
     due_before: date | None,
     due_after: date | None,
+    due: str | None,
+    time_zone: str | None,
     dry_run: bool,
     idempotency_key: str | None,
     fingerprint: bytes | None,
 ) -> Response:
     """Move all tasks that match to the trash, and return how many."""
-    filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after)
+    clock = clock_in(await clock_for(database.pipeline, user_id, due, time_zone))
+    filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after, due, clock)
     if dry_run:
         outcome = await task_sets.count_deletions(database.pipeline, user_id, filters)
     else:

@@ -5,10 +5,15 @@ from typing import Any
 from uuid import UUID
 
 from storage.batch_plan import Failure, Outcome, Plan
-from storage.errors import Conflict, NotFound, PreconditionFailed
+from storage.errors import Conflict, NoDueDate, NotFound, PreconditionFailed
 from storage.tasks import Task
 
-_FAILURES = {NotFound: "not_found", Conflict: "conflict", PreconditionFailed: "precondition_failed"}
+_FAILURES = {
+    NotFound: "not_found",
+    Conflict: "conflict",
+    PreconditionFailed: "precondition_failed",
+    NoDueDate: "no_due_date",
+}
 
 
 def answer_of(plan: Plan) -> dict[str, Any]:
@@ -47,4 +52,6 @@ def _failure(kind: str, members: Sequence[str], current: Task | None) -> Failure
             return Conflict("task", current, members)
         case "precondition_failed":
             return PreconditionFailed("task", current)
+        case "no_due_date":
+            return NoDueDate()
     return NotFound("task")

@@ -7,16 +7,17 @@ from uuid import UUID, uuid4
 
 from uuid6 import uuid7
 
-from storage.errors import Conflict, NotFound, PreconditionFailed
+from storage import due
+from storage.errors import Conflict, NoDueDate, NotFound, PreconditionFailed
 from storage.tasks import CHANGEABLE, Task
 
-Failure = NotFound | Conflict | PreconditionFailed
+Failure = NotFound | Conflict | PreconditionFailed | NoDueDate
 
 
 class Operation(NamedTuple):
     """A write of one task. A `create` without an id gets a new one.
 
-    `values` has a value for each name in CHANGEABLE, or for an `update` for some of them, and `base` the values of the
+    `values` has a value for each name in CHANGEABLE, but need not have a time or a zone, or for an `update` for some of them, and `base` the values of the
     same names as the caller knows them. `revision` is the one that the task must have. None requires nothing.
     """
 
@@ -87,7 +88,7 @@ def plan(
         row = found.get(operation.id) if operation.id else None
         try:
             new = _DECISIONS[operation.op](row, operation, stamp)
-        except (NotFound, Conflict, PreconditionFailed) as error:
+        except (NotFound, Conflict, PreconditionFailed, NoDueDate) as error:
             outcomes.append(Outcome("failed", operation.id, error=error))
             continue
         if new is not row:
@@ -172,7 +173,7 @@ def _unexpected(task: Task, operation: Operation) -> list[str]:
 
 
 def _new(operation: Operation, stamp: Stamp) -> StoredTask:
-    values = operation.values
+    values = due.of_new_task(operation.values)
     return StoredTask(
         Task(
             id=operation.id or _new_id(),
@@ -187,7 +188,8 @@ def _new(operation: Operation, stamp: Stamp) -> StoredTask:
 
 
 def _with_values(row: StoredTask, values: Mapping[str, Any], stamp: Stamp) -> StoredTask:
-    """Return the row with these values, or the same row if it has them already."""
+    """Return the row with these values, or the same row if it has them already. Raises NoDueDate."""
+    values = due.of_task(row.task, values)
     if all(getattr(row.task, name) == value for name, value in values.items()):
         return row
     task = _touched(row.task, stamp)._replace(**values)

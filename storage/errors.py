@@ -51,6 +51,10 @@ class TooManyTags(Exception):
     """A task would have more tags than it may have."""
 
 
+class NoDueDate(Exception):
+    """A task would have a due time or a time zone without a due date."""
+
+
 class KeyReused(Exception):
     """The idempotency key belongs to another request."""
 

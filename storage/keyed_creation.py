@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import LargeBinary, Uuid, and_, cast, exists, insert, literal_column, null, select, union_all
 from uuid6 import uuid7
 
-from storage import accounts, idempotency, tasks
+from storage import accounts, due, idempotency, tasks
 from storage.driver.query import Connection, Query
 from storage.errors import Gone, KeyReused
 from storage.idempotency import Key
@@ -33,7 +33,7 @@ def _create_once() -> Query:
     """
     seen = idempotency.found.cte("seen")
     is_new = ~exists(select(literal_column("1")).select_from(seen))
-    created = tasks.created(tasks.parameters_for(tasks.CHANGEABLE), accounts.bump_or_open_if(is_new))
+    created = tasks.created(tasks.parameters_for(tasks.WRITTEN), accounts.bump_or_open_if(is_new))
     made = created.returning(*tasks.columns).cte("made")
     row = idempotency.kept | {"created_at": made.c.created_at}
     new_key = insert(idempotency_keys).from_select(list(row), select(*row.values()).select_from(made))
@@ -52,12 +52,12 @@ _CREATE_ONCE = _create_once()
 async def create_task(connection: Connection, user_id: str, values: Mapping[str, Any], key: Key) -> Created:
     """Store a new task, or return the one that the earlier request with this key created.
 
-    `values` has a value for each name in `tasks.CHANGEABLE`. Raises KeyReused if the key belongs to another request,
+    `values` has what `tasks.create_task` takes. Raises KeyReused if the key belongs to another request,
     and Gone if the task has been deleted since.
     """
     new_id = uuid7()
     parameters = {"user_id": user_id, "id": new_id, "answer": json.dumps({"id": str(new_id)}), **key._asdict()}
-    row: Any = await _CREATE_ONCE.fetch_one(connection, **parameters, **values)
+    row: Any = await _CREATE_ONCE.fetch_one(connection, **parameters, **due.of_new_task(values))
     *task, fingerprint = row
     if fingerprint is None:
         return Created(tasks.Task._make(task), is_replayed=False)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    Time,
     Uuid,
     and_,
     func,
@@ -48,6 +49,11 @@ tasks = Table(
     Column("completed_at", DateTime(timezone=True)),
     Column("priority", SmallInteger, nullable=False),
     Column("due_date", Date),
+    # The time on a clock: in this zone, or in whichever one the reader is. There is none without a date.
+    Column("due_time", Time),
+    Column("time_zone", Text),
+    # What date, time and zone mean by the rules of today (`todo-api recompute`). NULL unless all three are there.
+    Column("due_at", DateTime(timezone=True)),
     Column("tags", ARRAY(Text), nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
@@ -68,6 +74,15 @@ idempotency_keys = Table(
     # Its status, ids, counts and revisions, but no text.
     Column("answer", JSONB, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+preferences = Table(
+    "preferences",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("time_zone", Text),
+    Column("week_start", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
 )
 
 leases = Table(

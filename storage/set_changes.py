@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from storage import accounts, idempotency
+from storage import accounts, idempotency, instants
 from storage.driver.database import Database
 from storage.driver.query import Connection, Query
 from storage.driver.transaction import Call, Transaction
@@ -85,7 +85,12 @@ async def change_set(
         last = [accounts.set_revision(user_id, outcome.revision)] if ids or key else []
         if key:
             last.append(idempotency.keep(user_id, key, _answer(outcome), turn.at))
-        await _send(transaction, [*_portions(chosen.write, ids, parameters, turn)], last)
+        portions = [*_portions(chosen.write, ids, parameters, turn)]
+        if chosen.moves_instants and ids:
+            for call in portions:
+                await transaction.run(call)
+            portions = await instants.moved(transaction, user_id, ids)
+        await _send(transaction, portions, last)
         return outcome
 
     return await database.in_transaction(user_id, work, is_long=True)

@@ -26,11 +26,15 @@ from storage.tasks import changed, deleted_values, not_before_last_update
 
 
 class Statements(NamedTuple):
-    """The statements that count the tasks of a set, pick the first of them, and change the picked ones."""
+    """The statements that count the tasks of a set, pick the first of them, and change the picked ones.
+
+    `moves_instants` is whether they change what `due_at` follows from.
+    """
 
     total: Query
     pick: Query
     write: Query
+    moves_instants: bool = False
 
 
 _MOST_TAGS = 20

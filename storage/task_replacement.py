@@ -1,16 +1,18 @@
 """Tasks: create or replace a task under an id that the caller chooses, in one statement."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Boolean, ColumnElement, Text, and_, bindparam, case, literal_column, or_, select, union_all
+from sqlalchemy import Boolean, ColumnElement, Text, and_, bindparam, case, literal_column, null, or_, select, union_all
 
-from storage import accounts
-from storage.driver.query import Connection, Query
+from storage import accounts, due
+from storage.driver.query import Connection, Query, Row
 from storage.errors import Conflict, PreconditionFailed
+from storage.optimistic import until_unchanged
 from storage.tasks import (
-    CHANGEABLE,
+    WRITTEN,
     Task,
     columns,
     created,
@@ -21,6 +23,7 @@ from storage.tasks import (
     parameters_for,
     task_in,
     updated,
+    without_instant,
 )
 
 
@@ -34,20 +37,28 @@ class Put(NamedTuple):
 _may_create = bindparam("may_create", type_=Boolean)
 
 
-def _put() -> Query:
+@lru_cache(maxsize=8)
+def _put(names: frozenset[str]) -> Query:
     """Return the statement, which returns a task and what became of it, or no row if there is none to replace.
+
+    A task keeps its values of the columns that are not among `names`. It is `left` as it is if only Python can tell what
+    follows from that.
 
     If another transaction inserts the task while the statement waits for the account's lock, the statement does not see
     it, and its own insertion fails on the primary key. The pipeline then repeats the statement, which finds the task.
     """
-    old, new = locked(), parameters_for(CHANGEABLE)
+    old = locked()
+    new, is_plain = without_instant(old, parameters_for(sorted(names)))
+    # What is absent from the request is absent from a new task.
+    new_task = {name: new.get(name, null()) for name in WRITTEN}
     is_there, is_live = has_rows(old), old.c.deleted_at.is_(None)
-    is_replaced = has_rows(old, is_live, is_accepted(old), differs(old, new))
+    is_replaced = has_rows(old, is_live, is_accepted(old), is_plain, differs(old, new))
     stamp = accounts.bump_or_open_if(or_(and_(_may_create, ~is_there), is_replaced))
-    made = created(new, stamp, ~is_there).returning(*columns).cte("created")
+    made = created(new_task, stamp, ~is_there).returning(*columns).cte("created")
     # Citus runs each CTE with a snapshot of its own, so this one sees what the one above has inserted.
     replaced = updated(new, stamp, is_there)
-    kept = case((~is_live, _text("deleted")), (is_accepted(old), _text("unchanged")), else_=_text("refused"))
+    refused = (~is_live, _text("deleted")), (~is_accepted(old), _text("refused")), (~is_plain, _text("left"))
+    kept = case(*refused, else_=_text("unchanged"))
     return Query(
         union_all(
             select(*made.c, _text("created")),
@@ -61,7 +72,7 @@ def _text(outcome: str) -> ColumnElement[str]:
     return literal_column(f"'{outcome}'", Text)
 
 
-_PUT = _put()
+_put(frozenset(WRITTEN) - {"due_time", "time_zone", "due_at"})
 
 
 async def put_task(
@@ -75,12 +86,27 @@ async def put_task(
 ) -> Put:
     """Create the task, or replace all its values. If no value differs, the task keeps its revision.
 
-    `values` has a value for each name in CHANGEABLE. A task that is there must have a revision in `revisions`; None
+    `values` has a value for each name in CHANGEABLE. Without a time or a zone, the task keeps its own. A task that is there must have a revision in `revisions`; None
     allows any. Raises PreconditionFailed if it has another, or if it is absent or deleted and `may_create` is false.
     Raises Conflict if it is deleted and `may_create` is true.
     """
-    parameters = {"user_id": user_id, "id": task_id, "revisions": revisions, "may_create": may_create, **values}
-    row = await _PUT.fetch_one(connection, **parameters)
+
+    async def attempt(new: Mapping[str, Any], accepted: Sequence[int] | None) -> tuple[Task, str]:
+        query = _put(frozenset(new))
+        fixed = {"user_id": user_id, "id": task_id, "revisions": accepted, "may_create": may_create}
+        return _read(await query.fetch_one(connection, **fixed, **new), may_create=may_create)
+
+    async def write(current: Task) -> tuple[Task, str]:
+        return await attempt(due.of_task(current, values), [current.revision])
+
+    task, outcome = await attempt(due.settled(values), revisions)
+    if outcome == "left":
+        task, outcome = await until_unchanged(task, revisions, write)
+    return Put(task, outcome == "created")
+
+
+def _read(row: Row | None, *, may_create: bool) -> tuple[Task, str]:
+    """Return the task and what became of it. Raises PreconditionFailed and Conflict."""
     if row is None:
         raise PreconditionFailed("task", None)
     *task, outcome = row
@@ -88,4 +114,4 @@ async def put_task(
         raise Conflict("task") if may_create else PreconditionFailed("task", None)
     if outcome == "refused":
         raise PreconditionFailed("task", Task._make(task))
-    return Put(Task._make(task), outcome == "created")
+    return Task._make(task), outcome

@@ -5,10 +5,11 @@ from functools import lru_cache, partial
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Text, bindparam, false, or_, true
+from sqlalchemy import ColumnElement, Text, bindparam, case, false, null, or_, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
+from storage import due
 from storage.driver.database import Database
 from storage.driver.query import Connection
 from storage.idempotency import Key
@@ -30,8 +31,17 @@ def _update(filters: frozenset[str], names: frozenset[str]) -> Statements:
     if names >= _TAG_CHANGES:
         added, removed = _new("add_tags", ARRAY(Text)), _new("remove_tags", ARRAY(Text))
         new["tags"] = without_repeats(tasks.c.tags.concat(added), removed)
+    new |= _times(new)
     changes = or_(false(), *(tasks.c[name].is_distinct_from(value) for name, value in new.items()))
-    return statements(_matching(filters), new, changes, prepare="search" not in filters)
+    chosen = statements(_matching(filters), new, changes, prepare="search" not in filters)
+    return chosen._replace(moves_instants=any(name in new for name in due.MEMBERS))
+
+
+def _times(new: Mapping[str, ColumnElement[Any]]) -> dict[str, ColumnElement[Any]]:
+    """Return the times and zones of tasks with these new values: those without a date have neither."""
+    day = new.get("due_date", tasks.c.due_date)
+    names = [name for name in ("due_time", "time_zone") if name in new or "due_date" in new]
+    return {name: case((day.is_(None), null()), else_=new.get(name, tasks.c[name])) for name in names}
 
 
 def _new(name: str, kind: TypeEngine[Any]) -> ColumnElement[Any]:

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -35,9 +35,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from uuid6 import uuid7
 
-from storage import accounts
+from storage import accounts, due
 from storage.driver.query import Connection, Query, Row
 from storage.errors import NotFound, PreconditionFailed
+from storage.optimistic import until_unchanged
 from storage.schema import is_live, tasks
 
 
@@ -52,13 +53,19 @@ class Task(NamedTuple):
     completed_at: datetime | None
     priority: int
     due_date: date | None
+    due_time: time | None
+    time_zone: str | None
+    due_at: datetime | None
     tags: list[str]
     created_at: datetime
     updated_at: datetime
     revision: int
 
 
-CHANGEABLE = ("title", "description", "completed", "priority", "due_date", "tags")
+CHANGEABLE = ("title", "description", "completed", "priority", "due_date", "due_time", "time_zone", "tags")
+"""What callers set."""
+WRITTEN = (*CHANGEABLE, "due_at")
+"""What a write of all values sets: `due_at` follows from the date, the time and the zone."""
 columns = [tasks.c[name] for name in Task._fields]
 
 own = (tasks.c.user_id == accounts.owner, tasks.c.id == bindparam("id", type_=Uuid))
@@ -100,8 +107,25 @@ def differs(old: CTE, new: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bo
     return or_(false(), *(old.c[name].is_distinct_from(value) for name, value in new.items()))
 
 
+def is_at_no_instant(old: CTE, new: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
+    """Return whether a task with these new values may be as they say, and has no `due_at`.
+
+    Otherwise only Python knows: it has the rules of time zones, and rejects a time without a date.
+    """
+    after = {name: new.get(name, old.c[name]) for name in due.MEMBERS}
+    time_or_zone = [after[name].is_(None) for name in due.MEMBERS if name != "due_date"]
+    return and_(or_(*time_or_zone), or_(after["due_date"].is_not(None), and_(*time_or_zone)))
+
+
+def without_instant(old: CTE, new: dict[str, ColumnElement[Any]]) -> tuple[dict[str, Any], ColumnElement[bool]]:
+    """Return new values with what follows for `due_at`, and whether SQL may write them."""
+    if "due_at" in new or not any(name in new for name in due.MEMBERS):
+        return new, true()
+    return {**new, "due_at": null()}, is_at_no_instant(old, new)
+
+
 def created(new: Mapping[str, ColumnElement[Any]], stamp: CTE, *conditions: ColumnElement[bool]) -> Insert:
-    """Return the insertion of a task, with a value for each name in CHANGEABLE, if these conditions hold."""
+    """Return the insertion of a task, with a value for each name in WRITTEN, if these conditions hold."""
     completed_at = case((new["completed"], stamp.c.at), else_=null())
     values = {**new, "id": bindparam("id", type_=Uuid), "user_id": accounts.owner, "completed_at": completed_at}
     values |= {"created_at": stamp.c.at, "updated_at": stamp.c.at, "revision": stamp.c.revision}
@@ -127,7 +151,7 @@ def changed(
 
 
 def _create() -> Query:
-    return Query(created(parameters_for(CHANGEABLE), accounts.bump_or_open()).returning(*columns))
+    return Query(created(parameters_for(WRITTEN), accounts.bump_or_open()).returning(*columns))
 
 
 def _get() -> Query:
@@ -138,13 +162,14 @@ def _get() -> Query:
 def _update(names: frozenset[str]) -> Query:
     """Return the statement that updates these columns.
 
-    It returns the task and whether its revision matched, or no row if there is no such task.
+    It returns the task, whether its revision matched, and whether the values are such that SQL may write them, or no row
+    if there is no such task.
     """
-    new = parameters_for(sorted(names))
-    stamp = accounts.bump_if(has_rows(_old, and_(is_accepted(_old), differs(_old, new))))
+    new, is_plain = without_instant(_old, parameters_for(sorted(names)))
+    stamp = accounts.bump_if(has_rows(_old, and_(is_accepted(_old), is_plain, differs(_old, new))))
     written = updated(new, stamp)
-    unchanged = select(*task_in(_old), is_accepted(_old)).where(~has_rows(written))
-    return Query(union_all(select(*written.c, true()), unchanged))
+    unchanged = select(*task_in(_old), is_accepted(_old), is_plain).where(~has_rows(written))
+    return Query(union_all(select(*written.c, true(), true()), unchanged))
 
 
 def _delete() -> Query:
@@ -177,8 +202,8 @@ def compile_update(name: str) -> None:
 
 
 async def create_task(connection: Connection, user_id: str, values: Mapping[str, Any]) -> Task:
-    """Store a new task and return it. `values` has a value for each name in CHANGEABLE."""
-    row: Any = await _CREATE.fetch_one(connection, user_id=user_id, id=uuid7(), **values)
+    """Store a new task and return it. `values` has a value for each name in CHANGEABLE, except for a time and a zone."""
+    row: Any = await _CREATE.fetch_one(connection, user_id=user_id, id=uuid7(), **due.of_new_task(values))
     return Task._make(row)
 
 
@@ -200,11 +225,19 @@ async def update_task(
     """Update the task and return it. If no value differs, the task keeps its revision.
 
     `values` has new values for some of the names in CHANGEABLE. The task is updated only if its revision is in
-    `revisions`; None allows any. Raises NotFound and PreconditionFailed.
+    `revisions`; None allows any. Raises NotFound, PreconditionFailed and NoDueDate.
     """
-    query = _update(frozenset(values))
-    row = await query.fetch_one(connection, user_id=user_id, id=task_id, revisions=revisions, **values)
-    return _accepted(row)
+
+    async def attempt(new: Mapping[str, Any], accepted: Sequence[int] | None) -> tuple[Task, bool]:
+        query = _update(frozenset(new))
+        row = await query.fetch_one(connection, user_id=user_id, id=task_id, revisions=accepted, **new)
+        return _accepted(row[:-1] if row else None), bool(row and row[-1])
+
+    async def write(current: Task) -> Task:
+        return (await attempt(due.of_task(current, values), [current.revision]))[0]
+
+    task, is_plain = await attempt(due.settled(values), revisions)
+    return task if is_plain else await until_unchanged(task, revisions, write)
 
 
 async def delete_task(connection: Connection, user_id: str, task_id: UUID, revisions: Sequence[int] | None) -> None:

@@ -2,6 +2,8 @@
 
 - `x-unique-ids: true`: no two items of an array have the same `id`.
 - `x-not-with: {a: b}`: the members `a` and `b` of an object cannot be combined.
+- `x-needs: {a: b}`: the member `a`, unless it is null, needs the member `b`, which is not null.
+- `x-not-with-null: {a: b}`: the member `a`, unless it is null, cannot be combined with a `b` that is null.
 - `x-disjoint: {a: b}`: no item of the array `a` is in the array `b`.
 - `x-same-members: {a: b}`: the member `a` has the members of `b`, all of them except for the `readOnly` ones.
 - `x-same-ids: [a]`: an `id` in the member `a` is the `id` of the object.
@@ -86,6 +88,28 @@ def _not_with(schema: Schema) -> Rule:
     return errors
 
 
+def _needs(schema: Schema) -> Rule:
+    pairs = _pairs(schema, "x-needs")
+
+    def errors(value: Any) -> Iterator[InvalidValue]:
+        for name, other in pairs:
+            if isinstance(value, dict) and value.get(name) is not None and value.get(other) is None:
+                yield (name,), f"needs a {other}"
+
+    return errors
+
+
+def _not_with_null(schema: Schema) -> Rule:
+    pairs = _pairs(schema, "x-not-with-null")
+
+    def errors(value: Any) -> Iterator[InvalidValue]:
+        for name, other in pairs:
+            if isinstance(value, dict) and value.get(name) is not None and value.get(other, ...) is None:
+                yield (name,), f"cannot be combined with {other} null"
+
+    return errors
+
+
 def _disjoint(schema: Schema) -> Rule:
     pairs = _pairs(schema, "x-disjoint")
     most = max(schema["properties"][name]["maxItems"] for pair in pairs for name in pair)
@@ -132,6 +156,8 @@ def _same_ids(schema: Schema) -> Rule:
 _KEYWORDS: dict[str, Callable[[Schema], Rule]] = {
     "x-unique-ids": _unique_ids,
     "x-not-with": _not_with,
+    "x-needs": _needs,
+    "x-not-with-null": _not_with_null,
     "x-disjoint": _disjoint,
     "x-same-members": _same_members,
     "x-same-ids": _same_ids,

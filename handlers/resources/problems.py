@@ -12,6 +12,7 @@ from storage.errors import (
     Full,
     Gone,
     KeyReused,
+    NoDueDate,
     NotFound,
     PreconditionFailed,
     SyncReset,
@@ -39,6 +40,9 @@ def problem_of(error: Exception, reason: str | None = None) -> Problem | None:
             return _conflict(resource, current, members)
         case TooMany(resource=resource, limit=limit):
             return Problem(409, f"More than {limit:,} {resource}s match. Narrow the filters.", kind="too-many")
+        case NoDueDate():
+            detail = "The task has no due date. Send a due_date with the due_time or time_zone."
+            return Problem(409, detail, kind="no-due-date")
         case TooManyTags():
             return Problem(409, "A task would have more than 20 tags.", kind="too-many-tags")
         case Gone(resource=resource):
@@ -50,7 +54,8 @@ def problem_of(error: Exception, reason: str | None = None) -> Problem | None:
             return Problem(412, reason or f"There is no such {resource}.", extensions={resource: None})
         case PreconditionFailed(resource=resource, current=current):
             headers = {"ETag": strong(current.revision)}
-            detail = reason or f"The {resource} has changed."
+            has = "have" if resource == "preferences" else "has"
+            detail = reason or f"The {resource} {has} changed."
             return Problem(412, detail, headers=headers, extensions=_state(resource, current))
         case KeyReused():
             return Problem(422, "This Idempotency-Key was used for another request.")

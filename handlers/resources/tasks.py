@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from storage.clocks import Clock
 from storage.task_filters import Filters
 from storage.task_pages import Page, Position
 from storage.tasks import Task
@@ -25,6 +26,9 @@ def task_resource(task: Task) -> dict[str, Any]:
         "completed_at": task.completed_at,
         "priority": _PRIORITY_NAMES[task.priority],
         "due_date": task.due_date,
+        "due_time": task.due_time and f"{task.due_time:%H:%M}",
+        "time_zone": task.time_zone,
+        "due_at": task.due_at,
         "tags": task.tags,
         "created_at": task.created_at,
         "updated_at": task.updated_at,
@@ -52,6 +56,8 @@ def filters_of(
     tag_match: str,
     due_before: date | None,
     due_after: date | None,
+    due: str | None,
+    clock: Clock | None,
 ) -> Filters:
     """Return the contract's filters as storage takes them; absent and empty ones match every task."""
     return Filters(
@@ -63,13 +69,15 @@ def filters_of(
         all_tags=tag_match == "all" and bool(tags),
         due_before=due_before,
         due_after=due_after,
+        due=due,
+        clock=clock,
     )
 
 
 def new_values(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a `TaskCreate` as storage takes it: a value for each column that a client may set.
+    """Return a `TaskCreate` or `TaskReplace` as storage takes it: a value for each column that a client may set.
 
-    Members that have a default in the contract are there already.
+    Storage decides on an absent time or zone, which a task that is replaced keeps. Members that have a default in the contract are there already.
     """
     return {"description": None, "due_date": None, "tags": [], **changed_values(body)}
 
