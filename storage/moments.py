@@ -2,12 +2,14 @@
 
 from sqlalchemy import BigInteger, DateTime, bindparam, case, cast, extract, func, literal_column
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.sql.elements import Grouping
 
 from storage.schema import tasks
 
 # `Clock.offsets` has the values.
 _turns = bindparam("turns", type_=ARRAY(BigInteger))
-_offsets = bindparam("offsets", type_=ARRAY(BigInteger))
+# PostgreSQL reads `$1::BIGINT[][1]` as a type.
+_offsets = Grouping(bindparam("offsets", type_=ARRAY(BigInteger)))
 _end_of_day = literal_column("time '23:59:59'")
 _clock_time = tasks.c.due_date.op("+", return_type=DateTime())(func.coalesce(tasks.c.due_time, _end_of_day))
 _local = cast(extract("epoch", _clock_time), BigInteger)
