@@ -1,6 +1,6 @@
 """The instants at which tasks are due, brought up to date where their dates, times or zones, or the rules, have changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from sqlalchemy import DateTime, Uuid, any_, bindparam, column, func, select, up
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from storage import accounts, due
-from storage.driver.query import Query
+from storage.driver.query import Query, Row
 from storage.driver.transaction import Call, Transaction
 from storage.schema import tasks
 
@@ -34,7 +34,14 @@ async def moved(transaction: Transaction, user_id: str, ids: Sequence[UUID]) -> 
     The transaction has the account's lock. The caller takes the revisions.
     """
     (rows,) = await transaction.run((_FIND, {"user_id": user_id, "ids": ids}))
-    new: dict[UUID, datetime | None] = {
-        task_id: instant for task_id, *wall, due_at in rows if (instant := due.instant_of(*wall)) != due_at
-    }
+    return setting(user_id, changes(rows))
+
+
+def changes(rows: Sequence[Row]) -> dict[UUID, datetime | None]:
+    """Return the instants that are other ones than stored, by id. A row is an id, due.MEMBERS and `due_at`."""
+    return {task_id: new for task_id, *wall, due_at in rows if (new := due.instant_of(*wall)) != due_at}
+
+
+def setting(user_id: str, new: Mapping[UUID, datetime | None]) -> list[Call]:
+    """Return the statement that sets `due_at` of these tasks, or no statement. It takes no revision."""
     return [(_WRITE, {"user_id": user_id, "ids": [*new], "instants": [*new.values()]})] if new else []

@@ -37,7 +37,7 @@ class Put(NamedTuple):
 _may_create = bindparam("may_create", type_=Boolean)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _put(names: frozenset[str]) -> Query:
     """Return the statement, which returns a task and what became of it, or no row if there is none to replace.
 

@@ -158,7 +158,7 @@ def _get() -> Query:
     return Query(select(*columns).where(*own, is_live))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _update(names: frozenset[str]) -> Query:
     """Return the statement that updates these columns.
 

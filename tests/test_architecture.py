@@ -56,6 +56,14 @@ ARROWS: dict[str, set[str]] = {
     "storage.due": {"storage.errors", "storage.time_zones"},
     "storage.epochs": {"storage.driver.database", *QUERY},
     "storage.errors": set(),
+    "storage.recomputing": {
+        "storage.accounts",
+        "storage.due",
+        "storage.driver.database",
+        "storage.driver.transaction",
+        "storage.instants",
+        *QUERY,
+    },
     "storage.schema": set(),
     "storage.set_changes": {
         "storage.accounts",

@@ -29,6 +29,8 @@ _NEW_TASK = {
     "completed": False,
     "priority": 3,
     "due_date": None,
+    "due_time": None,
+    "time_zone": None,
     "tags": ["home", "food"],
 }
 # In the middle of every user's tasks.

@@ -7,7 +7,7 @@ CORS, request ids, access log or security headers, and sends FastAPI's own error
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -56,6 +56,9 @@ class Task(Base):
     completed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     priority: Mapped[int] = mapped_column(SmallInteger)
     due_date: Mapped[date | None]
+    due_time: Mapped[time | None]
+    time_zone: Mapped[str | None] = mapped_column(Text)
+    due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
@@ -108,6 +111,9 @@ class TaskOut(BaseModel):
     completed_at: datetime | None
     priority: Annotated[Priority, BeforeValidator(_PRIORITY_NAMES.get)]
     due_date: date | None
+    due_time: time | None
+    time_zone: str | None
+    due_at: datetime | None
     tags: list[str]
     created_at: datetime
     updated_at: datetime

@@ -25,6 +25,9 @@ def test_a_task_needs_only_a_title(ada: User) -> None:
         "completed_at": None,
         "priority": "Medium",
         "due_date": None,
+        "due_time": None,
+        "time_zone": None,
+        "due_at": None,
         "tags": [],
         "revision": 1,
     }

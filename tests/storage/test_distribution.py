@@ -15,7 +15,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.visitors import iterate
 
 import storage
-from storage import accounts, epochs, purging, task_filters, task_pages, task_sets, tasks, watchers
+from storage import accounts, epochs, purging, recomputing, task_filters, task_pages, task_sets, tasks, watchers
 from storage.driver.query import Query
 from storage.schema import metadata
 
@@ -25,6 +25,7 @@ TABLES = {table.name for table in metadata.sorted_tables if "user_id" in table.c
 EXEMPT = {
     **dict.fromkeys(purging.ACROSS_USERS, "the daily purge reaches every user"),
     **dict.fromkeys(epochs.ACROSS_USERS, "a restored backup concerns every user"),
+    **dict.fromkeys(recomputing.ACROSS_USERS, "the rules of time zones concern every user"),
     **dict.fromkeys(
         watchers.ACROSS_USERS, "one query for all users that are watched; Citus asks several nodes at once"
     ),

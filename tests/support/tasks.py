@@ -10,6 +10,8 @@ FULL: dict[str, Any] = {
     "completed": False,
     "priority": "High",
     "due_date": "2026-11-24",
+    "due_time": "18:30",
+    "time_zone": "Europe/Berlin",
     "tags": ["home", "shopping"],
 }
 """A value for every member that a client can set, none of which is the default except for `completed`."""
