@@ -18,9 +18,7 @@ async def get_preferences(database: Database, user_id: str, if_none_match: str |
     return _shown(found)
 
 
-async def update_preferences(
-    database: Database, user_id: str, body: dict[str, Any], if_match: str | None
-) -> Response:
+async def update_preferences(database: Database, user_id: str, body: dict[str, Any], if_match: str | None) -> Response:
     """Apply the merge patch, and return the preferences."""
     return _shown(await preferences.update_preferences(database, user_id, body, required_revisions(if_match)))
 

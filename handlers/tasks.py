@@ -42,9 +42,7 @@ async def list_tasks(
 ) -> Response:
     """Return one page of the tasks that match, or 304."""
     read = await clock_for(database.pipeline, user_id, due, time_zone, sort_by)
-    filters = filters_of(
-        id, search, completed, priority, tags, tag_match, due_before, due_after, due, clock_in(read)
-    )
+    filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after, due, clock_in(read))
     sort = task_pages.Sort(sort_by, sort_direction == "desc")
     query = [user_id, filters.fixed(), *sort, *filters.zoned()]
     start = _start(offset, cursor, query, cursors)
@@ -56,7 +54,10 @@ async def list_tasks(
         return unchanged
     page = await task_pages.list_tasks(database.pipeline, user_id, filters, sort, limit=limit, start=start)
     next_cursor = cursors.encode(page.next, query) if page.next else None
-    return JSON(page_resource(page, limit, start, next_cursor), headers=list_headers(read.head if read else page.head, tick(due, read)))
+    return JSON(
+        page_resource(page, limit, start, next_cursor),
+        headers=list_headers(read.head if read else page.head, tick(due, read)),
+    )
 
 
 async def create_task(

@@ -47,7 +47,9 @@ def _read() -> Query:
 
 
 def _write() -> Query:
-    new = insert(preferences).values(user_id=accounts.owner, **{one.name: bindparam(one.name, type_=one.type) for one in _columns})
+    new = insert(preferences).values(
+        user_id=accounts.owner, **{one.name: bindparam(one.name, type_=one.type) for one in _columns}
+    )
     changed = {column.name: new.excluded[column.name] for column in _columns}
     return Query(new.on_conflict_do_update(index_elements=["user_id"], set_=changed))
 

@@ -57,7 +57,11 @@ def _write() -> Query:
 
 
 _NEXT = _next()
-_FIND = Query(select(*_found, tasks.c.deleted_at).where(tasks.c.user_id == accounts.owner, tasks.c.id == any_(_ids)).order_by(tasks.c.id))
+_FIND = Query(
+    select(*_found, tasks.c.deleted_at)
+    .where(tasks.c.user_id == accounts.owner, tasks.c.id == any_(_ids))
+    .order_by(tasks.c.id)
+)
 _WRITE = _write()
 ACROSS_USERS = {_NEXT.sql}
 """The statement that reads rows of several users. It locks nothing."""
@@ -82,11 +86,12 @@ async def _recompute(database: Database, user_id: str, ids: Sequence[UUID]) -> i
 
     async def work(transaction: Transaction) -> int:
         ((revision, at),), found = await transaction.run((accounts.LOCK, own), (_FIND, own | {"ids": ids}))
-        live, deleted = (instants.changes([row[:-1] for row in found if (row[-1] is None) == is_live]) for is_live in (True, False))
+        live, deleted = (
+            instants.changes([row[:-1] for row in found if (row[-1] is None) == is_live]) for is_live in (True, False)
+        )
         values = {"ids": [*live], "instants": [*live.values()], "revision": revision, "at": at}
         writes = [(_WRITE, own | values), *instants.setting(user_id, deleted)]
         await transaction.commit(accounts.set_revision(user_id, revision + len(live)), *writes)
         return len(live) + len(deleted)
 
     return await database.in_transaction(user_id, work)
-

@@ -39,7 +39,6 @@ class Format(NamedTuple):
             return False
         return True
 
-
     def explain(self, text: Any) -> str:
         """Return the message about a value that does not have this format."""
         advice = self.advice(text) if self.advice and isinstance(text, str) else None
@@ -51,7 +50,7 @@ def _date_alone(text: str) -> str | None:
     day = text[:10]
     if text[10:11] not in ("T", "t", " ") or not FORMATS["date"].is_valid(day):
         return None
-    return f"must be a date without a time: send {day} if that is the day meant, since it may be another one in the user's zone"
+    return f"must be a date without a time: send {day}, unless it is another day in the user's time zone"
 
 
 def _nearest_zones(text: str) -> str | None:
@@ -69,7 +68,10 @@ _TIME_OF_DAY = Format(re.compile(rf"{_HOUR}:[0-9]{{2}}"), time.fromisoformat, "a
 # Python's own parsers also take other forms, such as week dates and hours without minutes.
 FORMATS = {
     "date": Format(
-        re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), date.fromisoformat, "a valid date in the format YYYY-MM-DD", advice=_date_alone
+        re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+        date.fromisoformat,
+        "a valid date in the format YYYY-MM-DD",
+        advice=_date_alone,
     ),
     "date-time": Format(_DATE_TIME, _instant, "a time with a UTC offset, such as 2026-11-24T09:30:00Z (RFC 3339)"),
     "time": _TIME_OF_DAY,

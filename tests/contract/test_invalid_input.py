@@ -16,6 +16,9 @@ from tests.support.hostile.connection import Connection
 JSON = {"Content-Type": "application/json"}
 LIMIT = 65_536
 A_DAY = "must be a valid date in the format YYYY-MM-DD"
+A_DAY_ALONE = "must be a date without a time: send 2026-01-01 if that is the day meant, since it may be another one in the user's zone"
+A_TIME = "must be a time of day from 00:00 to 23:59"
+A_ZONE = "must be the name of a time zone in the IANA database, such as Europe/Berlin"
 
 
 def faults(response: httpx.Response) -> set[tuple[str, str]]:
@@ -74,6 +77,7 @@ def test_all_errors_in_path_query_header_and_body_are_reported_at_once(ada: User
         ("DELETE", "/api/{ada}/trash"),
         ("DELETE", "/api/{ada}/trash/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
         ("POST", "/api/{ada}/trash/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41/restore"),
+        ("GET", "/api/{ada}/preferences"),
         ("GET", "/api/{ada}/tags"),
         ("DELETE", "/api/{ada}/tags?name=home"),
         ("GET", "/health"),
@@ -92,6 +96,7 @@ def test_every_operation_rejects_an_unknown_query_parameter(ada: User, method: s
     [
         ("POST", "/batch", {"operations": [{"op": "delete", "id": str(uuid4())}]}),
         ("POST", "/trash/restore", {"deletion_id": str(uuid4())}),
+        ("PATCH", "/preferences", {"week_start": "sunday"}),
         ("PATCH", "/tags", {"name": "house"}),
     ],
 )
@@ -250,7 +255,10 @@ def test_the_detail_about_a_head_that_cannot_be_parsed_names_the_head(server: st
         ({"title": "t", "priority": "Urgent"}, "/priority", "must be one of High, Medium, Low"),
         ({"title": "t", "priority": None}, "/priority", "must be text"),
         ({"title": "t", "due_date": "2026-02-30"}, "/due_date", A_DAY),
-        ({"title": "t", "due_date": "2026-01-01T00:00:00Z"}, "/due_date", A_DAY),
+        ({"title": "t", "due_date": "2026-01-01T00:00:00Z"}, "/due_date", A_DAY_ALONE),
+        ({"title": "t", "due_date": "2026-01-01", "due_time": "9:00"}, "/due_time", A_TIME),
+        ({"title": "t", "due_date": "2026-01-01", "time_zone": "Mars/Olympus Mons"}, "/time_zone", A_ZONE),
+        ({"title": "t", "due_time": "09:00"}, "/due_time", "needs a due_date"),
         ({"title": "t", "tags": "a"}, "/tags", "must be a list"),
         ({"title": "t", "tags": ["a", "a"]}, "/tags", "must not contain the same item twice"),
         ({"title": "t", "tags": [str(n) for n in range(21)]}, "/tags", "must have at most 20 items"),
@@ -271,7 +279,7 @@ def test_an_error_in_the_body_is_reported_once_in_plain_words(ada: User, body: A
         ("limit=0", "limit", "must be at least 1"),
         ("limit=" + "9" * 30, "limit", "must be at most 100"),
         ("completed=1", "completed", "must be true or false"),
-        ("sort_by=id", "sort_by", "must be one of created_at, updated_at, due_date, priority, title"),
+        ("sort_by=id", "sort_by", "must be one of created_at, updated_at, due_date, due_at, priority, title"),
         ("priority=High&priority=x", "priority", "value 2 must be one of High, Medium, Low"),
         ("due_after=soon", "due_after", A_DAY),
         ("cursor=", "cursor", "must not be empty"),
@@ -366,6 +374,8 @@ LIMITS: list[tuple[str, Any, bool]] = [
     ("due_date", "\u0662026-01-01", False),
     ("due_date", "2026-01-01T00:00:00Z", False),
     ("due_date", "", False),
+    ("time_zone", None, True),
+    ("due_time", None, True),
     ("due_date", 20260101, False),
     ("tags", [], True),
     ("tags", [str(number) for number in range(20)], True),

@@ -37,6 +37,24 @@ def test_a_value_of_another_type_has_no_errors_of_rules(schema: dict[str, Any], 
     assert errors(schema, value) == errors(schema, [value]) == {}
 
 
+@pytest.mark.parametrize(
+    ("value", "needs", "not_with_null"),
+    [
+        ({"a": 1}, True, False),
+        ({"a": 1, "b": None}, True, True),
+        ({"a": 1, "b": 1}, False, False),
+        ({"a": None}, False, False),
+        ({"a": None, "b": None}, False, False),
+        ({}, False, False),
+    ],
+)
+def test_a_member_can_need_another_one(value: dict[str, Any], needs: bool, not_with_null: bool) -> None:
+    members: dict[str, Any] = {"type": "object", "properties": {"a": {}, "b": {}}}
+    assert errors({**members, "x-needs": {"a": "b"}}, value) == ({("a",): "needs a b"} if needs else {})
+    words = {("a",): "cannot be combined with b null"}
+    assert errors({**members, "x-not-with-null": {"a": "b"}}, value) == (words if not_with_null else {})
+
+
 def test_two_members_cannot_be_combined() -> None:
     assert errors(EDIT, {"force": None, "old": None}) == {("force",): "cannot be combined with old"}
     assert errors(EDIT, {"force": 1}) == errors(EDIT, {"old": {}}) == {}

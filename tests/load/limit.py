@@ -15,7 +15,9 @@ from starlette.types import Receive, Scope, Send
 from uuid6 import uuid7
 
 _SECRET = os.environ["BETTER_AUTH_SECRET"]
-_COLUMNS = "id, user_id, title, description, completed, completed_at, priority, due_date, due_time, time_zone, due_at, tags, "
+_COLUMNS = (
+    "id, user_id, title, description, completed, completed_at, priority, due_date, due_time, time_zone, due_at, tags, "
+)
 _COLUMNS += "created_at, updated_at, revision"
 _NAMES = _COLUMNS.split(", ")
 _PRIORITIES = {"Low": 1, "Medium": 2, "High": 3}

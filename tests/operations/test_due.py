@@ -82,9 +82,7 @@ def test_what_a_change_leaves_out_stays_and_the_instant_follows(
         ada.get(f"/tasks/{in_bulk['id']}").json(),
     ):
         assert due(task) == expected
-        assert without(task, "id", "created_at", *DUE, *STAMPS) == without(
-            patched, "id", "created_at", *DUE, *STAMPS
-        )
+        assert without(task, "id", "created_at", *DUE, *STAMPS) == without(patched, "id", "created_at", *DUE, *STAMPS)
         assert ada.get(f"/tasks/{task['id']}").json() == task
 
 
@@ -122,7 +120,7 @@ def test_a_task_without_a_date_gets_no_time(ada: User, changes: Json) -> None:
         assert (answer["results"][0]["status"], answer["results"][0]["problem"]["type"]) == (409, kind)
     assert ada.request("PATCH", "/tasks", params={"id": task["id"]}, json=changes).json()["changed"] == 0
     assert ada.get(f"/tasks/{task['id']}").json() == task
-    for cleared in ({name: None for name in changes}, {"due_date": None}):
+    for cleared in (dict.fromkeys(changes), {"due_date": None}):
         assert ada.patch(task["id"], cleared).json() == task
 
 

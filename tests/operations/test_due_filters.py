@@ -114,7 +114,12 @@ def test_the_order_puts_a_date_without_a_time_at_the_end_of_its_day(ada: User) -
 
 def test_floating_times_are_ordered_by_the_readers_clock_on_days_when_it_changes(ada: User) -> None:
     """In Berlin 02:30 is 03:30 on 29 March, and on 25 October the first 02:30 counts."""
-    for day, time in (("2026-03-29", "01:29"), ("2026-03-29", "01:31"), ("2026-10-25", "00:29"), ("2026-10-25", "00:31")):
+    for day, time in (
+        ("2026-03-29", "01:29"),
+        ("2026-03-29", "01:31"),
+        ("2026-10-25", "00:29"),
+        ("2026-10-25", "00:31"),
+    ):
         ada.create(f"{day} {time}", due_date=day, due_time=time, time_zone="UTC")
     for day in ("2026-03-29", "2026-10-25"):
         ada.create(f"{day} floating", due_date=day, due_time="02:30")

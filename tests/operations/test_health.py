@@ -221,6 +221,8 @@ def test_every_operation_returns_503_with_retry_after_while_the_database_is_down
             lambda: ada.patch(task["id"], {"completed": True}),
             lambda: ada.request("DELETE", f"/tasks/{task['id']}"),
             lambda: ada.get("/tags"),
+            lambda: ada.get("/preferences"),
+            lambda: ada.request("PATCH", "/preferences", json={"week_start": "sunday"}),
         ]
         # In parallel, because each waits for a connection until the pool timeout.
         with ThreadPoolExecutor() as threads:

@@ -13,6 +13,7 @@ import trusted_writes
 from todo_api_client import AuthenticatedClient, Client
 from todo_api_client.api.auth import verify_token
 from todo_api_client.api.health import get_health, get_liveness, get_readiness
+from todo_api_client.api.preferences import get_preferences, update_preferences
 from todo_api_client.api.tags import list_tags
 from todo_api_client.api.tasks import create_task, delete_task, get_task, list_tasks, update_task
 from todo_api_client.models import (
@@ -25,8 +26,11 @@ from todo_api_client.models import (
     ListTasksSortDirection,
     Liveness,
     LivenessStatus,
+    NoDueDateProblem,
     NotFoundProblem,
     PreconditionFailedProblem,
+    Preferences,
+    PreferencesUpdate,
     Principal,
     Priority,
     Readiness,
@@ -36,6 +40,7 @@ from todo_api_client.models import (
     TaskList,
     TaskUpdate,
     UnauthorizedProblem,
+    WeekStart,
 )
 from todo_api_client.types import UNSET, Unset
 
@@ -142,6 +147,21 @@ def search_and_count(client: AuthenticatedClient) -> None:
     assert [(tag.name, tag.usage_count) for tag in tags] == [("alphabet", 5)]
 
 
+def set_times(client: AuthenticatedClient) -> None:
+    body = TaskCreate(title="Call", due_date=datetime.date(2026, 11, 24), due_time="18:30", time_zone="Europe/Berlin")
+    call = create_task.sync(USER, client=client, body=body)
+    assert isinstance(call, Task)
+    assert call.due_at == datetime.datetime(2026, 11, 24, 17, 30, tzinfo=datetime.UTC)
+    update_task.sync(USER, call.id, client=client, body=TaskUpdate(due_date=None))
+    refused = update_task.sync(USER, call.id, client=client, body=TaskUpdate(due_time="09:00"))
+    assert isinstance(refused, NoDueDateProblem)
+    delete_task.sync(USER, call.id, client=client)
+    assert isinstance(get_preferences.sync(USER, client=client), Preferences)
+    preferred = update_preferences.sync(USER, client=client, body=PreferencesUpdate(week_start=WeekStart.SUNDAY))
+    assert isinstance(preferred, Preferences)
+    assert (preferred.time_zone, preferred.week_start) == (None, WeekStart.SUNDAY)
+
+
 def delete(client: AuthenticatedClient, task: Task) -> None:
     rejected = delete_task.sync(USER, task.id, client=client, if_match='"0"')
     assert isinstance(rejected, PreconditionFailedProblem)
@@ -172,6 +192,7 @@ def main() -> None:
         read(client, task)
         task = change(client, task)
         search_and_count(client)
+        set_times(client)
         delete(client, task)
         trusted_writes.every_write(client)
         synchronisation.follow_changes(client)

@@ -42,6 +42,9 @@ operation("create_task", () => {
       completed_at: null,
       priority: "Medium",
       due_date: null,
+      due_time: null,
+      time_zone: null,
+      due_at: null,
       tags: [],
     });
   });
@@ -201,6 +204,21 @@ operation("list_tags", () => {
     await newTask("Paint the wall", ["house"]);
     const { data } = await api.GET("/api/{user_id}/tags", { params: { path: user } });
     assert.deepEqual(data?.find(({ name }) => name === "house"), { name: "house", usage_count: 2 });
+  });
+});
+
+operation("get_preferences", () => {
+  test("returns the defaults of a user who has set none", async () => {
+    const { data } = await api.GET("/api/{user_id}/preferences", { params: { path: user } });
+    assert.equal(data?.week_start, "monday");
+  });
+});
+
+operation("update_preferences", () => {
+  test("changes what is sent, and returns all", async () => {
+    const params = { path: user };
+    const { data } = await api.PATCH("/api/{user_id}/preferences", { params, body: { time_zone: "Europe/Berlin" } });
+    assert.deepEqual([data?.time_zone, data?.week_start], ["Europe/Berlin", "monday"]);
   });
 });
 

@@ -9,9 +9,9 @@ from uuid import UUID
 from tests.support.oracle.sides import Difference, Request
 
 _PLACE = re.compile(r"/operations/(\d+)/(id|if_revision|base|task|changes)(?:/(.+))?")
-_FILTERS = {"id", "search", "completed", "priority", "tags", "due_before", "due_after"}
+_FILTERS = {"id", "search", "completed", "priority", "tags", "due_before", "due_after", "due"}
 _REMOVED = re.compile(r"/remove_tags/(\d+)")
-_READ_ONLY = {"id", "user_id", "completed_at", "created_at", "updated_at", "revision"}
+_READ_ONLY = {"id", "user_id", "completed_at", "due_at", "created_at", "updated_at", "revision"}
 
 
 def breaks_a_rule(request: Request, found: Difference) -> bool:
