@@ -17,8 +17,9 @@ Failure = NotFound | Conflict | PreconditionFailed | NoDueDate
 class Operation(NamedTuple):
     """A write of one task. A `create` without an id gets a new one.
 
-    `values` has a value for each name in CHANGEABLE, but need not have a time or a zone, or for an `update` for some of them, and `base` the values of the
-    same names as the caller knows them. `revision` is the one that the task must have. None requires nothing.
+    `values` has a value for each name in CHANGEABLE, of which a time and a zone may be absent. For an `update`, it has
+    some of them, and `base` the values of the same names as the caller knows them. `revision` is the one that the task
+    must have. None requires nothing.
     """
 
     op: Literal["create", "replace", "update", "delete", "restore"]

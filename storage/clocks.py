@@ -54,14 +54,12 @@ class Clock(NamedTuple):
         return Days(first, last, begin, end)
 
     def _midnight(self, day: date) -> datetime:
-        instant = due.instant_of(day, time(0), self.time_zone)
-        assert instant is not None
-        return instant
+        return due.instant_in(self.time_zone, day, time(0))
 
     def offsets(self) -> dict[str, Any]:
         """Return the parameters of a statement that turns local times into instants, as PostgreSQL's arrays.
 
-        From each of the local times `turns` on, in seconds since 1970, the zone has the next of the `offsets`, in seconds.
+        From each of the local times `turns` on, the zone has the next of the `offsets`. Both are seconds, since 1970.
         """
         turns, offsets = _offsets(self.time_zone, self.now.year)
         return {"turns": turns, "offsets": offsets}
@@ -103,6 +101,5 @@ def _differs(time_zone: str, begin: datetime, offset: int) -> Any:
 
 
 def _offset(time_zone: str, instant: datetime) -> int:
-    offset = instant.astimezone(time_zones.zone(time_zone)).utcoffset()
-    assert offset is not None
-    return int(offset.total_seconds())
+    local = instant.astimezone(time_zones.zone(time_zone))
+    return int((local.replace(tzinfo=UTC) - instant).total_seconds())

@@ -19,6 +19,11 @@ def instant_of(day: date | None, at: time | None, time_zone: str | None) -> date
     """Return the instant in UTC at which a task is due; None without a time, and for a time without a zone."""
     if day is None or at is None or time_zone is None:
         return None
+    return instant_in(time_zone, day, at)
+
+
+def instant_in(time_zone: str, day: date, at: time) -> datetime:
+    """Return the instant in UTC at which it is this time in a zone; the first or last of all years at their ends."""
     local = datetime.combine(day, at, time_zones.zone(time_zone))
     try:
         return local.astimezone(UTC)

@@ -1,10 +1,9 @@
-"""The instants at which tasks are due, brought up to date where their dates, times or zones, or the rules, have changed."""
+"""The instants at which tasks are due, brought up to date where what they follow from has changed."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-import sqlalchemy as sa
 from sqlalchemy import DateTime, Uuid, any_, bindparam, column, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -21,8 +20,8 @@ _FIND = Query(select(*_found).where(tasks.c.user_id == accounts.owner, tasks.c.i
 def _write() -> Query:
     pairs = func.unnest(_ids, bindparam("instants", type_=ARRAY(DateTime(timezone=True))))
     new = pairs.table_valued(column("id", Uuid), column("due_at", DateTime(timezone=True))).render_derived("new")
-    own = sa.and_(tasks.c.user_id == accounts.owner, tasks.c.id == new.c.id)
-    return Query(update(tasks).where(own).values(due_at=new.c.due_at))
+    own = (tasks.c.user_id == accounts.owner, tasks.c.id == new.c.id)
+    return Query(update(tasks).where(*own).values(due_at=new.c.due_at))
 
 
 _WRITE = _write()

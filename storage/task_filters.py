@@ -31,8 +31,8 @@ from storage.schema import searched_text, tasks
 class Filters:
     """The conditions that a task meets. None and an empty list set no condition; dates are inclusive.
 
-    A task must have one of `tags`, or with `all_tags` every one of them. `due` is overdue, today, tomorrow, week or none,
-    and all but the last need the reader's `clock`.
+    A task must have one of `tags`, or with `all_tags` every one of them. `due` is overdue, today, tomorrow, week or
+    none, and all but the last need the reader's `clock`.
     """
 
     ids: Sequence[UUID] | None = None
@@ -82,7 +82,7 @@ _DUE = {"overdue": "overdue", "none": "without_date"}
 
 
 def _due_between() -> ColumnElement[bool]:
-    """Return whether a task is due on these days. A zoned time falls on the reader's day; all else is never converted."""
+    """Return whether a task is due on these days. Only a time in a zone is converted, to the reader's day."""
     days = tasks.c.due_date.between(bindparam("first_day", type_=Date), bindparam("last_day", type_=Date))
     begin, end = (bindparam(name, type_=DateTime(timezone=True)) for name in ("begin", "end"))
     return or_(and_(tasks.c.due_at.is_(None), days), and_(tasks.c.due_at >= begin, tasks.c.due_at < end))

@@ -39,7 +39,7 @@ from storage.tasks import Task, columns
 
 
 class Sort(NamedTuple):
-    """A sort order: `by` created_at, updated_at, due_date, due_at, priority or title, then by id in the same direction."""
+    """A sort order: `by` one of created_at, updated_at, due_date, due_at, priority and title, then by id likewise."""
 
     by: str
     descending: bool
@@ -153,8 +153,8 @@ def _query(filters: frozenset[str], sort: Sort, *, after_position: bool) -> Quer
     """Return the statement for these filters and this order.
 
     Every row begins with the user's head and the total; an empty page is one row in which all else is NULL. For a
-    user without an account, there is no row. A sort key that PostgreSQL computes, such as a title in its lower case, comes
-    last.
+    user without an account, there is no row. A sort key that PostgreSQL computes comes last, such as a title
+    in lower case.
     """
     page, total = _page_and_total(filters, sort, after_position=after_position)
     shown = [page.c[column.name] for column in columns] + ([page.c.sort_key] if sort.by in _COMPUTED else [])
@@ -183,7 +183,8 @@ async def list_tasks(
 ) -> Page:
     """Return up to `limit` matching tasks.
 
-    An order by `due_at` needs the reader's clock among the filters. `start` is the position that the page follows, or the number of tasks to skip. With a number, the page
+    An order by `due_at` needs the reader's clock among the filters.
+    `start` is the position that the page follows, or the number of tasks to skip. With a number, the page
     has a total.
     """
     names, values = filters.given()

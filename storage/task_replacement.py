@@ -41,8 +41,8 @@ _may_create = bindparam("may_create", type_=Boolean)
 def _put(names: frozenset[str]) -> Query:
     """Return the statement, which returns a task and what became of it, or no row if there is none to replace.
 
-    A task keeps its values of the columns that are not among `names`. It is `left` as it is if only Python can tell what
-    follows from that.
+    A task keeps its values of the columns that are not among `names`. It is `left` as it is if only Python can tell
+    what follows from that.
 
     If another transaction inserts the task while the statement waits for the account's lock, the statement does not see
     it, and its own insertion fails on the primary key. The pipeline then repeats the statement, which finds the task.
@@ -86,9 +86,9 @@ async def put_task(
 ) -> Put:
     """Create the task, or replace all its values. If no value differs, the task keeps its revision.
 
-    `values` has a value for each name in CHANGEABLE. Without a time or a zone, the task keeps its own. A task that is there must have a revision in `revisions`; None
-    allows any. Raises PreconditionFailed if it has another, or if it is absent or deleted and `may_create` is false.
-    Raises Conflict if it is deleted and `may_create` is true.
+    `values` has a value for each name in CHANGEABLE. Without a time or a zone, the task keeps its own. A task that is
+    there must have a revision in `revisions`; None allows any. Raises PreconditionFailed if it has another, or if it is
+    absent or deleted and `may_create` is false. Raises Conflict if it is deleted and `may_create` is true.
     """
 
     async def attempt(new: Mapping[str, Any], accepted: Sequence[int] | None) -> tuple[Task, str]:

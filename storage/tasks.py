@@ -162,8 +162,8 @@ def _get() -> Query:
 def _update(names: frozenset[str]) -> Query:
     """Return the statement that updates these columns.
 
-    It returns the task, whether its revision matched, and whether the values are such that SQL may write them, or no row
-    if there is no such task.
+    It returns the task, whether its revision matched, and whether the values are such that SQL may write them, or no
+    row if there is no such task.
     """
     new, is_plain = without_instant(_old, parameters_for(sorted(names)))
     stamp = accounts.bump_if(has_rows(_old, and_(is_accepted(_old), is_plain, differs(_old, new))))
@@ -202,7 +202,7 @@ def compile_update(name: str) -> None:
 
 
 async def create_task(connection: Connection, user_id: str, values: Mapping[str, Any]) -> Task:
-    """Store a new task and return it. `values` has a value for each name in CHANGEABLE, except for a time and a zone."""
+    """Store a new task and return it. `values` has a value for each name in CHANGEABLE; time and zone may be absent."""
     row: Any = await _CREATE.fetch_one(connection, user_id=user_id, id=uuid7(), **due.of_new_task(values))
     return Task._make(row)
 

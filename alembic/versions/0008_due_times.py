@@ -12,8 +12,8 @@ depends_on = None
 def upgrade() -> None:
     """Add the columns and the table.
 
-    During a rollout, the previous release changes the date of a task and leaves `due_at` as it is, until its date or time
-    changes again, or until `todo-api recompute`.
+    During a rollout, the previous release changes the date of a task and leaves `due_at` as it is, until its date or
+    time changes again, or until `todo-api recompute`.
     """
     op.add_column("tasks", sa.Column("due_time", sa.Time))
     op.add_column("tasks", sa.Column("time_zone", sa.Text))

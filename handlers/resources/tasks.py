@@ -77,7 +77,8 @@ def filters_of(
 def new_values(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return a `TaskCreate` or `TaskReplace` as storage takes it: a value for each column that a client may set.
 
-    Storage decides on an absent time or zone, which a task that is replaced keeps. Members that have a default in the contract are there already.
+    Storage decides on an absent time or zone, which a task that is replaced keeps.
+    Members that have a default in the contract are there already.
     """
     return {"description": None, "due_date": None, "tags": [], **changed_values(body)}
 

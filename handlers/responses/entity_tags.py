@@ -12,7 +12,9 @@ def strong(revision: int) -> str:
 
 
 def weak(revision: int, tick: str = "") -> str:
-    """Return a revision, and digits that follow it, as a weak entity tag, which says that the data is the same, not that every byte is."""
+    """Return a revision, and digits that follow it, as a weak entity tag.
+
+    It says that the data is the same, not that every byte is."""
     return f'W/"{revision}{tick}"'
 
 

@@ -16,7 +16,7 @@ from tests.support.hostile.connection import Connection
 JSON = {"Content-Type": "application/json"}
 LIMIT = 65_536
 A_DAY = "must be a valid date in the format YYYY-MM-DD"
-A_DAY_ALONE = "must be a date without a time: send 2026-01-01 if that is the day meant, since it may be another one in the user's zone"
+A_DAY_ALONE = "must be a date without a time: send 2026-01-01, unless it is another day in the user's time zone"
 A_TIME = "must be a time of day from 00:00 to 23:59"
 A_ZONE = "must be the name of a time zone in the IANA database, such as Europe/Berlin"
 

@@ -34,7 +34,8 @@ _TAGS = f"SELECT name, count(*) FROM tasks, unnest(tags) AS name WHERE {_OWN} GR
 _TAGS += 'ORDER BY name COLLATE "C"'
 _REVISION = "SELECT revision FROM accounts WHERE user_id = %s"
 _CREATE = f"""
-    INSERT INTO tasks ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, NULL, %s, %s, NULL, NULL, NULL, %s, now(), now(), 1) RETURNING {_COLUMNS}
+    INSERT INTO tasks ({_COLUMNS})
+    VALUES (%s, %s, %s, %s, %s, NULL, %s, %s, NULL, NULL, NULL, %s, now(), now(), 1) RETURNING {_COLUMNS}
 """  # noqa: S608
 _DELETE = "DELETE FROM tasks WHERE id = %s AND user_id = %s"
 _JSON = [(b"content-type", b"application/json")]
