@@ -13,9 +13,12 @@ from storage import due, time_zones
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 # Further away, a floating time has the offset of the first or last of these years.
-_YEARS_BEFORE, _YEARS_AFTER = 20, 30
-# No zone changes its offset twice within it.
-_STEP = timedelta(days=7)
+_YEARS_BEFORE, _YEARS_AFTER = 10, 20
+# No zone changes its offset twice within it, not even those that do so for Ramadan.
+_STEP = timedelta(days=28)
+_MINUTES = range(int(_STEP.total_seconds()) // 60 + 1)
+# The days of two zones differ by one, and a task is due on its day or at the end of it.
+_NEAR = timedelta(days=2)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -48,6 +51,10 @@ class Clock(NamedTuple):
             return self._days(first, first + timedelta(days=6))
         day = today if name == "today" else today + timedelta(days=1)
         return self._days(day, day)
+
+    def near(self) -> dict[str, Any]:
+        """Return the first and the last day whose tasks need a closer look: earlier days are over, later ones are not."""
+        return {"first_near": self.today - _NEAR, "last_near": self.today + _NEAR}
 
     def _days(self, first: date, last: date) -> Days:
         begin, end = (self._midnight(day) for day in (first, last + timedelta(days=1)))
@@ -90,14 +97,13 @@ def _changes(time_zone: str, year: int) -> Iterator[tuple[datetime, int, int]]:
         after = _offset(time_zone, begin + _STEP)
         if after != before:
             # Before the change, the offset is still the old one.
-            seconds = range(int(_STEP.total_seconds()) + 1)
-            place = bisect_right(seconds, 0, key=_differs(time_zone, begin, before))
-            yield begin + timedelta(seconds=place), before, after
+            minute = bisect_right(_MINUTES, 0, key=_differs(time_zone, begin, before))
+            yield begin + timedelta(minutes=minute), before, after
         begin, before = begin + _STEP, after
 
 
 def _differs(time_zone: str, begin: datetime, offset: int) -> Any:
-    return lambda second: _offset(time_zone, begin + timedelta(seconds=second)) != offset
+    return lambda minute: _offset(time_zone, begin + timedelta(minutes=minute)) != offset
 
 
 def _offset(time_zone: str, instant: datetime) -> int:
