@@ -53,7 +53,7 @@ class Clock(NamedTuple):
         return self._days(day, day)
 
     def near(self) -> dict[str, Any]:
-        """Return the first and the last day whose tasks need a closer look: earlier days are over, later ones are not."""
+        """Return the first and last day whose tasks need a closer look: earlier ones are over, later ones are not."""
         return {"first_near": self.today - _NEAR, "last_near": self.today + _NEAR}
 
     def _days(self, first: date, last: date) -> Days:
