@@ -33,10 +33,11 @@ TRASH = """
     FROM generate_series(12001, 18000) n
 """
 NEWEST_FIRST = Sort("created_at", descending=True)
-ORDERS = [Sort(by, way) for by in ("updated_at", "due_date", "priority", "title") for way in (True, False)]
-PAGE = {"user_id": "ada", "limit": 51, "offset": 0}
+ORDERS = [Sort(by, way) for by in ("updated_at", "due_date", "due_at", "priority", "title") for way in (True, False)]
+PAGE = {"user_id": "ada", "limit": 51, "offset": 0, "turns": "{}", "offsets": "{0}"}
 TASK = {"user_id": "ada", "id": UUID("00000000-0000-7000-8000-000000000600")}
 NEW = {"title": "new", "description": None, "completed": True, "priority": 1, "due_date": None, "tags": ["home"]}
+NEW |= {"due_time": None, "time_zone": None, "due_at": None}
 # PostgreSQL plans for the given values or, once a statement is used often, for any values.
 MODES = ("force_custom_plan", "force_generic_plan")
 
@@ -104,7 +105,7 @@ CASES = {
     "create task": Case(tasks._CREATE, TASK | NEW, frozenset()),
     "update task": Case(tasks._update(frozenset(NEW)), TASK | NEW | {"revisions": [3]}, BY_KEY),
     "delete task": Case(tasks._DELETE, TASK | {"revisions": [3], "deletion_id": UUID(int=1)}, BY_KEY),
-    "put task": Case(task_replacement._PUT, TASK | NEW | {"revisions": [3], "may_create": True}, BY_KEY),
+    "put task": Case(task_replacement._put(frozenset(NEW)), TASK | NEW | {"revisions": [3], "may_create": True}, BY_KEY),
     "restore task": Case(trash._RESTORE, TASK, BY_KEY),
     "erase task": Case(trash._ERASE, TASK, BY_KEY),
     "empty trash": Case(trash._EMPTY, {"user_id": "ada"}, IN_TRASH),
