@@ -133,7 +133,7 @@ def plain_requests(ada: User) -> None:
     """Call each operation as a frontend does in its first requests."""
     task = ada.create()
     ada.create()
-    for sort_by in ("created_at", "updated_at", "due_date", "priority", "title"):
+    for sort_by in ("created_at", "updated_at", "due_date", "due_at", "priority", "title"):
         for direction in ("asc", "desc"):
             query = {"sort_by": sort_by, "sort_direction": direction, "limit": "1"}
             cursor = ada.get("/tasks", params=query).json()["next_cursor"]

@@ -89,6 +89,7 @@ def changed(*, since: int, baseline: int = 0) -> Case:
 
 _COMPLETE = task_sets._update(frozenset({"any_tags"}), frozenset({"completed"}))
 _SET = {"user_id": "ada", "tags": ["home"], "new_completed": True, "limit": 1001}
+_PUT = {"revisions": [3], "may_create": True}
 _CHANGED = {"picked": [TASK["id"]], "revision": 3, "at": datetime(2026, 11, 24, tzinfo=UTC)}
 
 CASES = {
@@ -105,7 +106,7 @@ CASES = {
     "create task": Case(tasks._CREATE, TASK | NEW, frozenset()),
     "update task": Case(tasks._update(frozenset(NEW)), TASK | NEW | {"revisions": [3]}, BY_KEY),
     "delete task": Case(tasks._DELETE, TASK | {"revisions": [3], "deletion_id": UUID(int=1)}, BY_KEY),
-    "put task": Case(task_replacement._put(frozenset(NEW)), TASK | NEW | {"revisions": [3], "may_create": True}, BY_KEY),
+    "put task": Case(task_replacement._put(frozenset(NEW)), TASK | NEW | _PUT, BY_KEY),
     "restore task": Case(trash._RESTORE, TASK, BY_KEY),
     "erase task": Case(trash._ERASE, TASK, BY_KEY),
     "empty trash": Case(trash._EMPTY, {"user_id": "ada"}, IN_TRASH),

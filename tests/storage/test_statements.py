@@ -18,7 +18,7 @@ def exercise(ada: User) -> None:
     task = ada.create("Buy milk", tags=["a"], due_date="2026-01-01")
     for query in ({}, {"search": "milk"}, {"tags": "a"}, {"tags": "a", "tag_match": "all"}, {"offset": 1}):
         ada.get("/tasks", params=query)
-    for sort in ("created_at", "updated_at", "due_date", "priority", "title"):
+    for sort in ("created_at", "updated_at", "due_date", "due_at", "priority", "title"):
         page = ada.get("/tasks", params={"sort_by": sort, "limit": 1}).json()
         assert page["total"] == 1
     ada.create("Another")
