@@ -197,8 +197,9 @@ _DELETE = _delete()
 
 
 def compile_update(name: str) -> None:
-    """Compile the statement that updates this column alone, so that no request waits for it."""
+    """Compile the statements that update or clear this column alone, so that no request waits for them."""
     _update(frozenset({name}))
+    _update(frozenset(due.settled({name: None})))
 
 
 async def create_task(connection: Connection, user_id: str, values: Mapping[str, Any]) -> Task:
