@@ -10,6 +10,7 @@ from tests.support.oracle.sides import Difference, Request
 
 _PLACE = re.compile(r"/operations/(\d+)/(id|if_revision|base|task|changes)(?:/(.+))?")
 _FILTERS = {"id", "search", "completed", "priority", "tags", "due_before", "due_after", "due"}
+_WITHOUT_DATE = ("needs a due_date", "cannot be combined with due_date null")
 _REMOVED = re.compile(r"/remove_tags/(\d+)")
 _READ_ONLY = {"id", "user_id", "completed_at", "due_at", "created_at", "updated_at", "revision"}
 
@@ -22,6 +23,8 @@ def breaks_a_rule(request: Request, found: Difference) -> bool:
         return not any(name in _FILTERS and text for name, text in parse_qsl(request.query.decode("latin-1")))
     if found.name in ("/add_tags", "/remove_tags"):
         return "tags" in json.loads(request.body)
+    if found.ours in _WITHOUT_DATE:
+        return _holder(json.loads(request.body), found.name).get("due_date") is None
     if tag := _REMOVED.fullmatch(found.name):
         body = json.loads(request.body)
         return body["remove_tags"][int(tag[1])] in body.get("add_tags", ())
@@ -39,6 +42,13 @@ def breaks_a_rule(request: Request, found: Difference) -> bool:
         changes = operation["changes"].keys() - _READ_ONLY
         return (inner in operation["base"]) != (inner in changes)
     return inner == "id" and _id(operation[member]) != _id(operation)
+
+
+def _holder(body: Any, pointer: str) -> Any:
+    """Return the object that has the member to which a JSON pointer leads."""
+    for step in pointer.split("/")[1:-1]:
+        body = body[int(step)] if isinstance(body, list) else body[step]
+    return body
 
 
 def _id(value: Any) -> UUID | None:
