@@ -1,6 +1,6 @@
 """The moment at which a task is due for a reader, in SQL."""
 
-from sqlalchemy import BigInteger, DateTime, bindparam, case, cast, extract, func, literal_column
+from sqlalchemy import BigInteger, DateTime, Time, bindparam, case, cast, extract, func, literal_column
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.elements import Grouping
 
@@ -10,7 +10,7 @@ from storage.schema import tasks
 _turns = bindparam("turns", type_=ARRAY(BigInteger))
 # PostgreSQL reads `$1::BIGINT[][1]` as a type.
 _offsets = Grouping(bindparam("offsets", type_=ARRAY(BigInteger)))
-_end_of_day = literal_column("time '23:59:59'")
+_end_of_day = literal_column("time '23:59:59'", Time)
 _clock_time = tasks.c.due_date.op("+", return_type=DateTime())(func.coalesce(tasks.c.due_time, _end_of_day))
 _local = cast(extract("epoch", _clock_time), BigInteger)
 _offset = _offsets[func.width_bucket(_local, _turns) + literal_column("1")]

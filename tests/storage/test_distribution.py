@@ -18,6 +18,7 @@ import storage
 from storage import accounts, epochs, purging, recomputing, task_filters, task_pages, task_sets, tasks, watchers
 from storage.driver.query import Query
 from storage.schema import metadata
+from storage.set_statements import Statements
 
 # The tables of a user's data.
 TABLES = {table.name for table in metadata.sorted_tables if "user_id" in table.c}
@@ -39,6 +40,11 @@ def subsets(names: Iterable[str], most: int | None = None) -> Iterator[frozenset
         yield from map(frozenset, itertools.combinations(choices, size))
 
 
+def parts(statements: Statements) -> list[Query]:
+    """Return the statements for a set of tasks."""
+    return [statements.total, statements.pick, statements.write]
+
+
 @pytest.fixture(scope="module")
 def queries() -> list[Query]:
     """Return every statement of the package: those of its modules, and those compiled for the shape of a request."""
@@ -50,9 +56,9 @@ def queries() -> list[Query]:
     for sort, names in itertools.product(task_pages.ORDERS, filters):
         compiled += [task_pages._query(names, sort, after_position=after) for after in (False, True)]
     for names in filters:
-        compiled += [*task_sets._delete(names), *task_sets._update(names, frozenset({"completed"}))]
+        compiled += [*parts(task_sets._delete(names)), *parts(task_sets._update(names, frozenset({"completed"})))]
     for names in subsets({*tasks.CHANGEABLE, *task_sets._TAG_CHANGES}, 2):
-        compiled += task_sets._update(frozenset({"ids"}), names)
+        compiled += parts(task_sets._update(frozenset({"ids"}), names))
     there = [one for one in gc.get_objects() if isinstance(one, Query) and one not in compiled]
     return compiled + there
 
