@@ -11,7 +11,6 @@ from handlers.contract.conversion import Convert, converter
 from handlers.contract.errors import ContractError
 from handlers.contract.messages import REQUIRED
 from handlers.contract.normalisation import normaliser
-from handlers.contract.one_at_a_time import OneAtATime
 from handlers.contract.read_only import IN_PATH, members_in_path
 from handlers.contract.rules import rule
 from handlers.contract.schemas import Schema, draft4
@@ -20,8 +19,6 @@ from handlers.contract.validator import TooDeep, Validator
 from handlers.responses.problems import MOST_ERRORS, InputError, Problem
 
 _LONGEST_POINTER = 500
-# In bytes. A body of this size takes a millisecond at most, and thousands may arrive at once.
-_LARGE = 4096
 
 
 class _TooLarge(Problem):
@@ -66,9 +63,7 @@ class _Content:
 class RequestBody:
     """A Request Body Object (OpenAPI 3.0.3, section 4.7.13), compiled: one schema for each media type."""
 
-    def __init__(
-        self, declared: Mapping[str, Any], limit: int, in_path: Mapping[str, str], large_bodies: OneAtATime
-    ) -> None:
+    def __init__(self, declared: Mapping[str, Any], limit: int, in_path: Mapping[str, str]) -> None:
         """Compile the declaration. Raises ContractError if it is not supported.
 
         `limit` is in bytes, and the declaration's `x-body-limit` can raise it; `in_path` are the path's parameters that
@@ -78,7 +73,6 @@ class RequestBody:
             raise ContractError("an optional request body is not supported")
         self._limit = max(limit, declared.get("x-body-limit", 0))
         self._in_path = in_path
-        self._large_bodies = large_bodies
         self._contents = {
             media_type: _Content(content["schema"], in_path) for media_type, content in declared["content"].items()
         }
@@ -94,10 +88,7 @@ class RequestBody:
             declared = self._contents[media_type]
             if declared.in_path:
                 IN_PATH.set({member: scope["path_params"][self._in_path[member]] for member in declared.in_path})
-            if len(content) <= _LARGE:
-                return *declared.parse(content), content
-            async with self._large_bodies.turn():
-                return *declared.parse(content), content
+            return *declared.parse(content), content
         if content:
             raise self._unsupported()
         return None, [_error((), REQUIRED)], content

@@ -12,7 +12,6 @@ from handlers.authentication.principal import Principal
 from handlers.contract.body import ClientDisconnected, RequestBody, read_to_end
 from handlers.contract.errors import ContractError, listed
 from handlers.contract.fingerprint import IDEMPOTENCY_KEY, fingerprint
-from handlers.contract.one_at_a_time import OneAtATime
 from handlers.contract.parameters import Parameters
 from handlers.contract.read_only import parameters_by_member
 from handlers.contract.resolver import Handler
@@ -39,12 +38,11 @@ class Operation:
         authenticate: Authenticate,
         resources: Mapping[str, Any],
         body_limit: int,
-        large_bodies: OneAtATime,
     ) -> None:
         """Compile an operation. Raises ContractError if contract and handler disagree.
 
         `resources` are objects that a handler can take by name, in addition to its declared parameters; `body_limit` is
-        in bytes; `large_bodies` gives turns to those of all operations.
+        in bytes.
         """
         self.operation_id: str = operation.operation_id.rpartition(".")[2]
         self.route: str = operation.path
@@ -55,7 +53,7 @@ class Operation:
         self._parameters = Parameters(operation.parameters, at_least_one)
         body = operation.request_body
         in_path = parameters_by_member(self.route)
-        self._body = RequestBody(body, body_limit, in_path, large_bodies) if body else None
+        self._body = RequestBody(body, body_limit, in_path) if body else None
         self._body_limit = body_limit
         self._has_effect = operation.method.upper() not in _SAFE
         self._owned = "user_id" in self._parameters.arguments

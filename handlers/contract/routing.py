@@ -12,7 +12,6 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handlers.contract.errors import ContractError
-from handlers.contract.one_at_a_time import OneAtATime
 from handlers.contract.operation import Operation
 from handlers.contract.resolver import TagResolver, check_functions, check_handler, check_modules
 from handlers.contract.security import check_scheme
@@ -29,7 +28,7 @@ class Routing:
     def __init__(
         self, app: ASGIApp, specification: Specification, documents: Collection[str], **compile_with: Any
     ) -> None:
-        """Compile all operations; `compile_with` are keyword arguments of `Operation`, all but `large_bodies`.
+        """Compile all operations; `compile_with` are keyword arguments of `Operation`.
 
         `documents` are the paths of `app` to name in the logs. Raises ContractError if contract and handlers disagree.
         """
@@ -40,7 +39,6 @@ class Routing:
         # By the number of slashes, which no parameter contains, so that a request is matched against a few paths only.
         self._paths: dict[int, dict[re.Pattern[str], dict[str, Operation]]] = defaultdict(dict)
         routes = _Routes(specification, next_app=app, resolver=TagResolver(specification)).router.routes
-        compile_with["large_bodies"] = OneAtATime()
         # OpenAPI 3.0.3, section 4.7.8.1: a path with fewer templates is matched first.
         for route in sorted(routes, key=lambda route: route.path.count("{")):
             operation = _compile(route.endpoint, compile_with)

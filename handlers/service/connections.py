@@ -7,8 +7,8 @@ from contextlib import suppress
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from handlers.service.large_heads import LargeHeads
 from handlers.service.large_requests import LargeRequests
+from handlers.service.one_at_a_time import OneAtATime
 from handlers.service.repeated_warning import RepeatedWarning
 from handlers.service.turns import Turns
 from handlers.service.unread import Unread
@@ -50,7 +50,7 @@ class Connections(ServerState):
         self._most = most
         self.unread = Unread()
         self.large_requests = LargeRequests()
-        self.large_heads = LargeHeads()
+        self.one_at_a_time = OneAtATime()
         self.turns = Turns()
         # A dictionary keeps the order.
         self._idle: dict[HttpToolsProtocol, None] = {}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 
+from handlers.service.lost_clients import is_reset
 from handlers.service.turns import Turns
 from handlers.service.unread import Unread
 
@@ -103,7 +104,10 @@ class Flow(FlowControl):
 
     def _take_turn(self) -> None:
         self._has_turn = False
-        if not self._connection.transport.is_closing():
+        transport = self._connection.transport
+        if is_reset(transport):
+            transport.abort()
+        elif not transport.is_closing():
             self.parse()
             # A request that has more of its body to read resumes reading itself.
             cycle = self._connection.cycle

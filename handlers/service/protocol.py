@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from handlers.responses.problems import Problem
@@ -110,6 +111,17 @@ class HttpProtocol(RequestParser):
         self._running = cycle
         super()._start_asgi_task(cycle, app)
 
+    async def serve_in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the running request, which has a large head, when it is its turn, unless its client is gone by then."""
+        try:
+            if not await cast(ResponseCycle, self._running).has_turn():
+                return
+        except asyncio.CancelledError:
+            # Some time after it begins to stop, uvicorn cancels the requests that are still running. The application
+            # responds to that.
+            cast("asyncio.Task[None]", asyncio.current_task()).cancel()
+        await self.config.loaded_app(scope, receive, send)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Let the running request know that the client has disconnected.
 
@@ -117,8 +129,8 @@ class HttpProtocol(RequestParser):
         it has pipelined requests: `tests/service/test_http.py` and `tests/service/test_streams.py`.
         """
         self._abandon()
-        if self.cycle is not None and self.cycle.more_body:
-            self.server_state.large_requests.release(self.cycle)
+        self.pipeline.clear()
+        self.flow.drop()
         super().connection_lost(exc)
         self.server_state.closed(self)
 
@@ -172,5 +184,4 @@ class HttpProtocol(RequestParser):
     def _abandon(self) -> None:
         """Let the running request know that nobody waits for its response."""
         if self._running is not None:
-            self._running.disconnected = True
-            self._running.message_event.set()
+            cast(ResponseCycle, self._running).abandon()

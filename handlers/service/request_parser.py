@@ -5,11 +5,12 @@ test fails without it.
 """
 
 import httptools
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from handlers.responses.problems import Problem, invalid_input
 from handlers.service.connections import Connections
-from handlers.service.large_heads import LARGE
+from handlers.service.one_at_a_time import LARGE
 from handlers.service.request_head import (
     MAX_FIELDS,
     TOO_LARGE,
@@ -33,6 +34,10 @@ class RequestParser(HttpToolsProtocol):
 
     def refuse(self, problem: Problem) -> None:
         """Reject the rest of what arrives on the connection."""
+        raise NotImplementedError
+
+    async def serve_in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request with a large head when it is its turn, unless its client is gone by then."""
         raise NotImplementedError
 
     def parse(self, data: bytes) -> None:
@@ -96,13 +101,13 @@ class RequestParser(HttpToolsProtocol):
             # The list is changed in place because the request's scope has it too; trailers go into another list.
             self.headers[:] = [(name, value.rstrip(b" \t")) for name, value in self.headers]
             size = check_head(self.parser.get_http_version(), self.url, self.headers)
-            app = self.config.loaded_app
-            self.app = self.server_state.large_heads.in_turn(app) if size > LARGE else app
+            self.app = self.serve_in_turn if size > LARGE else self.config.loaded_app
             self.expect_100_continue = any(n == b"expect" and v.lower() == b"100-continue" for n, v in self.headers)
             super().on_headers_complete()
             self.cycle.__class__ = ResponseCycle
             self.cycle.waiting = self.pipeline
             self.cycle.large_requests = self.server_state.large_requests
+            self.cycle.one_at_a_time = self.server_state.one_at_a_time
             self.headers = []
 
     def on_body(self, body: bytes) -> None:

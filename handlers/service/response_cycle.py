@@ -13,6 +13,7 @@ from handlers.service.flow import Flow
 from handlers.service.large_requests import SMALL, LargeRequests
 from handlers.service.lingering import unacknowledged
 from handlers.service.lost_clients import notice_loss
+from handlers.service.one_at_a_time import LARGE, OneAtATime
 
 _WITHOUT_CONTENT = (204, 304)
 # In bytes: where copying the content costs less than to send it apart from the head.
@@ -46,8 +47,10 @@ class ResponseCycle(RequestResponseCycle):
     received = 0
     given_up: Callable[[], Problem] | None = None
     large_requests: LargeRequests
+    one_at_a_time: OneAtATime
     is_half_closed = False
     _is_read = False
+    _turn: asyncio.Future[None] | None = None
     _pieces = 0
     _drops_rest = False
     flow: Flow
@@ -88,7 +91,9 @@ class ResponseCycle(RequestResponseCycle):
             await self._send_part(message, message.get("body", b""))
 
     async def receive(self) -> Any:
-        """Return an ASGI message. Raises Problem if the service has given up on the rest of the body.
+        """Return an ASGI message, the last one of a large body when it is the request's turn.
+
+        Raises Problem if the service has given up on the rest of the body.
 
         A client that has ended what it sends may be gone, or still read. A response that waits for something to happen
         should come at once: `tests/sync/test_waiting.py`. For this, the message after the body is a disconnection.
@@ -98,8 +103,30 @@ class ResponseCycle(RequestResponseCycle):
             raise self.given_up()
         if self.is_half_closed and self._is_read:
             return {"type": "http.disconnect"}
-        self._is_read = not message.get("more_body")
+        if message.get("more_body"):
+            return message
+        if message["type"] == "http.request" and self.received > LARGE and not await self.has_turn():
+            return {"type": "http.disconnect"}
+        self._is_read = True
         return message
+
+    async def has_turn(self) -> bool:
+        """Wait for a turn, which lasts until the next pause, and return True; False if the client is gone.
+
+        Prevents requests that nobody waits for from delaying others: `tests/faults/test_abandoned_requests.py`.
+        """
+        self._turn = self.one_at_a_time.join(self.transport, takes_interim=self.scope["http_version"] == "1.1")
+        await self._turn
+        return not self.disconnected
+
+    def abandon(self) -> None:
+        """Note that nobody waits for the response. A request whose body has not been passed on ends."""
+        self.disconnected = True
+        self.message_event.set()
+        if not self._is_read:
+            self.large_requests.release(self)
+        if self._turn is not None and not self._turn.done():
+            self._turn.set_result(None)
 
     def half_close(self) -> None:
         """Note that the client has ended what it sends."""

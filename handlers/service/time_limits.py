@@ -10,6 +10,7 @@ from enum import Enum
 from typing import NamedTuple, Protocol
 
 from handlers.service.lingering import unacknowledged
+from handlers.service.lost_clients import is_reset
 
 # In bytes per second: what a body must come with, and a response be read with, when its time is up.
 _LEAST_RATE = 1024
@@ -76,6 +77,9 @@ class TimeLimits:
         self._unsent = {one: unsent for one in everyone if (unsent := self._unsent_of(one))}
         for one, unsent in self._unsent.items():
             if unsent.deadline < self._now:
+                one.transport.abort()
+        for one in everyone:
+            if one.awaited() is None and is_reset(one.transport):
                 one.transport.abort()
         self._awaited = {one: (awaited, self._due(one, awaited)) for one in everyone if (awaited := one.awaited())}
         for one, (awaited, deadline) in self._awaited.items():
