@@ -9,6 +9,8 @@ from contextlib import suppress
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from uvicorn.protocols.http.flow_control import FlowControl
+
 from handlers.service.lingering import unacknowledged
 from handlers.service.lost_clients import is_reset
 
@@ -39,6 +41,10 @@ class Connection(Protocol):
 
     transport: Transport
     is_lingering: bool
+
+    @property
+    def flow(self) -> FlowControl:
+        """Whether the connection is read."""
 
     def awaited(self) -> Awaited | None:
         """Return what the client has to send; None while the service has to act first."""
@@ -79,7 +85,8 @@ class TimeLimits:
             if unsent.deadline < self._now:
                 one.transport.abort()
         for one in everyone:
-            if one.awaited() is None and is_reset(one.transport):
+            # While it reads, the event loop notices by itself.
+            if one.flow.read_paused and is_reset(one.transport):
                 one.transport.abort()
         self._awaited = {one: (awaited, self._due(one, awaited)) for one in everyone if (awaited := one.awaited())}
         for one, (awaited, deadline) in self._awaited.items():
