@@ -1,17 +1,16 @@
 """The tag `tasks`: what a user intends to do."""
 
 from datetime import date
-from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
 from uuid import UUID
 
 from handlers.resources.clocks import clock_for, clock_in, tick
 from handlers.resources.cursors import Cursors
 from handlers.resources.idempotency import key_of, replay_headers
+from handlers.resources.locations import location
 from handlers.resources.revisions import list_headers, list_not_modified, not_modified, resource_headers
 from handlers.resources.task_sets import outcome_response, set_values
-from handlers.resources.tasks import changed_values, filters_of, new_values, page_resource, task_resource
+from handlers.resources.tasks import changed_values, filters_of, new_values, page_resource, task_resource, whole_values
 from handlers.responses.entity_tags import is_listed, required_revisions
 from handlers.responses.problems import InputError, invalid_input
 from handlers.responses.response import JSON, NoContent, Response
@@ -31,6 +30,7 @@ async def list_tasks(
     tag_match: str,
     due_before: date | None,
     due_after: date | None,
+    list_id: list[str] | None,
     due: str | None,
     time_zone: str | None,
     sort_by: str,
@@ -42,7 +42,9 @@ async def list_tasks(
 ) -> Response:
     """Return one page of the tasks that match, or 304."""
     read = await clock_for(database.pipeline, user_id, due, time_zone, sort_by)
-    filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after, due, clock_in(read))
+    filters = filters_of(
+        id, search, completed, priority, tags, tag_match, due_before, due_after, list_id, due, clock_in(read)
+    )
     sort = task_pages.Sort(sort_by, sort_direction == "desc")
     query = [user_id, filters.fixed(), *sort, *filters.zoned()]
     start = _start(offset, cursor, query, cursors)
@@ -83,6 +85,7 @@ async def update_tasks(
     tag_match: str,
     due_before: date | None,
     due_after: date | None,
+    list_id: list[str] | None,
     due: str | None,
     time_zone: str | None,
     dry_run: bool,
@@ -92,7 +95,7 @@ async def update_tasks(
 ) -> Response:
     """Apply the merge patch to all tasks that match, and return how many matched and changed."""
     clock = clock_in(await clock_for(database.pipeline, user_id, due, time_zone))
-    filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after, due, clock)
+    filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after, list_id, due, clock)
     changes = set_values(body)
     if dry_run:
         outcome = await task_sets.count_updates(database.pipeline, user_id, filters, changes)
@@ -113,6 +116,7 @@ async def delete_tasks(
     tag_match: str,
     due_before: date | None,
     due_after: date | None,
+    list_id: list[str] | None,
     due: str | None,
     time_zone: str | None,
     dry_run: bool,
@@ -121,7 +125,7 @@ async def delete_tasks(
 ) -> Response:
     """Move all tasks that match to the trash, and return how many."""
     clock = clock_in(await clock_for(database.pipeline, user_id, due, time_zone))
-    filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after, due, clock)
+    filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after, list_id, due, clock)
     if dry_run:
         outcome = await task_sets.count_deletions(database.pipeline, user_id, filters)
     else:
@@ -150,7 +154,7 @@ async def put_task(
         database.pipeline,
         user_id,
         task_id,
-        new_values(body),
+        whole_values(body),
         # The contract allows only `*`: the task must not be there, so no revision is accepted.
         revisions=required_revisions(if_match) if if_none_match is None else [],
         may_create=if_match is None,
@@ -179,13 +183,8 @@ def _shown(task: tasks.Task) -> JSON:
 
 
 def _created(task: tasks.Task, *, is_replayed: bool = False) -> JSON:
-    headers = {"Location": f"/api/{_encoded(task.user_id)}/tasks/{task.id}", **resource_headers(task.revision)}
+    headers = {**location(task.user_id, "tasks", task.id), **resource_headers(task.revision)}
     return JSON(task_resource(task), 201, {**headers, **replay_headers(is_replayed=is_replayed)})
-
-
-@lru_cache(1024)
-def _encoded(segment: str) -> str:
-    return quote(segment, safe="")
 
 
 def _start(offset: int | None, cursor: str | None, query: list[object], cursors: Cursors) -> task_pages.Position | int:

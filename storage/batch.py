@@ -1,6 +1,6 @@
 """Batches: many writes of a user's tasks in one transaction, in two round trips, however many there are."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -11,12 +11,12 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON, insert
 
 from storage import accounts, idempotency
 from storage.batch_answers import answer_of, ids_in, outcomes_of
-from storage.batch_plan import Operation, Outcome, Plan, StoredTask, failures, plan
+from storage.batch_plan import Operation, Outcome, Plan, StoredTask, failures, needs_lists, plan
 from storage.driver.database import Database
 from storage.driver.query import Query, Row
 from storage.driver.transaction import Call, Transaction
 from storage.idempotency import Key
-from storage.schema import tasks
+from storage.schema import is_live_list, lists, tasks
 from storage.tasks import Task, columns
 
 
@@ -31,6 +31,7 @@ class Batch(NamedTuple):
 
 _written = [*columns, tasks.c.deleted_at, tasks.c.deletion_id]
 _ids = bindparam("ids", type_=ARRAY(Uuid))
+_LISTS = Query(select(lists.c.id).where(lists.c.user_id == accounts.owner, is_live_list))
 _FIND = Query(select(*_written, tasks.c.erased_at).where(tasks.c.user_id == accounts.owner, tasks.c.id == any_(_ids)))
 
 
@@ -58,15 +59,15 @@ async def run_batch(
     """
 
     async def work(transaction: Transaction) -> Batch:
-        (revision, at), kept, found = await _lock_and_find(transaction, user_id, operations, key)
-        if kept is not None:
-            return await _replay(transaction, user_id, kept)
-        planned = plan(operations, found, user_id, revision, at)
+        turn = await _lock_and_find(transaction, user_id, operations, key)
+        if turn.answer is not None:
+            return await _replay(transaction, user_id, turn.answer)
+        planned = plan(operations, turn.found, turn.lists, user_id, turn.revision, turn.at)
         if is_atomic and planned.has_failures():
-            return Batch(revision, failures(planned, operations), is_written=False)
+            return Batch(turn.revision, failures(planned, operations), is_written=False)
         writes = _writes(user_id, planned)
         if key is not None:
-            writes.append(idempotency.keep(user_id, key, answer_of(planned), at))
+            writes.append(idempotency.keep(user_id, key, answer_of(planned), turn.at))
         if writes:
             await transaction.commit(accounts.set_revision(user_id, planned.revision), *writes)
         return Batch(planned.revision, planned.outcomes, is_written=True)
@@ -74,17 +75,29 @@ async def run_batch(
     return await database.in_transaction(user_id, work)
 
 
+class _Turn(NamedTuple):
+    """What a batch finds once it has the account's lock: the tasks by id, the lists if it needs them, a kept answer."""
+
+    revision: int
+    at: datetime
+    found: dict[UUID, StoredTask]
+    lists: frozenset[UUID]
+    answer: dict[str, Any] | None
+
+
 async def _lock_and_find(
-    transaction: Transaction, user_id: str, operations: Iterable[Operation], key: Key | None
-) -> tuple[tuple[int, datetime], dict[str, Any] | None, dict[UUID, StoredTask]]:
-    """Lock the account. Return its revision and the time, the kept answer if there is one, and the tasks by id."""
+    transaction: Transaction, user_id: str, operations: Sequence[Operation], key: Key | None
+) -> _Turn:
+    """Lock the account, then find what the operations depend on, in one round trip."""
     owner = {"user_id": user_id}
     ids = [operation.id for operation in operations if operation.id is not None]
     kept = [idempotency.find(user_id, key)] if key else []
-    calls = [(accounts.OPEN, owner), (accounts.LOCK, owner), _find(user_id, ids), *kept]
-    opened, ((revision, at),), found, *answers = await transaction.run(*calls)
-    answer = idempotency.answer_of(answers[0], key) if key else None
-    return (revision - len(opened), at), answer, {stored.task.id: stored for stored in map(_stored, found)}
+    lists_of_user: list[Call] = [(_LISTS, owner)] if any(map(needs_lists, operations)) else []
+    calls = [(accounts.OPEN, owner), (accounts.LOCK, owner), _find(user_id, ids), *kept, *lists_of_user]
+    opened, ((revision, at),), found, *rest = await transaction.run(*calls)
+    answer = idempotency.answer_of(rest.pop(0), key) if key else None
+    there = frozenset(list_id for (list_id,) in rest[0]) if rest else frozenset[UUID]()
+    return _Turn(revision - len(opened), at, {row.task.id: row for row in map(_stored, found)}, there, answer)
 
 
 def _find(user_id: str, ids: Sequence[UUID]) -> Call:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from storage.batch_plan import Failure, Outcome, Plan
-from storage.errors import Conflict, NoDueDate, NotFound, PreconditionFailed
+from storage.errors import Conflict, NoDueDate, NoSuchList, NotFound, PreconditionFailed
 from storage.tasks import Task
 
 _FAILURES = {
@@ -13,6 +13,7 @@ _FAILURES = {
     Conflict: "conflict",
     PreconditionFailed: "precondition_failed",
     NoDueDate: "no_due_date",
+    NoSuchList: "no_such_list",
 }
 
 
@@ -23,7 +24,7 @@ def answer_of(plan: Plan) -> dict[str, Any]:
 
 def ids_in(answer: Mapping[str, Any]) -> list[UUID]:
     """Return the ids of the tasks that an answer names."""
-    return [UUID(one["id"]) for one in answer["outcomes"]]
+    return [UUID(one["id"]) for one in answer["outcomes"] if one["id"]]
 
 
 def outcomes_of(answer: Mapping[str, Any], current: Mapping[UUID, Task | None]) -> Sequence[Outcome]:
@@ -32,15 +33,17 @@ def outcomes_of(answer: Mapping[str, Any], current: Mapping[UUID, Task | None]) 
 
 
 def _kept(outcome: Outcome) -> dict[str, Any]:
+    # A creation that failed may have none.
+    task_id = str(outcome.id) if outcome.id else None
     if outcome.error is None:
-        return {"id": str(outcome.id), "kind": outcome.kind}
+        return {"id": task_id, "kind": outcome.kind}
     members = outcome.error.members if isinstance(outcome.error, Conflict) else ()
-    return {"id": str(outcome.id), "kind": _FAILURES[type(outcome.error)], "members": [*members]}
+    return {"id": task_id, "kind": _FAILURES[type(outcome.error)], "members": [*members]}
 
 
 def _outcome(kept: Mapping[str, Any], current: Mapping[UUID, Task | None]) -> Outcome:
-    task_id, kind = UUID(kept["id"]), kept["kind"]
-    task = current.get(task_id)
+    task_id, kind = UUID(kept["id"]) if kept["id"] else None, kept["kind"]
+    task = current.get(task_id) if task_id else None
     if kind in _FAILURES.values():
         return Outcome("failed", task_id, error=_failure(kind, kept["members"], task))
     return Outcome(kind, task_id, None if kind == "deleted" else task)
@@ -54,4 +57,6 @@ def _failure(kind: str, members: Sequence[str], current: Task | None) -> Failure
             return PreconditionFailed("task", current)
         case "no_due_date":
             return NoDueDate()
+        case "no_such_list":
+            return NoSuchList()
     return NotFound("task")

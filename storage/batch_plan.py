@@ -1,6 +1,6 @@
 """What a batch does to each task: pure functions of the task as it is, and of the operation."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID, uuid4
@@ -8,18 +8,18 @@ from uuid import UUID, uuid4
 from uuid6 import uuid7
 
 from storage import due
-from storage.errors import Conflict, NoDueDate, NotFound, PreconditionFailed
+from storage.errors import Conflict, NoDueDate, NoSuchList, NotFound, PreconditionFailed
 from storage.tasks import CHANGEABLE, Task
 
-Failure = NotFound | Conflict | PreconditionFailed | NoDueDate
+Failure = NotFound | Conflict | PreconditionFailed | NoDueDate | NoSuchList
 
 
 class Operation(NamedTuple):
     """A write of one task. A `create` without an id gets a new one.
 
-    `values` has a value for each name in CHANGEABLE, of which a time and a zone may be absent. For an `update`, it has
-    some of them, and `base` the values of the same names as the caller knows them. `revision` is the one that the task
-    must have. None requires nothing.
+    `values` has a value for each name in CHANGEABLE, of which a time, a zone and a list may be absent. For an `update`,
+    it has some of them, and `base` the values of the same names as the caller knows them. `revision` is the one that
+    the task must have. None requires nothing.
     """
 
     op: Literal["create", "replace", "update", "delete", "restore"]
@@ -44,12 +44,13 @@ class StoredTask(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """What a write puts on a row: the next revision, the time, and the id of the deletion."""
+    """What a write puts on a row: the next revision, the time, and the id of the deletion; and the lists there are."""
 
     user_id: str
     revision: int
     at: datetime
     deletion_id: UUID
+    lists: Collection[UUID]
 
 
 class Outcome(NamedTuple):
@@ -77,19 +78,25 @@ class Plan(NamedTuple):
 
 
 def plan(
-    operations: Iterable[Operation], found: Mapping[UUID, StoredTask], user_id: str, revision: int, at: datetime
+    operations: Iterable[Operation],
+    found: Mapping[UUID, StoredTask],
+    lists: Collection[UUID],
+    user_id: str,
+    revision: int,
+    at: datetime,
 ) -> Plan:
     """Decide what each operation does. No two may have the same id.
 
-    `found` are the rows that are there, by their ids. `revision` is the user's, and `at` the time of the batch.
+    `found` are the rows that are there, by their ids. `lists` are the ids of the user's lists, if an operation
+    `needs_lists`. `revision` is the user's, and `at` the time of the batch.
     """
     outcomes, changed = [], []
-    stamp = Stamp(user_id, revision + 1, at, uuid4())
+    stamp = Stamp(user_id, revision + 1, at, uuid4(), lists)
     for operation in operations:
         row = found.get(operation.id) if operation.id else None
         try:
             new = _DECISIONS[operation.op](row, operation, stamp)
-        except (NotFound, Conflict, PreconditionFailed, NoDueDate) as error:
+        except (NotFound, Conflict, PreconditionFailed, NoDueDate, NoSuchList) as error:
             outcomes.append(Outcome("failed", operation.id, error=error))
             continue
         if new is not row:
@@ -97,6 +104,11 @@ def plan(
             stamp = stamp._replace(revision=stamp.revision + 1)
         outcomes.append(_success(row, new))
     return Plan(outcomes, changed, stamp.revision - 1)
+
+
+def needs_lists(operation: Operation) -> bool:
+    """Return whether what an operation does depends on which lists there are."""
+    return operation.op == "restore" or operation.values.get("list_id") is not None
 
 
 def failures(plan: Plan, operations: Sequence[Operation]) -> list[Outcome]:
@@ -143,7 +155,10 @@ def _delete(row: StoredTask | None, operation: Operation, stamp: Stamp) -> Store
 def _restore(row: StoredTask | None, _: Operation, stamp: Stamp) -> StoredTask:
     if row is None or row.erased_at is not None:
         raise NotFound("task")
-    return row if row.current else StoredTask(_touched(row.task, stamp))
+    if row.current:
+        return row
+    list_id = row.task.list_id if row.task.list_id in stamp.lists else None
+    return StoredTask(_touched(row.task, stamp)._replace(list_id=list_id))
 
 
 _DECISIONS: dict[str, Callable[[StoredTask | None, Operation, Stamp], StoredTask]] = {
@@ -174,7 +189,8 @@ def _unexpected(task: Task, operation: Operation) -> list[str]:
 
 
 def _new(operation: Operation, stamp: Stamp) -> StoredTask:
-    values = due.of_new_task(operation.values)
+    _check_list(operation.values, stamp)
+    values = due.of_new_task({"list_id": None, **operation.values})
     return StoredTask(
         Task(
             id=operation.id or _new_id(),
@@ -189,12 +205,19 @@ def _new(operation: Operation, stamp: Stamp) -> StoredTask:
 
 
 def _with_values(row: StoredTask, values: Mapping[str, Any], stamp: Stamp) -> StoredTask:
-    """Return the row with these values, or the same row if it has them already. Raises NoDueDate."""
+    """Return the row with these values, or the same row if it has them already. Raises NoDueDate and NoSuchList."""
+    _check_list(values, stamp)
     values = due.of_task(row.task, values)
     if all(getattr(row.task, name) == value for name, value in values.items()):
         return row
     task = _touched(row.task, stamp)._replace(**values)
     return StoredTask(task._replace(completed_at=(task.completed_at or task.updated_at) if task.completed else None))
+
+
+def _check_list(values: Mapping[str, Any], stamp: Stamp) -> None:
+    """Raise NoSuchList if a task would be in a list that is not there."""
+    if values.get("list_id") is not None and values["list_id"] not in stamp.lists:
+        raise NoSuchList
 
 
 def _touched(task: Task, stamp: Stamp) -> Task:

@@ -47,6 +47,27 @@ class TooMany(Exception):
         self.limit = limit
 
 
+class LimitReached(Exception):
+    """The user has as many of these rows as a user may have, which is `limit`."""
+
+    def __init__(self, resource: str, limit: int) -> None:
+        super().__init__(resource)
+        self.resource = resource
+        self.limit = limit
+
+
+class ListTooLarge(Exception):
+    """A list has more tasks than one call may delete, which is `limit`."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+
+class NoSuchList(Exception):
+    """A task would be in a list that the user does not have, or has deleted."""
+
+
 class TooManyTags(Exception):
     """A task would have more tags than it may have."""
 

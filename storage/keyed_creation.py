@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import LargeBinary, Uuid, and_, cast, exists, insert, literal_column, null, select, union_all
 from uuid6 import uuid7
 
-from storage import accounts, due, idempotency, tasks
+from storage import accounts, due, idempotency, list_of_task, tasks
 from storage.driver.query import Connection, Query
-from storage.errors import Gone, KeyReused
+from storage.errors import Gone, KeyReused, NoSuchList
 from storage.idempotency import Key
 from storage.schema import idempotency_keys, is_live
 from storage.schema import tasks as table
@@ -26,14 +26,16 @@ class Created(NamedTuple):
     is_replayed: bool
 
 
-def _create_once() -> Query:
+def _create_once(*, in_list: bool) -> Query:
     """Return the statement that creates a task and keeps its id, or that finds the task of the key.
 
-    It returns the task, NULLs if it is deleted, and the fingerprint of the earlier request, or NULL for a new key.
+    It returns no row if the task is to be in a list that is not there. Otherwise,
+    it returns the task, NULLs if it is deleted, and the fingerprint of the earlier request, or NULL for a new key.
     """
     seen = idempotency.found.cte("seen")
     is_new = ~exists(select(literal_column("1")).select_from(seen))
-    created = tasks.created(tasks.parameters_for(tasks.WRITTEN), accounts.bump_or_open_if(is_new))
+    may_create = and_(is_new, list_of_task.is_there) if in_list else is_new
+    created = tasks.created(tasks.parameters_for(tasks.WRITTEN), accounts.bump_or_open_if(may_create))
     made = created.returning(*tasks.columns).cte("made")
     row = idempotency.kept | {"created_at": made.c.created_at}
     new_key = insert(idempotency_keys).from_select(list(row), select(*row.values()).select_from(made))
@@ -46,18 +48,21 @@ def _create_once() -> Query:
     return Query(union_all(new, old).add_cte(kept))
 
 
-_CREATE_ONCE = _create_once()
+_CREATE_ONCE, _CREATE_ONCE_IN_LIST = _create_once(in_list=False), _create_once(in_list=True)
 
 
 async def create_task(connection: Connection, user_id: str, values: Mapping[str, Any], key: Key) -> Created:
     """Store a new task, or return the one that the earlier request with this key created.
 
     `values` has what `tasks.create_task` takes. Raises KeyReused if the key belongs to another request,
-    and Gone if the task has been deleted since.
+    Gone if the task has been deleted since, and NoSuchList.
     """
     new_id = uuid7()
     parameters = {"user_id": user_id, "id": new_id, "answer": json.dumps({"id": str(new_id)}), **key._asdict()}
-    row: Any = await _CREATE_ONCE.fetch_one(connection, **parameters, **due.of_new_task(values))
+    query = _CREATE_ONCE if values["list_id"] is None else _CREATE_ONCE_IN_LIST
+    row = await query.fetch_one(connection, **parameters, **due.of_new_task(values))
+    if row is None:
+        raise NoSuchList
     *task, fingerprint = row
     if fingerprint is None:
         return Created(tasks.Task._make(task), is_replayed=False)

@@ -55,12 +55,33 @@ tasks = Table(
     # What date, time and zone mean by the rules of today (`todo-api recompute`). NULL unless all three are there.
     Column("due_at", DateTime(timezone=True)),
     Column("tags", ARRAY(Text), nullable=False),
+    # NULL in the inbox.
+    Column("list_id", Uuid),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Column("deleted_at", DateTime(timezone=True)),
     # The request that deleted the task. NULL in what a release before 0.4.0 deleted.
     Column("deletion_id", Uuid),
     # When the text of a deleted task was overwritten. The row is a tombstone from then on.
+    Column("erased_at", DateTime(timezone=True)),
+)
+
+lists = Table(
+    "lists",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("color", Text),
+    # Compared by code points, as clients do.
+    Column("position", Text(collation="C"), nullable=False),
+    Column("archived", Boolean, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+    Column("deleted_at", DateTime(timezone=True)),
+    # The request that deleted the list, and its tasks with it.
+    Column("deletion_id", Uuid),
     Column("erased_at", DateTime(timezone=True)),
 )
 
@@ -94,6 +115,8 @@ leases = Table(
 
 is_live = tasks.c.deleted_at.is_(None)
 is_in_trash = and_(tasks.c.deleted_at.is_not(None), tasks.c.erased_at.is_(None))
+is_live_list = lists.c.deleted_at.is_(None)
+is_list_in_trash = and_(lists.c.deleted_at.is_not(None), lists.c.erased_at.is_(None))
 
 # Literals, not parameters: PostgreSQL uses an expression index only if the query contains the same expression.
 # The capital X separates title and description. A search term in lower case never contains it, so no match can
@@ -124,4 +147,12 @@ Index(
 )
 # For what has changed since a revision, deletions included.
 Index("tasks_by_revision", tasks.c.user_id, tasks.c.revision)
+Index(
+    "lists_by_deleted_at",
+    lists.c.user_id,
+    lists.c.deleted_at,
+    lists.c.id,
+    postgresql_where=lists.c.deleted_at.is_not(None),
+)
+Index("lists_by_revision", lists.c.user_id, lists.c.revision)
 Index("idempotency_keys_by_created_at", idempotency_keys.c.created_at)

@@ -9,7 +9,7 @@ from storage import accounts, idempotency, instants
 from storage.driver.database import Database
 from storage.driver.query import Connection, Query
 from storage.driver.transaction import Call, Transaction
-from storage.errors import TooMany, TooManyTags
+from storage.errors import NoSuchList, TooMany, TooManyTags
 from storage.idempotency import Key
 from storage.set_statements import Statements
 
@@ -19,11 +19,15 @@ _PORTION = 250
 
 
 class Picked(NamedTuple):
-    """The tasks of a set: how many match, those that will change, and whether one would have too many tags."""
+    """The tasks of a set: how many match, and those that will change.
+
+    Also, whether one would have too many tags, and whether the list that they are to be in is there, if any.
+    """
 
     matched: int
     ids: Sequence[UUID]
     has_too_many_tags: bool
+    has_list: bool
 
 
 class Outcome(NamedTuple):
@@ -41,19 +45,20 @@ class Outcome(NamedTuple):
 
 
 def check_size(picked: Picked, most: int) -> None:
-    """Raise TooMany if more than `most` tasks match, and TooManyTags if one would have too many tags."""
+    """Raise TooMany if more than `most` tasks match, TooManyTags if one would have too many tags, and NoSuchList."""
     if picked.matched > most:
         raise TooMany("task", most)
     if picked.has_too_many_tags:
         raise TooManyTags
+    if not picked.has_list:
+        raise NoSuchList
 
 
 async def count_set(connection: Connection, user_id: str, chosen: Statements, values: Mapping[str, Any]) -> Outcome:
-    """Return what would become of a set of any size. Raises TooManyTags."""
+    """Return what would become of a set of any size. Raises TooManyTags and NoSuchList."""
     row: Any = await chosen.total.fetch_one(connection, user_id=user_id, **values)
-    revision, matched, changed, has_too_many_tags = row
-    if has_too_many_tags:
-        raise TooManyTags
+    revision, matched, changed, has_too_many_tags, has_list = row
+    check_size(Picked(matched, (), has_too_many_tags, has_list), matched)
     return Outcome(matched, changed, revision)
 
 
@@ -85,12 +90,12 @@ async def change_set(
         last = [accounts.set_revision(user_id, outcome.revision)] if ids or key else []
         if key:
             last.append(idempotency.keep(user_id, key, _answer(outcome), turn.at))
-        portions = [*_portions(chosen.write, ids, parameters, turn)]
+        calls = [*portions(chosen.write, ids, parameters, turn.revision, turn.at)]
         if chosen.moves_instants and ids:
-            for call in portions:
+            for call in calls:
                 await transaction.run(call)
-            portions = await instants.moved(transaction, user_id, ids)
-        await _send(transaction, portions, last)
+            calls = await instants.moved(transaction, user_id, ids)
+        await send(transaction, calls, last)
         return outcome
 
     return await database.in_transaction(user_id, work, is_long=True)
@@ -113,19 +118,21 @@ async def _turn(transaction: Transaction, user_id: str, pick: Call, key: Key | N
     own = {"user_id": user_id}
     find = [idempotency.find(user_id, key)] if key else []
     rows = await transaction.run((accounts.OPEN, own), (accounts.LOCK, own), pick, *find)
-    opened, ((revision, at),), ((matched, ids, has_too_many_tags),), *found = rows
+    opened, ((revision, at),), ((matched, ids, has_too_many_tags, has_list),), *found = rows
     answer = idempotency.answer_of(found[0], key) if key else None
-    return _Turn(revision - len(opened), at, Picked(matched, ids or (), has_too_many_tags), answer)
+    return _Turn(revision - len(opened), at, Picked(matched, ids or (), has_too_many_tags, has_list), answer)
 
 
-def _portions(write: Query, ids: Sequence[UUID], parameters: Mapping[str, Any], turn: _Turn) -> Iterator[Call]:
-    """Yield the statements that change the tasks, a portion each."""
+def portions(
+    write: Query, ids: Sequence[UUID], parameters: Mapping[str, Any], revision: int, at: datetime
+) -> Iterator[Call]:
+    """Yield the statements that change the tasks, a portion each. They take the revisions that follow `revision`."""
     for start in range(0, len(ids), _PORTION):
-        portion = {"picked": ids[start : start + _PORTION], "revision": turn.revision + start, "at": turn.at}
+        portion = {"picked": ids[start : start + _PORTION], "revision": revision + start, "at": at}
         yield write, {**parameters, **portion}
 
 
-async def _send(transaction: Transaction, portions: Sequence[Call], last: Sequence[Call]) -> None:
+async def send(transaction: Transaction, portions: Sequence[Call], last: Sequence[Call]) -> None:
     """Execute the statements and commit. Each portion but the last one has a round trip, and its limit, of its own."""
     for call in portions[:-1]:
         await transaction.run(call)

@@ -32,7 +32,8 @@ class Filters:
     """The conditions that a task meets. None and an empty list set no condition; dates are inclusive.
 
     A task must have one of `tags`, or with `all_tags` every one of them. `due` is overdue, today, tomorrow, week or
-    none, and all but the last need the reader's `clock`.
+    none, and all but the last need the reader's `clock`. With `lists`, it must be in
+    one of them, and with `inbox` in one of them or in none.
     """
 
     ids: Sequence[UUID] | None = None
@@ -45,10 +46,13 @@ class Filters:
     due_after: date | None = None
     due: str | None = None
     clock: Clock | None = None
+    lists: Sequence[UUID] | None = None
+    inbox: bool = False
 
     def given(self) -> tuple[frozenset[str], dict[str, Any]]:
         """Return the names of the conditions that are set, and their parameters."""
         tags = "all_tags" if self.all_tags else "any_tags"
+        lists = "lists_or_inbox" if self.inbox else "lists"
         found = {
             "ids": list(self.ids or ()) or None,
             "search": f"%{_escaped(self.search)}%" if self.search else None,
@@ -57,10 +61,13 @@ class Filters:
             tags: list(self.tags or ()) or None,
             "due_before": self.due_before,
             "due_after": self.due_after,
+            lists: list(self.lists or ()) or ([] if self.inbox else None),
         }
         values = {name: value for name, value in found.items() if value is not None}
         names = frozenset(values) | ({_DUE.get(self.due, "due_between")} if self.due else frozenset())
-        return names, {"tags" if name == tags else name: value for name, value in values.items()} | self._due_values()
+        parameters = {tags: "tags", lists: "lists"}
+        given = {parameters.get(name, name): value for name, value in values.items()}
+        return names, given | self._due_values()
 
     def fixed(self) -> dict[str, Any]:
         """Return the conditions that mean the same at any time."""
@@ -97,6 +104,7 @@ def _overdue() -> ColumnElement[bool]:
 
 _search = bindparam("search", type_=Text)
 _tags = bindparam("tags", type_=ARRAY(Text))
+_in_lists = tasks.c.list_id == any_(bindparam("lists", type_=ARRAY(Uuid)))
 _CONDITIONS: dict[str, ColumnElement[bool]] = {
     "ids": tasks.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))),
     "search": searched_text.like(func.lower(_search)),
@@ -109,6 +117,8 @@ _CONDITIONS: dict[str, ColumnElement[bool]] = {
     "due_between": _due_between(),
     "overdue": _overdue(),
     "without_date": tasks.c.due_date.is_(None),
+    "lists": _in_lists,
+    "lists_or_inbox": or_(tasks.c.list_id.is_(None), _in_lists),
 }
 
 

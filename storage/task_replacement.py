@@ -7,9 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import Boolean, ColumnElement, Text, and_, bindparam, case, literal_column, null, or_, select, union_all
 
-from storage import accounts, due
+from storage import accounts, due, list_of_task
 from storage.driver.query import Connection, Query, Row
-from storage.errors import Conflict, PreconditionFailed
+from storage.errors import Conflict, NoSuchList, PreconditionFailed
 from storage.optimistic import until_unchanged
 from storage.tasks import (
     WRITTEN,
@@ -37,12 +37,12 @@ class Put(NamedTuple):
 _may_create = bindparam("may_create", type_=Boolean)
 
 
-@lru_cache(maxsize=16)
-def _put(names: frozenset[str]) -> Query:
+@lru_cache(maxsize=64)
+def _put(names: frozenset[str], *, in_list: bool) -> Query:
     """Return the statement, which returns a task and what became of it, or no row if there is none to replace.
 
     A task keeps its values of the columns that are not among `names`. It is `left` as it is if only Python can tell
-    what follows from that.
+    what follows from that. If it is to be in a list that is not there, nothing is written.
 
     If another transaction inserts the task while the statement waits for the account's lock, the statement does not see
     it, and its own insertion fails on the primary key. The pipeline then repeats the statement, which finds the task.
@@ -53,7 +53,8 @@ def _put(names: frozenset[str]) -> Query:
     new_task = {name: new.get(name, null()) for name in WRITTEN}
     is_there, is_live = has_rows(old), old.c.deleted_at.is_(None)
     is_replaced = has_rows(old, is_live, is_accepted(old), is_plain, differs(old, new))
-    stamp = accounts.bump_or_open_if(or_(and_(_may_create, ~is_there), is_replaced))
+    is_allowed = [list_of_task.is_there] if in_list else []
+    stamp = accounts.bump_or_open_if(and_(or_(and_(_may_create, ~is_there), is_replaced), *is_allowed))
     made = created(new_task, stamp, ~is_there).returning(*columns).cte("created")
     # Citus runs each CTE with a snapshot of its own, so this one sees what the one above has inserted.
     replaced = updated(new, stamp, is_there)
@@ -72,9 +73,9 @@ def _text(outcome: str) -> ColumnElement[str]:
     return literal_column(f"'{outcome}'", Text)
 
 
-# What clients send that know no times: with a date, and without one.
-_put(frozenset(WRITTEN) - {"due_time", "time_zone", "due_at"})
-_put(frozenset(WRITTEN))
+# What clients send that know neither times nor lists: with a date, and without one.
+_put(frozenset(WRITTEN) - {"due_time", "time_zone", "due_at", "list_id"}, in_list=False)
+_put(frozenset(WRITTEN) - {"list_id"}, in_list=False)
 
 
 async def put_task(
@@ -86,15 +87,16 @@ async def put_task(
     revisions: Sequence[int] | None,
     may_create: bool,
 ) -> Put:
-    """Create the task, or replace all its values. If no value differs, the task keeps its revision.
+    """Create the task, or replace its values. If no value differs, the task keeps its revision.
 
-    `values` has a value for each name in CHANGEABLE. Without a time or a zone, the task keeps its own. A task that is
-    there must have a revision in `revisions`; None allows any. Raises PreconditionFailed if it has another, or if it is
-    absent or deleted and `may_create` is false. Raises Conflict if it is deleted and `may_create` is true.
+    `values` has a value for each name in CHANGEABLE. Without a time, a zone or a list, the task keeps its own. A task
+    that is there must have a revision in `revisions`; None allows any. Raises PreconditionFailed if it has another, or
+    if it is absent or deleted and `may_create` is false. Raises Conflict if it is deleted and `may_create` is true, and
+    NoSuchList.
     """
 
     async def attempt(new: Mapping[str, Any], accepted: Sequence[int] | None) -> tuple[Task, str]:
-        query = _put(frozenset(new))
+        query = _put(frozenset(new), in_list=new.get("list_id") is not None)
         fixed = {"user_id": user_id, "id": task_id, "revisions": accepted, "may_create": may_create}
         return _read(await query.fetch_one(connection, **fixed, **new), may_create=may_create)
 
@@ -104,13 +106,13 @@ async def put_task(
     task, outcome = await attempt(due.settled(values), revisions)
     if outcome == "left":
         task, outcome = await until_unchanged(task, revisions, write)
-    return Put(task, outcome == "created")
+    return Put(list_of_task.checked(task, values), outcome == "created")
 
 
 def _read(row: Row | None, *, may_create: bool) -> tuple[Task, str]:
-    """Return the task and what became of it. Raises PreconditionFailed and Conflict."""
+    """Return the task and what became of it. Raises PreconditionFailed, Conflict and NoSuchList."""
     if row is None:
-        raise PreconditionFailed("task", None)
+        raise NoSuchList if may_create else PreconditionFailed("task", None)
     *task, outcome = row
     if outcome == "deleted":
         raise Conflict("task") if may_create else PreconditionFailed("task", None)

@@ -33,7 +33,8 @@ def _update(filters: frozenset[str], names: frozenset[str]) -> Statements:
         new["tags"] = without_repeats(tasks.c.tags.concat(added), removed)
     new |= _times(new)
     changes = or_(false(), *(tasks.c[name].is_distinct_from(value) for name, value in new.items()))
-    chosen = statements(_matching(filters), new, changes, prepare="search" not in filters)
+    is_moved = "list_id" in new
+    chosen = statements(_matching(filters), new, changes, is_moved=is_moved, prepare="search" not in filters)
     return chosen._replace(moves_instants=any(name in new for name in due.MEMBERS))
 
 
@@ -71,8 +72,8 @@ async def update_tasks(
     """Update all tasks that match. A task for which no value differs keeps its revision.
 
     `changes` has new values for some of the names in CHANGEABLE. Instead of `tags`, it may have both `add_tags`, which
-    come last, and `remove_tags`. Raises TooMany if more than MOST_UPDATED tasks match, TooManyTags and KeyReused,
-    and then changes nothing.
+    come last, and `remove_tags`. Raises TooMany if more than MOST_UPDATED tasks match, TooManyTags, NoSuchList
+    and KeyReused, and then changes nothing.
     """
     chosen, values = _update_of(filters, changes)
     check = partial(check_size, most=MOST_UPDATED)
@@ -80,7 +81,7 @@ async def update_tasks(
 
 
 async def count_updates(connection: Connection, user_id: str, filters: Filters, changes: Mapping[str, Any]) -> Outcome:
-    """Return what `update_tasks` would do if it had no limit. Raises TooManyTags."""
+    """Return what `update_tasks` would do if it had no limit. Raises TooManyTags and NoSuchList."""
     return await count_set(connection, user_id, *_update_of(filters, changes))
 
 

@@ -35,9 +35,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from uuid6 import uuid7
 
-from storage import accounts, due
+from storage import accounts, due, list_of_task
 from storage.driver.query import Connection, Query, Row
-from storage.errors import NotFound, PreconditionFailed
+from storage.errors import NoSuchList, NotFound, PreconditionFailed
 from storage.optimistic import until_unchanged
 from storage.schema import is_live, tasks
 
@@ -57,12 +57,13 @@ class Task(NamedTuple):
     time_zone: str | None
     due_at: datetime | None
     tags: list[str]
+    list_id: UUID | None
     created_at: datetime
     updated_at: datetime
     revision: int
 
 
-CHANGEABLE = ("title", "description", "completed", "priority", "due_date", "due_time", "time_zone", "tags")
+CHANGEABLE = ("title", "description", "completed", "priority", "due_date", "due_time", "time_zone", "tags", "list_id")
 """What callers set."""
 WRITTEN = (*CHANGEABLE, "due_at")
 """What a write of all values sets: `due_at` follows from the date, the time and the zone."""
@@ -150,8 +151,10 @@ def changed(
     return values
 
 
-def _create() -> Query:
-    return Query(created(parameters_for(WRITTEN), accounts.bump_or_open()).returning(*columns))
+def _create(*, in_list: bool) -> Query:
+    """Return the statement that creates a task, which returns no row if it is to be in a list that is not there."""
+    stamp = accounts.bump_or_open_if(list_of_task.is_there) if in_list else accounts.bump_or_open()
+    return Query(created(parameters_for(WRITTEN), stamp).returning(*columns))
 
 
 def _get() -> Query:
@@ -159,14 +162,16 @@ def _get() -> Query:
 
 
 @lru_cache(maxsize=256)
-def _update(names: frozenset[str]) -> Query:
-    """Return the statement that updates these columns.
+def _update(names: frozenset[str], *, in_list: bool) -> Query:
+    """Return the statement that updates these columns, but only if the list is there, if the task is to be in one.
 
     It returns the task, whether its revision matched, and whether the values are such that SQL may write them, or no
     row if there is no such task.
     """
     new, is_plain = without_instant(_old, parameters_for(sorted(names)))
-    stamp = accounts.bump_if(has_rows(_old, and_(is_accepted(_old), is_plain, differs(_old, new))))
+    is_allowed = [list_of_task.is_there] if in_list else []
+    is_changed = has_rows(_old, and_(is_accepted(_old), is_plain, differs(_old, new)))
+    stamp = accounts.bump_if(and_(is_changed, *is_allowed))
     written = updated(new, stamp)
     unchanged = select(*task_in(_old), is_accepted(_old), is_plain).where(~has_rows(written))
     return Query(union_all(select(*written.c, true(), true()), unchanged))
@@ -191,20 +196,26 @@ def not_before_last_update(at: ColumnElement[datetime]) -> ColumnElement[datetim
 
 
 _old = locked(is_live)
-_CREATE = _create()
+_CREATE, _CREATE_IN_LIST = _create(in_list=False), _create(in_list=True)
 _GET = _get()
 _DELETE = _delete()
 
 
 def compile_update(name: str) -> None:
     """Compile the statements that update or clear this column alone, so that no request waits for them."""
-    _update(frozenset({name}))
-    _update(frozenset(due.settled({name: None})))
+    _update(frozenset({name}), in_list=False)
+    _update(frozenset(due.settled({name: None})), in_list=False)
 
 
 async def create_task(connection: Connection, user_id: str, values: Mapping[str, Any]) -> Task:
-    """Store a new task and return it. `values` has a value for each name in CHANGEABLE; time and zone may be absent."""
-    row: Any = await _CREATE.fetch_one(connection, user_id=user_id, id=uuid7(), **due.of_new_task(values))
+    """Store a new task and return it. `values` has a value for each name in CHANGEABLE; time and zone may be absent.
+
+    Raises NoSuchList.
+    """
+    query = _CREATE if values["list_id"] is None else _CREATE_IN_LIST
+    row = await query.fetch_one(connection, user_id=user_id, id=uuid7(), **due.of_new_task(values))
+    if row is None:
+        raise NoSuchList
     return Task._make(row)
 
 
@@ -226,11 +237,11 @@ async def update_task(
     """Update the task and return it. If no value differs, the task keeps its revision.
 
     `values` has new values for some of the names in CHANGEABLE. The task is updated only if its revision is in
-    `revisions`; None allows any. Raises NotFound, PreconditionFailed and NoDueDate.
+    `revisions`; None allows any. Raises NotFound, PreconditionFailed, NoDueDate and NoSuchList.
     """
 
     async def attempt(new: Mapping[str, Any], accepted: Sequence[int] | None) -> tuple[Task, bool]:
-        query = _update(frozenset(new))
+        query = _update(frozenset(new), in_list=new.get("list_id") is not None)
         row = await query.fetch_one(connection, user_id=user_id, id=task_id, revisions=accepted, **new)
         return _accepted(row[:-1] if row else None), bool(row and row[-1])
 
@@ -238,11 +249,13 @@ async def update_task(
         return (await attempt(due.of_task(current, values), [current.revision]))[0]
 
     task, is_plain = await attempt(due.settled(values), revisions)
-    return task if is_plain else await until_unchanged(task, revisions, write)
+    if not is_plain:
+        task = await until_unchanged(task, revisions, write)
+    return list_of_task.checked(task, values)
 
 
 async def delete_task(connection: Connection, user_id: str, task_id: UUID, revisions: Sequence[int] | None) -> None:
-    """Move the task to the trash. `revisions` and the errors raised are those of `update_task`."""
+    """Move the task to the trash. `revisions` is that of `update_task`. Raises NotFound and PreconditionFailed."""
     # Nothing is sorted by deletion ids, and version 4 takes two thirds of the time of version 7.
     parameters = {"user_id": user_id, "id": task_id, "revisions": revisions, "deletion_id": uuid4()}
     _accepted(await _DELETE.fetch_one(connection, **parameters))

@@ -22,7 +22,7 @@ TYPE_WORDS = {
 
 def one_of(options: Iterable[object]) -> str:
     """Return the message for a value that is not one of these options."""
-    return "must be one of " + ", ".join(map(str, options))
+    return "must be one of " + ", ".join("null" if option is None else str(option) for option in options)
 
 
 def of_type(*types: str) -> str:

@@ -12,7 +12,10 @@ from storage.errors import (
     Full,
     Gone,
     KeyReused,
+    LimitReached,
+    ListTooLarge,
     NoDueDate,
+    NoSuchList,
     NotFound,
     PreconditionFailed,
     SyncReset,
@@ -38,11 +41,10 @@ def problem_of(error: Exception, reason: str | None = None) -> Problem | None:
             return Problem(404, f"There is no such {resource}.")
         case Conflict(resource=resource, current=current, members=members):
             return _conflict(resource, current, members)
-        case TooMany(resource=resource, limit=limit):
-            return Problem(409, f"More than {limit:,} {resource}s match. Narrow the filters.", kind="too-many")
-        case NoDueDate():
-            detail = "The task has no due date. Send a due_date with the due_time or time_zone."
-            return Problem(409, detail, kind="no-due-date")
+        case NoDueDate() | NoSuchList():
+            return _missing(error)
+        case TooMany() | LimitReached() | ListTooLarge():
+            return Problem(409, _limit(error), kind="too-many")
         case TooManyTags():
             return Problem(409, "A task would have more than 20 tags.", kind="too-many-tags")
         case Gone(resource=resource):
@@ -68,6 +70,25 @@ def problem_of(error: Exception, reason: str | None = None) -> Problem | None:
         case Unavailable():
             return Problem(503, "The database is not responding.", headers=RETRY_AFTER)
     return None
+
+
+def _missing(error: NoDueDate | NoSuchList) -> Problem:
+    """Return the problem of a write that needs what is not there."""
+    if isinstance(error, NoDueDate):
+        detail = "The task has no due date. Send a due_date with the due_time or time_zone."
+        return Problem(409, detail, kind="no-due-date")
+    return Problem(409, "There is no list with this list_id. It may have been deleted.", kind="no-such-list")
+
+
+def _limit(error: TooMany | LimitReached | ListTooLarge) -> str:
+    """Return which limit stands in the way, and what to do about it."""
+    match error:
+        case TooMany(resource=resource, limit=limit):
+            return f"More than {limit:,} {resource}s match. Narrow the filters."
+        case LimitReached(resource=resource, limit=limit):
+            return f"A user may have {limit:,} {resource}s. Delete one first."
+        case ListTooLarge(limit=limit):
+            return f"The list has more than {limit:,} tasks. Delete some of them first."
 
 
 def _conflict(resource: str, current: Any, members: Any) -> Problem:

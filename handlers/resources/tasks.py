@@ -11,6 +11,7 @@ from storage.task_pages import Page, Position
 from storage.tasks import Task
 
 PRIORITIES = {"Low": 1, "Medium": 2, "High": 3}
+_INBOX = "inbox"
 _PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
 
 
@@ -30,6 +31,7 @@ def task_resource(task: Task) -> dict[str, Any]:
         "time_zone": task.time_zone,
         "due_at": task.due_at,
         "tags": task.tags,
+        "list_id": task.list_id,
         "created_at": task.created_at,
         "updated_at": task.updated_at,
         "revision": task.revision,
@@ -56,6 +58,7 @@ def filters_of(
     tag_match: str,
     due_before: date | None,
     due_after: date | None,
+    list_ids: Iterable[str] | None,
     due: str | None,
     clock: Clock | None,
 ) -> Filters:
@@ -71,6 +74,8 @@ def filters_of(
         due_after=due_after,
         due=due,
         clock=clock,
+        lists=sorted({UUID(one) for one in list_ids or () if one != _INBOX}),
+        inbox=_INBOX in (list_ids or ()),
     )
 
 
@@ -80,6 +85,11 @@ def new_values(body: Mapping[str, Any]) -> dict[str, Any]:
     Storage decides on an absent time or zone, which a task that is replaced keeps.
     Members that have a default in the contract are there already.
     """
+    return {"list_id": None, **whole_values(body)}
+
+
+def whole_values(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a `TaskReplace` as storage takes it, without the columns that keep their value if they are absent."""
     return {"description": None, "due_date": None, "tags": [], **changed_values(body)}
 
 

@@ -73,6 +73,10 @@ def test_all_errors_in_path_query_header_and_body_are_reported_at_once(ada: User
         ("PUT", "/api/{ada}/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
         ("PATCH", "/api/{ada}/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
         ("DELETE", "/api/{ada}/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
+        ("GET", "/api/{ada}/lists"),
+        ("GET", "/api/{ada}/lists/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
+        ("DELETE", "/api/{ada}/lists/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
+        ("POST", "/api/{ada}/lists/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41/restore"),
         ("GET", "/api/{ada}/trash"),
         ("DELETE", "/api/{ada}/trash"),
         ("DELETE", "/api/{ada}/trash/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
@@ -98,6 +102,9 @@ def test_every_operation_rejects_an_unknown_query_parameter(ada: User, method: s
         ("POST", "/trash/restore", {"deletion_id": str(uuid4())}),
         ("PATCH", "/preferences", {"week_start": "sunday"}),
         ("PATCH", "/tags", {"name": "house"}),
+        ("POST", "/lists", {"name": "house"}),
+        ("PUT", "/lists/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41", {"name": "house"}),
+        ("PATCH", "/lists/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41", {"name": "house"}),
     ],
 )
 def test_an_operation_reports_unknown_names_in_query_and_body_together(
@@ -161,6 +168,7 @@ KEYED = [
     ("DELETE", "/tasks?completed=true", None),
     ("POST", "/batch", {"operations": [{"op": "delete", "id": str(uuid4())}]}),
     ("PATCH", "/tags?name=home", {"name": "house"}),
+    ("POST", "/lists", {"name": "house"}),
     ("DELETE", "/tags?name=home", None),
 ]
 

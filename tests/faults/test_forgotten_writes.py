@@ -63,6 +63,7 @@ NEW: dict[str, Any] = {
     "priority": 2,
     "due_date": None,
     "tags": [],
+    "list_id": None,
 }
 
 

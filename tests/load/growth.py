@@ -118,6 +118,8 @@ OPERATIONS = (
     Operation("open tasks of high priority", 200, _list("?completed=false&priority=High")),
     Operation("tasks with a tag", 200, _list("?tags=home")),
     Operation("tasks with an unused tag", 200, _list("?tags=nowhere")),
+    Operation("tasks in the inbox", 200, _list("?list_id=inbox")),
+    Operation("tasks in an unused list", 200, _list("?list_id=019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41")),
     Operation("search: rare word", 200, _list(f"?search={RARE}"), flat=True),
     Operation("search: frequent word", 200, _list(f"?search={FREQUENT}")),
     Operation("search: no match", 200, _list("?search=hippopotamus")),

@@ -60,6 +60,7 @@ class Task(Base):
     time_zone: Mapped[str | None] = mapped_column(Text)
     due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    list_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), deferred=True)
@@ -83,6 +84,7 @@ class TaskCreate(BaseModel):
     priority: Priority = "Medium"
     due_date: date | None = None
     tags: Tags = []
+    list_id: UUID | None = None
 
 
 class TaskUpdate(BaseModel):
@@ -96,6 +98,7 @@ class TaskUpdate(BaseModel):
     priority: Priority = "Medium"
     due_date: date | None = None
     tags: Tags = []
+    list_id: UUID | None = None
 
 
 class TaskOut(BaseModel):
@@ -115,6 +118,7 @@ class TaskOut(BaseModel):
     time_zone: str | None
     due_at: datetime | None
     tags: list[str]
+    list_id: UUID | None
     created_at: datetime
     updated_at: datetime
     revision: int

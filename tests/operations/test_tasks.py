@@ -29,6 +29,7 @@ def test_a_task_needs_only_a_title(ada: User) -> None:
         "time_zone": None,
         "due_at": None,
         "tags": [],
+        "list_id": None,
         "revision": 1,
     }
 

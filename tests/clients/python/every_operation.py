@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 
 import httpx
+import lists_of_tasks
 import synchronisation
 import trusted_writes
 from todo_api_client import AuthenticatedClient, Client
@@ -70,7 +71,7 @@ def create(client: AuthenticatedClient) -> Task:
     task = create_task.sync(USER, client=client, body=TaskCreate(title="Water the plants"))
     assert isinstance(task, Task)
     assert (task.description, task.completed, task.completed_at) == (None, False, None)
-    assert (task.priority, task.due_date, task.tags) == (Priority.MEDIUM, None, [])
+    assert (task.priority, task.due_date, task.tags, task.list_id) == (Priority.MEDIUM, None, [], None)
     return task
 
 
@@ -195,6 +196,7 @@ def main() -> None:
         set_times(client)
         delete(client, task)
         trusted_writes.every_write(client)
+        lists_of_tasks.every_operation(client)
         synchronisation.follow_changes(client)
         synchronisation.follow_events(client)
     with Client(base_url=API, httpx_args=OBSERVED) as anonymous_client:

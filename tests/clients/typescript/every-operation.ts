@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { everyTask, type Filters, type Task } from "./client.js";
 import { ada, anonymous, api, newTask, operation, pathOf, user } from "./session.js";
 import "./changes.js";
+import "./lists.js";
 import "./trusted-writes.js";
 
 operation("verify_token", () => {
@@ -46,6 +47,7 @@ operation("create_task", () => {
       time_zone: null,
       due_at: null,
       tags: [],
+      list_id: null,
     });
   });
 
@@ -137,6 +139,7 @@ async function rename(task: Task, title: string): Promise<string> {
     case "urn:problem-type:todo-api:unauthorized":
     case "urn:problem-type:todo-api:forbidden":
     case "urn:problem-type:todo-api:not-found":
+    case "urn:problem-type:todo-api:no-such-list":
     case "urn:problem-type:todo-api:content-too-large":
     case "urn:problem-type:todo-api:unsupported-media-type":
     case "urn:problem-type:todo-api:service-unavailable":

@@ -13,6 +13,7 @@ const changeable = {
     uniqueItems: true,
     items: { type: "string", minLength: 1, maxLength: 50, pattern: "^\\S(.*\\S)?$" },
   },
+  list_id: { type: "string", format: "uuid", nullable: true },
 };
 
 export const taskUpdate = { type: "object", additionalProperties: false, properties: changeable };
@@ -27,6 +28,7 @@ export const taskCreate = {
     priority: { ...changeable.priority, default: "Medium" },
     due_date: { ...changeable.due_date, default: null },
     tags: { ...changeable.tags, default: [] },
+    list_id: { ...changeable.list_id, default: null },
   },
 };
 
@@ -57,6 +59,7 @@ export const task = record({
   time_zone: { type: "string", nullable: true },
   due_at: { ...time, nullable: true },
   tags: { type: "array", items: { type: "string" } },
+  list_id: { type: "string", nullable: true },
   created_at: time,
   updated_at: time,
   revision: { type: "integer" },

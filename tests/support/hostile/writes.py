@@ -102,9 +102,19 @@ FILTERS: dict[str, tuple[str, int]] = {
     "an unknown id": (f"id={_ID}", 200),
     "the same id 100 times": ("&".join([f"id={_ID}"] * 100), 200),
     "SQL as ordinary text": ("search=%27%20OR%201=1%20--", 200),
+    "an empty list": ("list_id=", 400),
+    "the inbox in upper case": ("list_id=INBOX", 400),
+    "the inbox and a list": (f"list_id=inbox,{_ID}", 400),
+    "a list that is null": ("list_id=null", 400),
+    "a list in braces": (f"list_id=%7B{_ID}%7D", 400),
+    "101 lists": ("&".join([f"list_id={_ID}"] * 101), 400),
+    "an unknown list": (f"list_id={_ID.upper()}", 200),
 }
 
 CHANGES: dict[str, tuple[bytes, int]] = {
+    "a list that is not there": (b'{"list_id": "%b"}' % _ID.encode(), 409),
+    "a list that is the inbox's name": (b'{"list_id": "inbox"}', 400),
+    "a list that is a number": (b'{"list_id": 1}', 400),
     "tags and tags to add": (b'{"tags": [], "add_tags": ["a"]}', 400),
     "tags and tags to remove": (b'{"tags": [], "remove_tags": []}', 400),
     "a tag to add and to remove": (b'{"add_tags": ["a"], "remove_tags": ["a"]}', 400),
@@ -170,7 +180,29 @@ PUTS: dict[str, tuple[bytes, bytes, int]] = {
     "merge patch": (b"X-A: a", b'{"title": null}', 400),
 }
 
+# Each is sent with POST.
+LISTS: dict[str, tuple[bytes, int]] = {
+    "a blank name": (b'{"name": "\\u00a0\\u200b"}', 400),
+    "U+0000": (b'{"name": "\\u0000"}', 400),
+    "a lone surrogate": (b'{"name": "\\ud800"}', 400),
+    "101 characters": (b'{"name": "%b"}' % (b"x" * 101), 400),
+    "100 characters beyond the BMP": (b'{"name": "%b"}' % ("\U0001f4a9" * 100).encode(), 201),
+    "a name that is a list": (b'{"name": ["x"]}', 400),
+    "a colour in upper case": (b'{"name": "x", "color": "RED"}', 400),
+    "a colour that is text": (b'{"name": "x", "color": "null"}', 400),
+    "an empty position": (b'{"name": "x", "position": ""}', 400),
+    "a position with a line feed": (b'{"name": "x", "position": "m\\n"}', 400),
+    "a position that is not ASCII": ('{"name": "x", "position": "\u0660"}'.encode(), 400),
+    "a position of 255 characters": (b'{"name": "x", "position": "%b"}' % (b"z" * 255), 201),
+    "archived 1": (b'{"name": "x", "archived": 1}', 400),
+    "id": (b'{"name": "x", "id": "%b"}' % _ID.encode(), 400),
+}
+
 CASES = [
+    *(
+        Case(f"list: {name}", post(body, JSON, line=f"POST {_ME}/lists HTTP/1.1"), (status,))
+        for name, (body, status) in LISTS.items()
+    ),
     *(
         Case(f"key: {name}", head(_NOTHING, HOST, AUTHORIZATION, *fields), (status,))
         for name, (fields, status) in KEYS.items()
