@@ -10,19 +10,20 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import psycopg
-from sqlalchemy import Text, any_, bindparam, select
+from sqlalchemy import Text, any_, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from storage.changes import NOTHING_WRITTEN, Head, get_head
+from storage.changes import NOTHING_WRITTEN, Head
 from storage.driver.database import Database
-from storage.driver.query import PING, Query
+from storage.driver.query import Query
 from storage.errors import Full, TooManyWatchers, Unavailable
 from storage.schema import accounts
 
 # How long the first announcement waits for others, so that one query reads all of their heads.
 _GATHER_SECONDS = 0.003
-# The pause after a read that has failed.
+# The pause after a read that has failed, and the longest one after several. Each takes a connection as long as it may.
 _RETRY_SECONDS = 1.0
+_LONGEST_RETRY_SECONDS = 30.0
 # Between two reads of all heads, where announcements are heard, and where they are not.
 _BACKSTOP_SECONDS = 5.0
 _DEAF_SECONDS = 1.0
@@ -33,6 +34,14 @@ _is_one_of_them = accounts.c.user_id == any_(bindparam("user_ids", type_=ARRAY(T
 _HEADS = Query(select(accounts.c.user_id, *(accounts.c[name] for name in Head._fields)).where(_is_one_of_them))
 ACROSS_USERS = {_HEADS.sql}
 """The statement that reads the heads of several users."""
+_NODES = Query(
+    text("""
+        SELECT user_id, min(groupid) FROM unnest(:user_ids) AS user_id
+        JOIN pg_dist_placement ON shardid = get_shard_id_for_distribution_column('accounts', user_id)
+        GROUP BY user_id
+    """).bindparams(bindparam("user_ids", type_=ARRAY(Text)))
+)
+"""On a Citus, finds out which node has a user's rows, from what the coordinator knows."""
 
 
 class _Watched:
@@ -94,7 +103,7 @@ class Watchers:
         # Users with a change that was not announced. Its announcement may still be on its way.
         self._caught: set[str] = set()
         self._reading: asyncio.Task[None] | None = None
-        # The reads of users whose heads could not be read together.
+        # The reads of users whose heads could not be read together with those of other nodes.
         self._apart: dict[str, asyncio.Task[None]] = {}
         self._backstop: asyncio.Task[None] | None = None
 
@@ -192,33 +201,37 @@ class Watchers:
         return user_id in self._users and user_id not in self._apart
 
     async def _read_again(self, due: Mapping[str, bool]) -> None:
-        """Have heads read that could not be read together: one by one at once, if the database responds at all.
+        """Have heads read that could not be read together: those of each node of a cluster apart, at once.
 
-        If a node of a cluster is away, its users must not keep the others from hearing anything.
+        If a node is away, its users must not keep the others from hearing anything.
         """
         try:
-            await PING.fetch_one(self._database.pipeline)
+            rows = await _NODES.fetch_all(self._database.pipeline, user_ids=[*due])
         except (Unavailable, psycopg.Error):
+            # There is no cluster, or no database that responds.
             self._read_soon(due)
             await asyncio.sleep(_RETRY_SECONDS)
             return
-        for user_id, is_announced in due.items():
-            self._apart[user_id] = asyncio.create_task(self._read_apart(user_id, is_announced=is_announced))
+        node_of = {str(user_id): node for user_id, node in rows}
+        for node in set(node_of.values()):
+            users = {user_id: announced for user_id, announced in due.items() if node_of.get(user_id) == node}
+            self._apart |= dict.fromkeys(users, asyncio.create_task(self._read_apart(users)))
 
-    async def _read_apart(self, user_id: str, *, is_announced: bool) -> None:
-        """Read the head of one user, again and again until that succeeds or nobody watches the user any more."""
+    async def _read_apart(self, due: Mapping[str, bool]) -> None:
+        """Read the heads of a node's users, less and less often until that succeeds or nobody watches them any more."""
+        pause = _RETRY_SECONDS
         try:
-            while user_id in self._users:
-                number = self._next_read()
+            while watched := {user_id: announced for user_id, announced in due.items() if user_id in self._users}:
                 with suppress(Unavailable, psycopg.Error):
-                    head = await get_head(self._database.pipeline, user_id)
-                    self._take(user_id, head, number, is_announced=is_announced)
+                    await self._read_heads(watched)
                     break
-                await asyncio.sleep(_RETRY_SECONDS)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_RETRY_SECONDS)
         finally:
-            del self._apart[user_id]
+            for user_id in due:
+                del self._apart[user_id]
         # What was announced meanwhile has not been read.
-        self._read_soon({user_id: is_announced})
+        self._read_soon(due)
 
     async def _read_heads(self, due: Mapping[str, bool]) -> None:
         number = self._next_read()

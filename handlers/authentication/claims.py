@@ -61,7 +61,7 @@ def _time(claim: Any, name: str) -> datetime:
         raise TokenRefused(NotATimeError, name)
     try:
         return datetime.fromtimestamp(claim, UTC)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):
         raise TokenRefused(TimeOutOfRangeError, name) from None
 
 

@@ -5,7 +5,7 @@ import struct
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -16,7 +16,7 @@ from tests.support.client import User, mint
 from tests.support.events import streaming
 from tests.support.faulty_proxy import proxy_of
 from tests.support.hung_node import Coordinator
-from tests.support.metrics import Samples, eventually
+from tests.support.metrics import Samples, eventually, scrape
 from tests.support.postgres import new_database
 from tests.support.server import Service, free_port, run, start
 
@@ -39,6 +39,14 @@ LOST_WHILE_COPYING = """
         BEGIN RAISE 'server closed the connection unexpectedly' USING ERRCODE = 'internal_error'; END
     $$;
     CREATE TRIGGER fail BEFORE INSERT ON tasks FOR EACH ROW WHEN (NEW.user_id LIKE 'hung-%') EXECUTE FUNCTION fail();
+"""
+# As far as a coordinator is asked for them: a table that only a cluster has, and which node has a user's rows.
+CLUSTER = """
+    CREATE TABLE pg_dist_partition ();
+    CREATE TABLE pg_dist_placement (shardid bigint, groupid integer);
+    INSERT INTO pg_dist_placement VALUES (1, 1), (2, 2);
+    CREATE FUNCTION get_shard_id_for_distribution_column(regclass, text) RETURNS bigint LANGUAGE sql AS
+        'SELECT CASE WHEN $2 LIKE ''hung-%'' THEN 1 ELSE 2 END';
 """
 SLOW_COMMIT = """
     CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(2); RETURN NULL; END';
@@ -68,7 +76,7 @@ def cluster(postgres: str, directory: Path, **settings: str) -> Iterator[tuple[S
     database = new_database(postgres)
     run("migrate", directory=directory, settings={"DATABASE_URL": database})
     with psycopg.connect(database) as connection:
-        connection.execute("CREATE TABLE pg_dist_partition ()")
+        connection.execute(CLUSTER)
     with (
         proxy_of(Coordinator, database) as coordinator,
         start(directory, DATABASE_URL=coordinator.url, MIGRATE_ON_START="false", **settings) as service,
@@ -133,6 +141,24 @@ def test_others_hear_of_changes_while_somebody_watches_whose_node_is_away(postgr
                 heard.append(events.next().data["revision"])
                 time.sleep(1)
     assert heard == list(range(1, 13))
+
+
+def test_streams_of_users_whose_node_is_away_occupy_few_connections(postgres: str, tmp_path: Path) -> None:
+    port = str(free_port())
+    with (
+        cluster(postgres, tmp_path, DATABASE_STATEMENT_TIMEOUT="2", METRICS_PORT=port) as (service, coordinator),
+        ExitStack() as streams,
+    ):
+        for name in HUNG:
+            events = streams.enter_context(streaming(streams.enter_context(User(service.url, name)), timeout=20))
+            assert events.next().name == "ready"
+        in_use = []
+        with coordinator.hanging(HUNG):
+            # The service reads all heads every five seconds, which fails after two.
+            for _ in range(12):
+                time.sleep(1)
+                in_use.append(scrape(port)["todo_api_pool_connections_in_use",])
+    assert 1 <= max(in_use) <= 2
 
 
 @pytest.mark.slow
