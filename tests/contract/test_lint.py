@@ -45,7 +45,7 @@ def plant(copy: Path, faults: dict[str, str]) -> None:
 def run(copy: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a linter on the copy of the contract."""
     command: list[str | Path] = [NODE_MODULES / ".bin" / words[0], *words[1:], "openapi.yaml"]
-    return subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=300, check=False)
 
 
 def spectral(copy: Path) -> tuple[int, Findings]:

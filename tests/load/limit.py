@@ -18,7 +18,7 @@ _SECRET = os.environ["BETTER_AUTH_SECRET"]
 _COLUMNS = (
     "id, user_id, title, description, completed, completed_at, priority, due_date, due_time, time_zone, due_at, tags, "
 )
-_COLUMNS += "created_at, updated_at, revision"
+_COLUMNS += "list_id, created_at, updated_at, revision"
 _NAMES = _COLUMNS.split(", ")
 _PRIORITIES = {"Low": 1, "Medium": 2, "High": 3}
 _PRIORITY_NAMES = {number: name for name, number in _PRIORITIES.items()}
@@ -35,7 +35,7 @@ _TAGS += 'ORDER BY name COLLATE "C"'
 _REVISION = "SELECT revision FROM accounts WHERE user_id = %s"
 _CREATE = f"""
     INSERT INTO tasks ({_COLUMNS})
-    VALUES (%s, %s, %s, %s, %s, NULL, %s, %s, NULL, NULL, NULL, %s, now(), now(), 1) RETURNING {_COLUMNS}
+    VALUES (%s, %s, %s, %s, %s, NULL, %s, %s, NULL, NULL, NULL, %s, NULL, now(), now(), 1) RETURNING {_COLUMNS}
 """  # noqa: S608
 _DELETE = "DELETE FROM tasks WHERE id = %s AND user_id = %s"
 _JSON = [(b"content-type", b"application/json")]

@@ -27,7 +27,6 @@ from todo_api_client.models import (
     ListTasksSortDirection,
     Liveness,
     LivenessStatus,
-    NoDueDateProblem,
     NotFoundProblem,
     PreconditionFailedProblem,
     Preferences,
@@ -41,6 +40,7 @@ from todo_api_client.models import (
     TaskList,
     TaskUpdate,
     UnauthorizedProblem,
+    UpdateConflictProblem,
     WeekStart,
 )
 from todo_api_client.types import UNSET, Unset
@@ -155,7 +155,7 @@ def set_times(client: AuthenticatedClient) -> None:
     assert call.due_at == datetime.datetime(2026, 11, 24, 17, 30, tzinfo=datetime.UTC)
     update_task.sync(USER, call.id, client=client, body=TaskUpdate(due_date=None))
     refused = update_task.sync(USER, call.id, client=client, body=TaskUpdate(due_time="09:00"))
-    assert isinstance(refused, NoDueDateProblem)
+    assert isinstance(refused, UpdateConflictProblem)
     delete_task.sync(USER, call.id, client=client)
     assert isinstance(get_preferences.sync(USER, client=client), Preferences)
     preferred = update_preferences.sync(USER, client=client, body=PreferencesUpdate(week_start=WeekStart.SUNDAY))

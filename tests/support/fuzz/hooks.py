@@ -13,6 +13,7 @@ from schemathesis.openapi.checks import RejectedPositiveData, UndefinedStatusCod
 _IN_WORDS = re.compile(
     "must have at least one of|cannot be combined with|must not be in add_tags too|must not occur twice in a batch"
     "|must be the same as the id of the operation|is not in changes|is required, because it is in changes"
+    "|needs a due_date"
 )
 _GUESSED = {"If-Match", "If-None-Match"}
 

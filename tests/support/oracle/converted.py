@@ -25,7 +25,7 @@ def converted(schema: Json, value: Any) -> Any:
             return date.fromisoformat(value)
         case {"format": "time-of-day"} if value is not None:
             return time.fromisoformat(value)
-        case {"format": "uuid"}:
+        case {"format": "uuid"} if value is not None:
             return UUID(value)
     return value
 
