@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from uuid6 import uuid7
 
-from storage import due
+from storage import due, positions
 from storage.errors import Conflict, NoDueDate, NoSuchList, NotFound, PreconditionFailed
 from storage.tasks import CHANGEABLE, Task
 
@@ -17,9 +17,9 @@ Failure = NotFound | Conflict | PreconditionFailed | NoDueDate | NoSuchList
 class Operation(NamedTuple):
     """A write of one task. A `create` without an id gets a new one.
 
-    `values` has a value for each name in CHANGEABLE, of which a time, a zone and a list may be absent. For an `update`,
-    it has some of them, and `base` the values of the same names as the caller knows them. `revision` is the one that
-    the task must have. None requires nothing.
+    `values` has a value for each name in CHANGEABLE, of which time, zone, list and position may be absent. For an
+    `update`, it has some of them, and `base` the values of the same names as the caller knows them. `revision` is the
+    one that the task must have. None requires nothing.
     """
 
     op: Literal["create", "replace", "update", "delete", "restore"]
@@ -190,7 +190,8 @@ def _unexpected(task: Task, operation: Operation) -> list[str]:
 
 def _new(operation: Operation, stamp: Stamp) -> StoredTask:
     _check_list(operation.values, stamp)
-    values = due.of_new_task({"list_id": None, **operation.values})
+    absent = {"list_id": None, "position": positions.last(stamp.revision)}
+    values = due.of_new_task({**absent, **operation.values})
     return StoredTask(
         Task(
             id=operation.id or _new_id(),

@@ -42,7 +42,7 @@ ARROWS: dict[str, set[str]] = {
         *QUERY,
     },
     "storage.batch_answers": {"storage.batch_plan", "storage.errors", "storage.tasks"},
-    "storage.batch_plan": {"storage.due", "storage.errors", "storage.tasks"},
+    "storage.batch_plan": {"storage.due", "storage.errors", "storage.positions", "storage.tasks"},
     "storage.changes": {
         "storage.accounts",
         "storage.list_rows",
@@ -121,7 +121,6 @@ ARROWS: dict[str, set[str]] = {
     "storage.instants": {"storage.accounts", "storage.driver.transaction", "storage.due", *QUERY},
     "storage.keyed_creation": {
         "storage.accounts",
-        "storage.due",
         "storage.idempotency",
         "storage.list_of_task",
         "storage.tasks",
@@ -129,6 +128,16 @@ ARROWS: dict[str, set[str]] = {
     },
     "storage.leases": QUERY,
     "storage.moments": QUERY,
+    "storage.moves": {
+        "storage.accounts",
+        "storage.driver.database",
+        "storage.driver.transaction",
+        "storage.positions",
+        "storage.siblings",
+        "storage.tasks",
+        *QUERY,
+    },
+    "storage.new_positions": set(),
     "storage.optimistic": {"storage.errors"},
     "storage.preferences": {
         "storage.accounts",
@@ -138,7 +147,9 @@ ARROWS: dict[str, set[str]] = {
         "storage.driver.transaction",
         *QUERY,
     },
+    "storage.positions": set(),
     "storage.purging": {"storage.accounts", "storage.driver.database", "storage.driver.transaction", *QUERY},
+    "storage.siblings": {"storage.accounts", "storage.driver.transaction", *QUERY},
     "storage.task_filters": {"storage.clocks", "storage.moments", *QUERY},
     "storage.task_pages": {
         "storage.accounts",
@@ -167,7 +178,14 @@ ARROWS: dict[str, set[str]] = {
         "storage.tasks",
         *QUERY,
     },
-    "storage.tasks": {"storage.accounts", "storage.due", "storage.list_of_task", "storage.optimistic", *QUERY},
+    "storage.tasks": {
+        "storage.accounts",
+        "storage.due",
+        "storage.list_of_task",
+        "storage.new_positions",
+        "storage.optimistic",
+        *QUERY,
+    },
     "storage.tasks_and_lists": {"storage.list_rows", "storage.tasks", *QUERY},
     "storage.time_zones": set(),
     "storage.trash": {

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from storage.clocks import Clock
+from storage.siblings import Spot
 from storage.task_filters import Filters
 from storage.task_pages import Page, Position
 from storage.tasks import Task
@@ -32,6 +33,7 @@ def task_resource(task: Task) -> dict[str, Any]:
         "due_at": task.due_at,
         "tags": task.tags,
         "list_id": task.list_id,
+        "position": task.position,
         "created_at": task.created_at,
         "updated_at": task.updated_at,
         "revision": task.revision,
@@ -79,10 +81,19 @@ def filters_of(
     )
 
 
+def spot_of(body: Mapping[str, Any]) -> Spot:
+    """Return the place that a `TaskMove` names, which is the last one if it names none."""
+    is_in_list, list_id = "list_id" in body, body.get("list_id")
+    for side in ("before", "after"):
+        if side in body:
+            return Spot(side, body[side], is_in_list, list_id)
+    return Spot(body.get("at", "last"), None, is_in_list, list_id)
+
+
 def new_values(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return a `TaskCreate` or `TaskReplace` as storage takes it: a value for each column that a client may set.
 
-    Storage decides on an absent time or zone, which a task that is replaced keeps.
+    Storage decides on an absent time, zone or position, which a task that is replaced keeps.
     Members that have a default in the contract are there already.
     """
     return {"list_id": None, **whole_values(body)}
