@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Uuid, bindparam, func, literal_column, null, select, tuple_
+from sqlalchemy import ColumnElement, Uuid, bindparam, func, literal_column, null, select, text, tuple_
 from sqlalchemy.sql.elements import SQLColumnExpression
 
 from storage import accounts
@@ -78,6 +78,9 @@ _NEIGHBOURS = {
     for side in ("before", "after", "first", "last")
     for is_in_list in (False, True)
 }
+# PostgreSQL underestimates how many tasks a list has, and would rather sort them than read the index in its order.
+IN_INDEX_ORDER: Call = (Query(text("SELECT set_config('enable_sort', 'off', true)")), {})
+"""The statement that has the next ones of a transaction find neighbours in the index, however many siblings there are."""
 _ARRANGED = Query(select(tasks.c.id, position).where(*_are_siblings(is_in_list=True)).order_by(*_first_to_last))
 
 
