@@ -90,7 +90,7 @@ async def _turn(
     owner = {"user_id": user_id}
     find, find_list = (_FIND, {**owner, "id": task_id}), (_FIND_LIST, {**owner, "list_id": spot.list_id})
     neighbours = siblings.neighbours(user_id, task_id, spot)
-    calls = [(accounts.LOCK, owner), find, find_list, siblings.IN_INDEX_ORDER, neighbours]
+    calls: list[Call] = [(accounts.LOCK, owner), find, find_list, siblings.IN_INDEX_ORDER, neighbours]
     locked, found, there, _, ends = await transaction.run(*calls)
     if not found:
         raise NotFound("task")

@@ -80,7 +80,7 @@ _NEIGHBOURS = {
 }
 # PostgreSQL underestimates how many tasks a list has, and would rather sort them than read the index in its order.
 IN_INDEX_ORDER: Call = (Query(text("SELECT set_config('enable_sort', 'off', true)")), {})
-"""The statement that has the next ones of a transaction find neighbours in the index, however many siblings there are."""
+"""Has the next statements of a transaction find neighbours in the index, however many siblings there are."""
 _ARRANGED = Query(select(tasks.c.id, position).where(*_are_siblings(is_in_list=True)).order_by(*_first_to_last))
 
 
