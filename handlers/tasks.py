@@ -9,13 +9,13 @@ from handlers.resources.cursors import Cursors
 from handlers.resources.idempotency import key_of, replay_headers
 from handlers.resources.locations import location
 from handlers.resources.revisions import list_headers, list_not_modified, not_modified, resource_headers
+from handlers.resources.spots import spot_of
 from handlers.resources.task_sets import outcome_response, set_values
 from handlers.resources.tasks import (
     changed_values,
     filters_of,
     new_values,
     page_resource,
-    spot_of,
     task_resource,
     whole_values,
 )

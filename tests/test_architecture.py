@@ -79,6 +79,16 @@ ARROWS: dict[str, set[str]] = {
         *QUERY,
     },
     "storage.list_of_task": {"storage.accounts", *QUERY},
+    "storage.list_moves": {
+        "storage.accounts",
+        "storage.driver.database",
+        "storage.driver.transaction",
+        "storage.list_rows",
+        "storage.lists",
+        "storage.positions",
+        "storage.siblings",
+        *QUERY,
+    },
     "storage.list_rows": QUERY,
     "storage.lists": {
         "storage.accounts",

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from storage.clocks import Clock
-from storage.siblings import Spot
 from storage.task_filters import Filters
 from storage.task_pages import Page, Position
 from storage.tasks import Task
@@ -79,15 +78,6 @@ def filters_of(
         lists=sorted({UUID(one) for one in list_ids or () if one != _INBOX}),
         inbox=_INBOX in (list_ids or ()),
     )
-
-
-def spot_of(body: Mapping[str, Any]) -> Spot:
-    """Return the place that a `TaskMove` names, which is the last one if it names none."""
-    is_in_list, list_id = "list_id" in body, body.get("list_id")
-    for side in ("before", "after"):
-        if side in body:
-            return Spot(side, body[side], is_in_list, list_id)
-    return Spot(body.get("at", "last"), None, is_in_list, list_id)
 
 
 def new_values(body: Mapping[str, Any]) -> dict[str, Any]:
