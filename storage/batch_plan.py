@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from uuid6 import uuid7
 
-from storage import due, positions
+from storage import due
 from storage.errors import Conflict, NoDueDate, NoSuchList, NotFound, PreconditionFailed
 from storage.tasks import CHANGEABLE, Task
 
@@ -44,13 +44,17 @@ class StoredTask(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """What a write puts on a row: the next revision, the time, and the id of the deletion; and the lists there are."""
+    """What a write puts on a row: the next revision, the time, and the id of the deletion.
+
+    `lists` are those that there are, and `new_position` makes the position of a new task from its revision.
+    """
 
     user_id: str
     revision: int
     at: datetime
     deletion_id: UUID
     lists: Collection[UUID]
+    new_position: Callable[[int], str]
 
 
 class Outcome(NamedTuple):
@@ -81,6 +85,7 @@ def plan(
     operations: Iterable[Operation],
     found: Mapping[UUID, StoredTask],
     lists: Collection[UUID],
+    new_position: Callable[[int], str],
     user_id: str,
     revision: int,
     at: datetime,
@@ -88,10 +93,11 @@ def plan(
     """Decide what each operation does. No two may have the same id.
 
     `found` are the rows that are there, by their ids. `lists` are the ids of the user's lists, if an operation
-    `needs_lists`. `revision` is the user's, and `at` the time of the batch.
+    `needs_lists`. `new_position` makes the position of a new task from its revision. `revision` is the user's, and `at`
+    the time of the batch.
     """
     outcomes, changed = [], []
-    stamp = Stamp(user_id, revision + 1, at, uuid4(), lists)
+    stamp = Stamp(user_id, revision + 1, at, uuid4(), lists, new_position)
     for operation in operations:
         row = found.get(operation.id) if operation.id else None
         try:
@@ -190,7 +196,7 @@ def _unexpected(task: Task, operation: Operation) -> list[str]:
 
 def _new(operation: Operation, stamp: Stamp) -> StoredTask:
     _check_list(operation.values, stamp)
-    absent = {"list_id": None, "position": positions.last(stamp.revision)}
+    absent = {"list_id": None, "position": stamp.new_position(stamp.revision)}
     values = due.of_new_task({**absent, **operation.values})
     return StoredTask(
         Task(

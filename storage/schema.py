@@ -110,6 +110,8 @@ preferences = Table(
     Column("user_id", Text, primary_key=True),
     Column("time_zone", Text),
     Column("week_start", Text, nullable=False),
+    # Where new tasks come: `first` or `last`.
+    Column("new_tasks", Text, nullable=False, server_default=literal_column("'last'")),
     Column("revision", BigInteger, nullable=False),
 )
 

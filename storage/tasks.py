@@ -130,10 +130,10 @@ def without_instant(old: CTE, new: dict[str, ColumnElement[Any]]) -> tuple[dict[
 def created(new: Mapping[str, ColumnElement[Any]], stamp: CTE, *conditions: ColumnElement[bool]) -> Insert:
     """Return the insertion of a task, with a value for each name in WRITTEN, if these conditions hold.
 
-    A task whose position is NULL comes last.
+    A task whose position is NULL comes where the user prefers.
     """
     completed_at = case((new["completed"], stamp.c.at), else_=null())
-    place = func.coalesce(new["position"], new_positions.last(stamp.c.revision))
+    place = func.coalesce(new["position"], new_positions.preferred(stamp.c.revision))
     values = {**new, "id": bindparam("id", type_=Uuid), "user_id": accounts.owner, "completed_at": completed_at}
     values |= {"position": place, "created_at": stamp.c.at, "updated_at": stamp.c.at, "revision": stamp.c.revision}
     row = select(*values.values()).select_from(stamp).where(*conditions)

@@ -38,11 +38,13 @@ ARROWS: dict[str, set[str]] = {
         "storage.driver.database",
         "storage.driver.transaction",
         "storage.idempotency",
+        "storage.new_positions",
+        "storage.positions",
         "storage.tasks",
         *QUERY,
     },
     "storage.batch_answers": {"storage.batch_plan", "storage.errors", "storage.tasks"},
-    "storage.batch_plan": {"storage.due", "storage.errors", "storage.positions", "storage.tasks"},
+    "storage.batch_plan": {"storage.due", "storage.errors", "storage.tasks"},
     "storage.changes": {
         "storage.accounts",
         "storage.list_rows",
@@ -147,7 +149,7 @@ ARROWS: dict[str, set[str]] = {
         "storage.tasks",
         *QUERY,
     },
-    "storage.new_positions": set(),
+    "storage.new_positions": {"storage.accounts", *QUERY},
     "storage.optimistic": {"storage.errors"},
     "storage.preferences": {
         "storage.accounts",

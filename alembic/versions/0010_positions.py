@@ -10,11 +10,12 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column and its index, which reads all tasks, and blocks writes meanwhile.
+    """Add the columns and an index, which reads all tasks, and blocks writes meanwhile.
 
     Existing tasks, and those that the previous release creates during a rollout, have no position. They are in the
     order of their creation, so that none has to be written again.
     """
+    op.add_column("preferences", sa.Column("new_tasks", sa.Text, nullable=False, server_default="last"))
     op.add_column("tasks", sa.Column("position", sa.Text(collation="C")))
     position = (
         "coalesce(position, "
@@ -30,3 +31,4 @@ def downgrade() -> None:
     """Drop them. The order is lost."""
     op.drop_index("tasks_by_position", "tasks")
     op.drop_column("tasks", "position")
+    op.drop_column("preferences", "new_tasks")

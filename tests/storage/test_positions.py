@@ -163,6 +163,6 @@ def test_moves_to_the_ends_make_positions_as_short_as_new_ones(moves: list[str])
 def test_positions_in_sql_are_those_in_python(database: str) -> None:
     with psycopg.connect(database) as connection:
         for revision in (1, 10, 4096, 16**12 - 1):
-            query = select(new_positions.last(literal_column(str(revision), BigInteger)))
-            sql = Query(query).sql
-            assert connection.execute(sql).fetchone() == (last(revision),)
+            number = literal_column(str(revision), BigInteger)
+            sql = Query(select(new_positions.first(number), new_positions.last(number))).sql
+            assert connection.execute(sql).fetchone() == (first(revision), last(revision))
