@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from uuid6 import uuid7
 
-from storage import due
+from storage import due, positions
 from storage.errors import Conflict, NoDueDate, NoSuchList, NotFound, PreconditionFailed
 from storage.tasks import CHANGEABLE, Task
 
@@ -163,8 +163,10 @@ def _restore(row: StoredTask | None, _: Operation, stamp: Stamp) -> StoredTask:
         raise NotFound("task")
     if row.current:
         return row
-    list_id = row.task.list_id if row.task.list_id in stamp.lists else None
-    return StoredTask(_touched(row.task, stamp)._replace(list_id=list_id))
+    restored = _touched(row.task, stamp)
+    if row.task.list_id is not None and row.task.list_id not in stamp.lists:
+        restored = restored._replace(list_id=None, position=positions.first(stamp.revision))
+    return StoredTask(restored)
 
 
 _DECISIONS: dict[str, Callable[[StoredTask | None, Operation, Stamp], StoredTask]] = {

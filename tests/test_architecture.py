@@ -44,7 +44,7 @@ ARROWS: dict[str, set[str]] = {
         *QUERY,
     },
     "storage.batch_answers": {"storage.batch_plan", "storage.errors", "storage.tasks"},
-    "storage.batch_plan": {"storage.due", "storage.errors", "storage.tasks"},
+    "storage.batch_plan": {"storage.due", "storage.errors", "storage.positions", "storage.tasks"},
     "storage.changes": {
         "storage.accounts",
         "storage.list_rows",
@@ -205,6 +205,8 @@ ARROWS: dict[str, set[str]] = {
         "storage.driver",
         "storage.list_of_task",
         "storage.list_rows",
+        "storage.new_positions",
+        "storage.set_statements",
         "storage.task_pages",
         "storage.tasks",
         "storage.tasks_and_lists",

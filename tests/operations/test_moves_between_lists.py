@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.support.arranging import create_each, move, moved
+from tests.support.batches import restore, run
 from tests.support.client import User
 from tests.support.lists import create_list, delete_list
 
@@ -75,3 +76,19 @@ def test_a_tie_in_another_list_is_mended_there(ada: User) -> None:
         ada.patch(tasks[title]["id"], {"list_id": one["id"], "position": "k"})
     moved(ada, tasks["d"], list_id=one, after=tasks["a"])
     assert order(ada, one["id"]) == "adbc"
+
+
+@pytest.mark.parametrize("way", ["task", "deletion", "batch"])
+def test_what_is_restored_from_a_deleted_list_comes_to_the_top_of_the_inbox(ada: User, way: str) -> None:
+    one, tasks = create_list(ada), create_each(ada, "abc")
+    moved(ada, tasks["c"], list_id=one)
+    moved(ada, tasks["b"], at="first")
+    deletion_id = ada.request("DELETE", "/tasks", params={"id": tasks["c"]["id"]}).json()["deletion_id"]
+    delete_list(ada, one)
+    if way == "task":
+        assert ada.request("POST", f"/trash/{tasks['c']['id']}/restore").json()["list_id"] is None
+    elif way == "deletion":
+        assert ada.request("POST", "/trash/restore", json={"deletion_id": deletion_id}).json()["changed"] == 1
+    else:
+        run(ada, restore(tasks["c"]["id"]))
+    assert order(ada, "inbox") == "cba"
