@@ -7,9 +7,10 @@ from handlers.resources.idempotency import key_of, replay_headers
 from handlers.resources.lists import list_resource, lists_resource, whole_list
 from handlers.resources.locations import location
 from handlers.resources.revisions import list_headers, list_not_modified, resource_headers
+from handlers.resources.spots import spot_of
 from handlers.responses.entity_tags import is_listed, required_revisions
 from handlers.responses.response import JSON, NoContent, Response
-from storage import list_deletions, lists
+from storage import list_deletions, list_moves, lists
 from storage.driver.database import Database
 from storage.list_rows import TodoList
 
@@ -64,6 +65,14 @@ async def update_list(
 ) -> Response:
     """Apply the merge patch, and return the list."""
     return _shown(await lists.update_list(database, user_id, list_id, body, required_revisions(if_match)))
+
+
+async def move_list(
+    database: Database, user_id: str, list_id: UUID, body: dict[str, Any], if_match: str | None
+) -> Response:
+    """Move the list to another place among the user's lists, and return it."""
+    moved = await list_moves.move_list(database, user_id, list_id, spot_of(body), required_revisions(if_match))
+    return _shown(moved)
 
 
 async def delete_list(database: Database, user_id: str, list_id: UUID, if_match: str | None) -> Response:

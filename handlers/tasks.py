@@ -9,12 +9,20 @@ from handlers.resources.cursors import Cursors
 from handlers.resources.idempotency import key_of, replay_headers
 from handlers.resources.locations import location
 from handlers.resources.revisions import list_headers, list_not_modified, not_modified, resource_headers
+from handlers.resources.spots import spot_of
 from handlers.resources.task_sets import outcome_response, set_values
-from handlers.resources.tasks import changed_values, filters_of, new_values, page_resource, task_resource, whole_values
+from handlers.resources.tasks import (
+    changed_values,
+    filters_of,
+    new_values,
+    page_resource,
+    task_resource,
+    whole_values,
+)
 from handlers.responses.entity_tags import is_listed, required_revisions
 from handlers.responses.problems import InputError, invalid_input
 from handlers.responses.response import JSON, NoContent, Response
-from storage import keyed_creation, task_pages, task_replacement, task_sets, tasks
+from storage import keyed_creation, moves, task_pages, task_replacement, task_sets, tasks
 from storage.driver.database import Database
 
 
@@ -170,6 +178,13 @@ async def update_task(
         database.pipeline, user_id, task_id, changed_values(body), required_revisions(if_match)
     )
     return _shown(task)
+
+
+async def move_task(
+    database: Database, user_id: str, task_id: UUID, body: dict[str, Any], if_match: str | None
+) -> Response:
+    """Move the task to another place among its siblings, and return it."""
+    return _shown(await moves.move_task(database, user_id, task_id, spot_of(body), required_revisions(if_match)))
 
 
 async def delete_task(database: Database, user_id: str, task_id: UUID, if_match: str | None) -> Response:

@@ -1,6 +1,6 @@
 """Batches: many writes of a user's tasks in one transaction, in two round trips, however many there are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Uuid, any_, bindparam, column, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, insert
 
-from storage import accounts, idempotency
+from storage import accounts, idempotency, new_positions, positions
 from storage.batch_answers import answer_of, ids_in, outcomes_of
 from storage.batch_plan import Operation, Outcome, Plan, StoredTask, failures, needs_lists, plan
 from storage.driver.database import Database
@@ -62,7 +62,7 @@ async def run_batch(
         turn = await _lock_and_find(transaction, user_id, operations, key)
         if turn.answer is not None:
             return await _replay(transaction, user_id, turn.answer)
-        planned = plan(operations, turn.found, turn.lists, user_id, turn.revision, turn.at)
+        planned = plan(operations, turn.found, turn.lists, turn.new_position, user_id, turn.revision, turn.at)
         if is_atomic and planned.has_failures():
             return Batch(turn.revision, failures(planned, operations), is_written=False)
         writes = _writes(user_id, planned)
@@ -82,6 +82,7 @@ class _Turn(NamedTuple):
     at: datetime
     found: dict[UUID, StoredTask]
     lists: frozenset[UUID]
+    new_position: Callable[[int], str]
     answer: dict[str, Any] | None
 
 
@@ -93,11 +94,14 @@ async def _lock_and_find(
     ids = [operation.id for operation in operations if operation.id is not None]
     kept = [idempotency.find(user_id, key)] if key else []
     lists_of_user: list[Call] = [(_LISTS, owner)] if any(map(needs_lists, operations)) else []
-    calls = [(accounts.OPEN, owner), (accounts.LOCK, owner), _find(user_id, ids), *kept, *lists_of_user]
-    opened, ((revision, at),), found, *rest = await transaction.run(*calls)
+    first = [(accounts.OPEN, owner), (accounts.LOCK, owner), (new_positions.PREFERS_FIRST, owner)]
+    calls = [*first, _find(user_id, ids), *kept, *lists_of_user]
+    opened, ((revision, at),), ((is_first,),), found, *rest = await transaction.run(*calls)
     answer = idempotency.answer_of(rest.pop(0), key) if key else None
     there = frozenset(list_id for (list_id,) in rest[0]) if rest else frozenset[UUID]()
-    return _Turn(revision - len(opened), at, {row.task.id: row for row in map(_stored, found)}, there, answer)
+    by_id = {row.task.id: row for row in map(_stored, found)}
+    new_position = positions.first if is_first else positions.last
+    return _Turn(revision - len(opened), at, by_id, there, new_position, answer)
 
 
 def _find(user_id: str, ids: Sequence[UUID]) -> Call:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from uuid6 import uuid7
 
-from storage import due
+from storage import due, positions
 from storage.errors import Conflict, NoDueDate, NoSuchList, NotFound, PreconditionFailed
 from storage.tasks import CHANGEABLE, Task
 
@@ -17,9 +17,9 @@ Failure = NotFound | Conflict | PreconditionFailed | NoDueDate | NoSuchList
 class Operation(NamedTuple):
     """A write of one task. A `create` without an id gets a new one.
 
-    `values` has a value for each name in CHANGEABLE, of which a time, a zone and a list may be absent. For an `update`,
-    it has some of them, and `base` the values of the same names as the caller knows them. `revision` is the one that
-    the task must have. None requires nothing.
+    `values` has a value for each name in CHANGEABLE, of which time, zone, list and position may be absent. For an
+    `update`, it has some of them, and `base` the values of the same names as the caller knows them. `revision` is the
+    one that the task must have. None requires nothing.
     """
 
     op: Literal["create", "replace", "update", "delete", "restore"]
@@ -44,13 +44,17 @@ class StoredTask(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """What a write puts on a row: the next revision, the time, and the id of the deletion; and the lists there are."""
+    """What a write puts on a row: the next revision, the time, and the id of the deletion.
+
+    `lists` are those that there are, and `new_position` makes the position of a new task from its revision.
+    """
 
     user_id: str
     revision: int
     at: datetime
     deletion_id: UUID
     lists: Collection[UUID]
+    new_position: Callable[[int], str]
 
 
 class Outcome(NamedTuple):
@@ -81,6 +85,7 @@ def plan(
     operations: Iterable[Operation],
     found: Mapping[UUID, StoredTask],
     lists: Collection[UUID],
+    new_position: Callable[[int], str],
     user_id: str,
     revision: int,
     at: datetime,
@@ -88,10 +93,11 @@ def plan(
     """Decide what each operation does. No two may have the same id.
 
     `found` are the rows that are there, by their ids. `lists` are the ids of the user's lists, if an operation
-    `needs_lists`. `revision` is the user's, and `at` the time of the batch.
+    `needs_lists`. `new_position` makes the position of a new task from its revision. `revision` is the user's, and `at`
+    the time of the batch.
     """
     outcomes, changed = [], []
-    stamp = Stamp(user_id, revision + 1, at, uuid4(), lists)
+    stamp = Stamp(user_id, revision + 1, at, uuid4(), lists, new_position)
     for operation in operations:
         row = found.get(operation.id) if operation.id else None
         try:
@@ -157,8 +163,10 @@ def _restore(row: StoredTask | None, _: Operation, stamp: Stamp) -> StoredTask:
         raise NotFound("task")
     if row.current:
         return row
-    list_id = row.task.list_id if row.task.list_id in stamp.lists else None
-    return StoredTask(_touched(row.task, stamp)._replace(list_id=list_id))
+    restored = _touched(row.task, stamp)
+    if row.task.list_id is not None and row.task.list_id not in stamp.lists:
+        restored = restored._replace(list_id=None, position=positions.first(stamp.revision))
+    return StoredTask(restored)
 
 
 _DECISIONS: dict[str, Callable[[StoredTask | None, Operation, Stamp], StoredTask]] = {
@@ -190,7 +198,8 @@ def _unexpected(task: Task, operation: Operation) -> list[str]:
 
 def _new(operation: Operation, stamp: Stamp) -> StoredTask:
     _check_list(operation.values, stamp)
-    values = due.of_new_task({"list_id": None, **operation.values})
+    absent = {"list_id": None, "position": stamp.new_position(stamp.revision)}
+    values = due.of_new_task({**absent, **operation.values})
     return StoredTask(
         Task(
             id=operation.id or _new_id(),

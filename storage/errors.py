@@ -38,6 +38,14 @@ class Conflict(Exception):
         self.members = members
 
 
+class NoSuchAnchor(Exception):
+    """The row to move another one before or after is not where that one is to be, or is not there at all."""
+
+    def __init__(self, resource: str) -> None:
+        super().__init__(resource)
+        self.resource = resource
+
+
 class TooMany(Exception):
     """More rows match than one call may change, which is `limit`."""
 

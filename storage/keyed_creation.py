@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import LargeBinary, Uuid, and_, cast, exists, insert, literal_column, null, select, union_all
 from uuid6 import uuid7
 
-from storage import accounts, due, idempotency, list_of_task, tasks
+from storage import accounts, idempotency, list_of_task, tasks
 from storage.driver.query import Connection, Query
 from storage.errors import Gone, KeyReused, NoSuchList
 from storage.idempotency import Key
@@ -60,7 +60,7 @@ async def create_task(connection: Connection, user_id: str, values: Mapping[str,
     new_id = uuid7()
     parameters = {"user_id": user_id, "id": new_id, "answer": json.dumps({"id": str(new_id)}), **key._asdict()}
     query = _CREATE_ONCE if values["list_id"] is None else _CREATE_ONCE_IN_LIST
-    row = await query.fetch_one(connection, **parameters, **due.of_new_task(values))
+    row = await query.fetch_one(connection, **parameters, **tasks.values_of_new(values))
     if row is None:
         raise NoSuchList
     *task, fingerprint = row

@@ -1,4 +1,4 @@
-"""Preferences: how a user wants days, weeks and floating times to be reckoned.
+"""Preferences: how a user wants days, weeks and floating times to be reckoned, and where new tasks come.
 
 They have a revision of the user's sequence. A user who has written none has the default ones, at revision 0.
 """
@@ -22,10 +22,11 @@ from storage.schema import preferences
 
 
 class Preferences(NamedTuple):
-    """A user's preferences. Without a `time_zone`, UTC is meant."""
+    """A user's preferences. Without a `time_zone`, UTC is meant. `new_tasks` is first or last."""
 
     time_zone: str | None
     week_start: str
+    new_tasks: str
     revision: int
 
 
@@ -36,7 +37,7 @@ class Reading(NamedTuple):
     clock: Clock
 
 
-DEFAULTS = Preferences(time_zone=None, week_start="monday", revision=0)
+DEFAULTS = Preferences(time_zone=None, week_start="monday", new_tasks="last", revision=0)
 _columns = [preferences.c[name] for name in Preferences._fields]
 _GET = Query(select(*_columns).where(preferences.c.user_id == accounts.owner))
 

@@ -3,10 +3,13 @@
 Every key begins with `user_id`, so the same schema can be distributed by it across servers (Citus).
 """
 
+from uuid import UUID
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Date,
     DateTime,
     Index,
@@ -18,6 +21,8 @@ from sqlalchemy import (
     Time,
     Uuid,
     and_,
+    cast,
+    extract,
     func,
     literal_column,
 )
@@ -57,6 +62,8 @@ tasks = Table(
     Column("tags", ARRAY(Text), nullable=False),
     # NULL in the inbox.
     Column("list_id", Uuid),
+    # NULL in what a release before 0.6.0 has created.
+    Column("position", Text(collation="C")),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Column("deleted_at", DateTime(timezone=True)),
@@ -103,6 +110,8 @@ preferences = Table(
     Column("user_id", Text, primary_key=True),
     Column("time_zone", Text),
     Column("week_start", Text, nullable=False),
+    # Where new tasks come: `first` or `last`.
+    Column("new_tasks", Text, nullable=False, server_default=literal_column("'last'")),
     Column("revision", BigInteger, nullable=False),
 )
 
@@ -127,6 +136,17 @@ searched_text = (
     .concat(func.lower(func.coalesce(tasks.c.description, literal_column("''")), type_=Text))
 )
 
+_utc = tasks.c.created_at.op("AT TIME ZONE")(literal_column("'UTC'"))
+_creation = func.to_hex(cast(extract("epoch", _utc) * literal_column("1000000"), BigInteger))
+# Until 2112, the microseconds since 1970 have up to 13 digits.
+_padded = func.lpad(_creation, literal_column("13"), literal_column("'0'"))
+position = func.coalesce(tasks.c.position, literal_column("'lg'").concat(_padded), type_=Text).label("position")
+"""The position of a task. Tasks without one are in the order of their creation, before those that are created last."""
+
+NIL: ColumnElement[UUID] = literal_column("'00000000-0000-0000-0000-000000000000'::uuid", Uuid)
+list_or_nil: ColumnElement[UUID] = func.coalesce(tasks.c.list_id, NIL)
+"""The list of a task, and an id for the inbox, which an index can find. A client may choose that id for a list too."""
+
 Index("tasks_by_created_at", tasks.c.user_id, tasks.c.created_at, tasks.c.id, postgresql_where=is_live)
 Index(
     "tasks_by_searched_text",
@@ -135,6 +155,18 @@ Index(
     literal_column("((lower(title) || 'X'::text) || lower(COALESCE(description, ''::text)))").label("text"),
     postgresql_using="gin",
     postgresql_ops={"text": "gin_trgm_ops"},
+    postgresql_where=is_live,
+)
+# For the neighbours of a place to which a task is moved.
+Index(
+    "tasks_by_position",
+    tasks.c.user_id,
+    literal_column("COALESCE(list_id, '00000000-0000-0000-0000-000000000000'::uuid)").label("list"),
+    literal_column(
+        "COALESCE(\"position\", 'lg'::text || lpad(to_hex((EXTRACT(epoch FROM (created_at AT TIME ZONE 'UTC'::text))"
+        " * 1000000::numeric)::bigint), 13, '0'::text))"
+    ).label("place"),
+    tasks.c.id,
     postgresql_where=is_live,
 )
 # For the trash, for undoing a deletion, and for purging.

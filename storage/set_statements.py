@@ -40,6 +40,8 @@ class Statements(NamedTuple):
 
 _MOST_TAGS = 20
 _time = not_before_last_update(bindparam("at", type_=DateTime(timezone=True)))
+REVISION: ColumnElement[int] = bindparam("revision", type_=BigInteger) + literal_column("picked.place", BigInteger)
+"""The revision of a picked task, for new values that depend on it."""
 DELETED: Mapping[str, ColumnElement[Any]] = deleted_values(_time)
 """The new values of a task that is moved to the trash."""
 
@@ -88,6 +90,5 @@ def _write(new: Mapping[str, ColumnElement[Any]]) -> Query:
     """Return the statement that changes `picked` tasks, which take the revisions that follow `revision`."""
     ids = func.unnest(bindparam("picked", type_=ARRAY(Uuid)))
     picked = ids.table_valued(column("id", Uuid), with_ordinality="place").render_derived("picked")
-    revision = bindparam("revision", type_=BigInteger) + picked.c.place
-    values = changed(new, revision, _time)
+    values = changed(new, REVISION, _time)
     return Query(update(tasks).where(tasks.c.user_id == accounts.owner, tasks.c.id == picked.c.id).values(**values))

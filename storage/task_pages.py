@@ -39,7 +39,7 @@ from storage.tasks import Task, columns
 
 
 class Sort(NamedTuple):
-    """A sort order: `by` one of created_at, updated_at, due_date, due_at, priority and title, then by id likewise."""
+    """A sort order: `by` one of created_at, updated_at, due_date, due_at, priority, title and position, then by id."""
 
     by: str
     descending: bool
@@ -75,6 +75,7 @@ _KEY_TYPES: dict[str, TypeEngine[Any]] = {
     "due_at": BigInteger(),
     "priority": SmallInteger(),
     "title": Text(),
+    "position": Text(),
 }
 
 # The sort keys that are not columns come last in a row.
@@ -95,7 +96,7 @@ def _sort_key(sort: Sort) -> ColumnElement[Any]:
         return func.coalesce(tasks.c.due_date, literal_column(f"'{_without_date(sort)}'::date", Date))
     if sort.by == "due_at":
         return func.coalesce(moment, literal_column(_without_date(sort), BigInteger))
-    return tasks.c[sort.by]
+    return schema.position.element if sort.by == "position" else tasks.c[sort.by]
 
 
 def _without_date(sort: Sort) -> str:

@@ -74,8 +74,8 @@ def _text(outcome: str) -> ColumnElement[str]:
 
 
 # What clients send that know neither times nor lists: with a date, and without one.
-_put(frozenset(WRITTEN) - {"due_time", "time_zone", "due_at", "list_id"}, in_list=False)
-_put(frozenset(WRITTEN) - {"list_id"}, in_list=False)
+_put(frozenset(WRITTEN) - {"due_time", "time_zone", "due_at", "list_id", "position"}, in_list=False)
+_put(frozenset(WRITTEN) - {"list_id", "position"}, in_list=False)
 
 
 async def put_task(
@@ -89,10 +89,10 @@ async def put_task(
 ) -> Put:
     """Create the task, or replace its values. If no value differs, the task keeps its revision.
 
-    `values` has a value for each name in CHANGEABLE. Without a time, a zone or a list, the task keeps its own. A task
-    that is there must have a revision in `revisions`; None allows any. Raises PreconditionFailed if it has another, or
-    if it is absent or deleted and `may_create` is false. Raises Conflict if it is deleted and `may_create` is true, and
-    NoSuchList.
+    `values` has a value for each name in CHANGEABLE. Time, zone, list and position may be absent: a task keeps its own.
+    A task that is there must have a revision in `revisions`; None allows any. Raises PreconditionFailed if it has
+    another, or if it is absent or deleted and `may_create` is false. Raises Conflict if it is deleted and `may_create`
+    is true, and NoSuchList.
     """
 
     async def attempt(new: Mapping[str, Any], accepted: Sequence[int] | None) -> tuple[Task, str]:

@@ -35,11 +35,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from uuid6 import uuid7
 
-from storage import accounts, due, list_of_task
+from storage import accounts, due, list_of_task, new_positions
 from storage.driver.query import Connection, Query, Row
 from storage.errors import NoSuchList, NotFound, PreconditionFailed
 from storage.optimistic import until_unchanged
-from storage.schema import is_live, tasks
+from storage.schema import is_live, position, tasks
 
 
 class Task(NamedTuple):
@@ -58,16 +58,18 @@ class Task(NamedTuple):
     due_at: datetime | None
     tags: list[str]
     list_id: UUID | None
+    position: str
     created_at: datetime
     updated_at: datetime
     revision: int
 
 
-CHANGEABLE = ("title", "description", "completed", "priority", "due_date", "due_time", "time_zone", "tags", "list_id")
+_OWN = ("title", "description", "completed", "priority", "due_date", "due_time", "time_zone", "tags")
+CHANGEABLE = (*_OWN, "list_id", "position")
 """What callers set."""
 WRITTEN = (*CHANGEABLE, "due_at")
 """What a write of all values sets: `due_at` follows from the date, the time and the zone."""
-columns = [tasks.c[name] for name in Task._fields]
+columns = [position if name == "position" else tasks.c[name] for name in Task._fields]
 
 own = (tasks.c.user_id == accounts.owner, tasks.c.id == bindparam("id", type_=Uuid))
 _revisions = bindparam("revisions", type_=ARRAY(BigInteger))
@@ -126,10 +128,14 @@ def without_instant(old: CTE, new: dict[str, ColumnElement[Any]]) -> tuple[dict[
 
 
 def created(new: Mapping[str, ColumnElement[Any]], stamp: CTE, *conditions: ColumnElement[bool]) -> Insert:
-    """Return the insertion of a task, with a value for each name in WRITTEN, if these conditions hold."""
+    """Return the insertion of a task, with a value for each name in WRITTEN, if these conditions hold.
+
+    A task whose position is NULL comes where the user prefers.
+    """
     completed_at = case((new["completed"], stamp.c.at), else_=null())
+    place = func.coalesce(new["position"], new_positions.preferred(stamp.c.revision))
     values = {**new, "id": bindparam("id", type_=Uuid), "user_id": accounts.owner, "completed_at": completed_at}
-    values |= {"created_at": stamp.c.at, "updated_at": stamp.c.at, "revision": stamp.c.revision}
+    values |= {"position": place, "created_at": stamp.c.at, "updated_at": stamp.c.at, "revision": stamp.c.revision}
     row = select(*values.values()).select_from(stamp).where(*conditions)
     return insert(tasks).from_select(list(values), row)
 
@@ -149,6 +155,11 @@ def changed(
         completed_at = func.coalesce(tasks.c.completed_at, at)
         values["completed_at"] = case((new["completed"], completed_at), else_=null())
     return values
+
+
+def values_of_new(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of `created` for the values of a new task, of which some may be absent."""
+    return {"position": None, **due.of_new_task(values)}
 
 
 def _create(*, in_list: bool) -> Query:
@@ -208,12 +219,12 @@ def compile_update(name: str) -> None:
 
 
 async def create_task(connection: Connection, user_id: str, values: Mapping[str, Any]) -> Task:
-    """Store a new task and return it. `values` has a value for each name in CHANGEABLE; time and zone may be absent.
+    """Store a new task and return it.
 
-    Raises NoSuchList.
+    `values` has a value for each name in CHANGEABLE; time, zone and position may be absent. Raises NoSuchList.
     """
     query = _CREATE if values["list_id"] is None else _CREATE_IN_LIST
-    row = await query.fetch_one(connection, user_id=user_id, id=uuid7(), **due.of_new_task(values))
+    row = await query.fetch_one(connection, user_id=user_id, id=uuid7(), **values_of_new(values))
     if row is None:
         raise NoSuchList
     return Task._make(row)

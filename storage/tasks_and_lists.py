@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Select, Table, cast, false, null, select, 
 
 from storage.driver.query import Row
 from storage.list_rows import TodoList
-from storage.schema import lists, tasks
+from storage.schema import lists, position, tasks
 from storage.tasks import Task
 
 NAMES = (*Task._fields, *(name for name in TodoList._fields if name not in Task._fields), "is_list")
@@ -25,6 +25,8 @@ def rows_of(table: Table, **others: ColumnElement[Any]) -> Select[Any]:
 
 
 def _value(table: Table, name: str) -> ColumnElement[Any]:
+    if name == "position" and table is tasks:
+        return position.element
     if name in table.c:
         return table.c[name]
     other = tasks if table is lists else lists

@@ -16,7 +16,9 @@ from sqlalchemy import (
     Text,
     Update,
     Uuid,
+    and_,
     bindparam,
+    case,
     cast,
     func,
     literal_column,
@@ -27,13 +29,14 @@ from sqlalchemy import (
     update,
 )
 
-from storage import accounts, list_of_task
+from storage import accounts, list_of_task, new_positions
 from storage.driver.database import Database
 from storage.driver.query import Connection, Query
 from storage.driver.transaction import Transaction
 from storage.errors import NotFound
 from storage.list_rows import TodoList
 from storage.schema import is_in_trash, is_list_in_trash, lists, tasks
+from storage.set_statements import REVISION
 from storage.task_pages import Position
 from storage.tasks import Task, changed, columns, has_rows, locked, not_before_last_update, own, task_in
 from storage.tasks_and_lists import IS_LIST, list_in_row, rows_of, task_in_row
@@ -67,7 +70,19 @@ deletion_id = func.coalesce(tasks.c.deletion_id, tasks.c.id)
 """The deletion of a deleted task. What a release before 0.4.0 deleted was a deletion of its own."""
 # A release before 0.4.0 would leave a deletion_id as it is when it deletes the task again.
 _RESTORED: Mapping[str, ColumnElement[Any]] = {"deleted_at": null(), "deletion_id": null()}
-RESTORED = {**_RESTORED, "list_id": list_of_task.kept}
+
+
+def _at_top_of_inbox(list_id: ColumnElement[Any], kept: ColumnElement[Any], revision: ColumnElement[int]) -> Any:
+    """Return the position of a restored task, which comes to the top of the inbox if its list is deleted."""
+    is_without_list = and_(list_id.is_not(None), kept.is_(None))
+    return case((is_without_list, new_positions.first(revision)), else_=tasks.c.position)
+
+
+RESTORED = {
+    **_RESTORED,
+    "list_id": list_of_task.kept,
+    "position": _at_top_of_inbox(tasks.c.list_id, list_of_task.kept, REVISION),
+}
 """The new values of a task that is taken out of the trash, for a statement that follows the account's lock."""
 
 
@@ -99,7 +114,9 @@ def _restore() -> Query:
     old = locked(tasks.c.erased_at.is_(None))
     stamp = accounts.bump_if(has_rows(old, old.c.deleted_at.is_not(None)))
     at = not_before_last_update(stamp.c.at)
-    values = changed({**_RESTORED, "list_id": list_of_task.if_there(old)}, stamp.c.revision, at)
+    kept = list_of_task.if_there(old)
+    place = _at_top_of_inbox(tasks.c.list_id, kept, stamp.c.revision)
+    values = changed({**_RESTORED, "list_id": kept, "position": place}, stamp.c.revision, at)
     restored = update(tasks).where(*own).values(**values).returning(*columns).cte("restored")
     return Query(union_all(select(*restored.c), select(*task_in(old)).where(~has_rows(restored))))
 

@@ -15,6 +15,7 @@ from storage.errors import (
     LimitReached,
     ListTooLarge,
     NoDueDate,
+    NoSuchAnchor,
     NoSuchList,
     NotFound,
     PreconditionFailed,
@@ -41,7 +42,7 @@ def problem_of(error: Exception, reason: str | None = None) -> Problem | None:
             return Problem(404, f"There is no such {resource}.")
         case Conflict(resource=resource, current=current, members=members):
             return _conflict(resource, current, members)
-        case NoDueDate() | NoSuchList():
+        case NoDueDate() | NoSuchList() | NoSuchAnchor():
             return _missing(error)
         case TooMany() | LimitReached() | ListTooLarge():
             return Problem(409, _limit(error), kind="too-many")
@@ -72,11 +73,15 @@ def problem_of(error: Exception, reason: str | None = None) -> Problem | None:
     return None
 
 
-def _missing(error: NoDueDate | NoSuchList) -> Problem:
+def _missing(error: NoDueDate | NoSuchList | NoSuchAnchor) -> Problem:
     """Return the problem of a write that needs what is not there."""
     if isinstance(error, NoDueDate):
         detail = "The task has no due date. Send a due_date with the due_time or time_zone."
         return Problem(409, detail, kind="no-due-date")
+    if isinstance(error, NoSuchAnchor):
+        kind = error.resource
+        detail = f"There is no such {kind} to move the {kind} before or after. Read the {kind}s again."
+        return Problem(409, detail, kind="no-such-anchor")
     return Problem(409, "There is no list with this list_id. It may have been deleted.", kind="no-such-list")
 
 

@@ -32,6 +32,7 @@ def task_resource(task: Task) -> dict[str, Any]:
         "due_at": task.due_at,
         "tags": task.tags,
         "list_id": task.list_id,
+        "position": task.position,
         "created_at": task.created_at,
         "updated_at": task.updated_at,
         "revision": task.revision,
@@ -82,7 +83,7 @@ def filters_of(
 def new_values(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return a `TaskCreate` or `TaskReplace` as storage takes it: a value for each column that a client may set.
 
-    Storage decides on an absent time or zone, which a task that is replaced keeps.
+    Storage decides on an absent time, zone or position, which a task that is replaced keeps.
     Members that have a default in the contract are there already.
     """
     return {"list_id": None, **whole_values(body)}

@@ -101,6 +101,7 @@ def test_health_needs_no_token(nobody: httpx.Client) -> None:
         ("DELETE", "/api/ada/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
         ("GET", "/api/ada/preferences"),
         ("PATCH", "/api/ada/preferences"),
+        ("POST", "/api/ada/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41/move"),
         ("GET", "/api/ada/tags"),
     ],
 )

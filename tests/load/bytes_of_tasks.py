@@ -53,7 +53,7 @@ def _longest(number: int) -> New:
 
     title, description, tags = text(200), text(10_000), [text(50) for _ in range(20)]
     values = {"title": title, "description": description, "tags": tags, "priority": 2, "due_date": None}
-    return f"user {number % 10}", values | {"completed": False}
+    return f"user {number % 10}", values | {"completed": False, "position": None}
 
 
 async def _written(url: str, new: Sequence[New]) -> dict[str, float]:

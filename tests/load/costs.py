@@ -32,6 +32,7 @@ _NEW_TASK = {
     "due_time": None,
     "time_zone": None,
     "tags": ["home", "food"],
+    "position": None,
 }
 # In the middle of every user's tasks.
 _MIDDLE = Position("2025-11-01 00:00:00+00", UUID(int=0))

@@ -9,6 +9,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
+from itertools import cycle
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -110,6 +111,19 @@ def _patch(client: Client) -> Request:
     return request
 
 
+def _move(client: Client) -> Request:
+    """Move the task after one in the middle to the place before it, and back."""
+    offset = client.size // 2
+    page = client.get(f"/tasks?sort_by=position&sort_direction=asc&limit=2&offset={offset - 1}")["tasks"]
+    anchor, task = (one["id"] for one in page)
+    bodies = cycle(json.dumps({side: anchor}).encode() for side in ("before", "after"))
+
+    def request() -> tuple[http.client.HTTPResponse, bytes]:
+        return client.send("POST", f"/tasks/{task}/move", next(bodies), {"Content-Type": "application/json"})
+
+    return request
+
+
 OPERATIONS = (
     Operation("default list", 200, _list()),
     Operation("next cursor page", 200, _cursor_page(0), flat=True),
@@ -131,12 +145,14 @@ OPERATIONS = (
     Operation("sorted by due_at", 200, _list("?sort_by=due_at")),
     Operation("sorted by priority", 200, _list("?sort_by=priority")),
     Operation("sorted by title", 200, _list("?sort_by=title")),
+    Operation("sorted by position", 200, _list("?sort_by=position&sort_direction=asc")),
     Operation("tags", 200, lambda client: lambda: client.send("GET", "/tags")),
     Operation("get", 200, _get, flat=True),
     Operation("304 of a list", 304, _poll(lambda _: "/tasks"), flat=True),
     Operation("304 of a task", 304, _poll(_task), flat=True),
     Operation("create", 201, _create, flat=True),
     Operation("patch", 200, _patch, flat=True),
+    Operation("move", 200, _move, flat=True),
 )
 
 

@@ -61,6 +61,7 @@ class Task(Base):
     due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
     list_id: Mapped[UUID | None]
+    position: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), deferred=True)
@@ -119,6 +120,7 @@ class TaskOut(BaseModel):
     due_at: datetime | None
     tags: list[str]
     list_id: UUID | None
+    position: str
     created_at: datetime
     updated_at: datetime
     revision: int
@@ -229,7 +231,9 @@ async def create_task(session: Session, user: User, body: TaskCreate) -> Any:
     now = datetime.now(UTC)
     values = body.model_dump() | {"priority": _PRIORITIES[body.priority]}
     times = {"created_at": now, "updated_at": now, "completed_at": now if body.completed else None}
-    task = Task(user_id=user, id=UUID(int=uuid7().int), revision=1, **times, **values)
+    new_id = UUID(int=uuid7().int)
+    # Sorts by the time of creation, as the id does.
+    task = Task(user_id=user, id=new_id, position=f"m{new_id.hex[:12]}", revision=1, **times, **values)
     session.add(task)
     await session.commit()
     return task

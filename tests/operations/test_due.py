@@ -72,7 +72,7 @@ def test_of_a_time_that_clocks_show_twice_the_first_counts(ada: User) -> None:
 def test_what_a_change_leaves_out_stays_and_the_instant_follows(
     ada: User, changes: Json, expected: tuple[Any, ...]
 ) -> None:
-    patched, batched, in_bulk = (ada.create(**BERLIN) for _ in range(3))
+    patched, batched, in_bulk = (ada.create(**BERLIN, position="k") for _ in range(3))
     bulk = ada.request("PATCH", "/tasks", params={"id": in_bulk["id"]}, json=changes)
     assert bulk.json()["changed"] == 1
     operation = {"op": "update", "id": batched["id"], "changes": changes}

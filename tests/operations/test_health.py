@@ -220,6 +220,7 @@ def test_every_operation_returns_503_with_retry_after_while_the_database_is_down
             lambda: ada.get(f"/tasks/{task['id']}"),
             lambda: ada.request("POST", "/tasks", json={"title": "lost?"}),
             lambda: ada.patch(task["id"], {"completed": True}),
+            lambda: ada.request("POST", f"/tasks/{task['id']}/move", json={"at": "first"}),
             lambda: ada.request("DELETE", f"/tasks/{task['id']}"),
             lambda: ada.get("/tags"),
             lambda: ada.get("/preferences"),

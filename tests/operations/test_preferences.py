@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.client import Json, User
 
-DEFAULTS = {"time_zone": None, "week_start": "monday", "revision": 0}
+DEFAULTS = {"time_zone": None, "week_start": "monday", "new_tasks": "last", "revision": 0}
 
 
 def test_a_user_who_has_written_none_has_the_defaults_and_no_account(ada: User) -> None:
@@ -16,12 +16,16 @@ def test_a_user_who_has_written_none_has_the_defaults_and_no_account(ada: User) 
 def test_a_patch_changes_only_the_given_members(ada: User) -> None:
     ada.create()
     first = ada.request("PATCH", "/preferences", json={"time_zone": "Europe/Berlin"})
-    assert first.json() == {"time_zone": "Europe/Berlin", "week_start": "monday", "revision": 2}
+    assert first.json() == {"time_zone": "Europe/Berlin", "week_start": "monday", "new_tasks": "last", "revision": 2}
     assert first.headers["ETag"] == '"2"'
     second = ada.request("PATCH", "/preferences", json={"week_start": "sunday"}).json()
-    assert second == {"time_zone": "Europe/Berlin", "week_start": "sunday", "revision": 3}
+    assert second == {"time_zone": "Europe/Berlin", "week_start": "sunday", "new_tasks": "last", "revision": 3}
     third = ada.request("PATCH", "/preferences", json={"time_zone": None}).json()
-    assert ada.get("/preferences").json() == third == {"time_zone": None, "week_start": "sunday", "revision": 4}
+    assert (
+        ada.get("/preferences").json()
+        == third
+        == {"time_zone": None, "week_start": "sunday", "new_tasks": "last", "revision": 4}
+    )
     assert ada.revision() == 4
 
 

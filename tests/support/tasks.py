@@ -13,6 +13,7 @@ FULL: dict[str, Any] = {
     "due_time": "18:30",
     "time_zone": "Europe/Berlin",
     "tags": ["home", "shopping"],
+    "position": "k",
 }
 """A value for every member that a client can set, none of which is the default except for `completed`."""
 STAMPS = ("updated_at", "revision")

@@ -16,7 +16,7 @@ from todo_api_client.api.auth import verify_token
 from todo_api_client.api.health import get_health, get_liveness, get_readiness
 from todo_api_client.api.preferences import get_preferences, update_preferences
 from todo_api_client.api.tags import list_tags
-from todo_api_client.api.tasks import create_task, delete_task, get_task, list_tasks, update_task
+from todo_api_client.api.tasks import create_task, delete_task, get_task, list_tasks, move_task, update_task
 from todo_api_client.models import (
     ForbiddenProblem,
     Health,
@@ -27,6 +27,7 @@ from todo_api_client.models import (
     ListTasksSortDirection,
     Liveness,
     LivenessStatus,
+    MoveConflictProblem,
     NotFoundProblem,
     PreconditionFailedProblem,
     Preferences,
@@ -38,6 +39,8 @@ from todo_api_client.models import (
     Task,
     TaskCreate,
     TaskList,
+    TaskMove,
+    TaskMoveAt,
     TaskUpdate,
     UnauthorizedProblem,
     UpdateConflictProblem,
@@ -163,6 +166,20 @@ def set_times(client: AuthenticatedClient) -> None:
     assert (preferred.time_zone, preferred.week_start) == (None, WeekStart.SUNDAY)
 
 
+def move(client: AuthenticatedClient, task: Task) -> Task:
+    """Move a task to the first place and behind another task, and return it."""
+    first = move_task.sync(USER, task.id, client=client, body=TaskMove(at=TaskMoveAt.FIRST))
+    assert isinstance(first, Task)
+    other = create_task.sync(USER, client=client, body=TaskCreate(title="Feed the cat"))
+    assert isinstance(other, Task)
+    last = move_task.sync(USER, task.id, client=client, body=TaskMove(after=other.id))
+    assert isinstance(last, Task)
+    assert first.position < other.position < last.position
+    missing = move_task.sync(USER, task.id, client=client, body=TaskMove(before=uuid.uuid4()))
+    assert isinstance(missing, MoveConflictProblem)
+    return last
+
+
 def delete(client: AuthenticatedClient, task: Task) -> None:
     rejected = delete_task.sync(USER, task.id, client=client, if_match='"0"')
     assert isinstance(rejected, PreconditionFailedProblem)
@@ -191,7 +208,7 @@ def main() -> None:
         task = create(client)
         rejected_input_gets_every_error(client)
         read(client, task)
-        task = change(client, task)
+        task = move(client, change(client, task))
         search_and_count(client)
         set_times(client)
         delete(client, task)

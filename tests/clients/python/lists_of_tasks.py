@@ -10,6 +10,7 @@ from todo_api_client.api.lists import (
     delete_list,
     get_list,
     list_lists,
+    move_list,
     put_list,
     restore_list,
     update_list,
@@ -18,12 +19,15 @@ from todo_api_client.api.tasks import create_task, list_tasks
 from todo_api_client.models import (
     ListColorType1,
     ListPreconditionFailedProblem,
+    NoSuchAnchorProblem,
     NoSuchListProblem,
     Task,
     TaskCreate,
     TaskList,
     TodoList,
     TodoListCreate,
+    TodoListMove,
+    TodoListMoveAt,
     TodoListReplace,
     TodoLists,
     TodoListUpdate,
@@ -54,6 +58,13 @@ def change(client: AuthenticatedClient, made: TodoList) -> None:
     assert late.list_ == changed
 
 
+def move(client: AuthenticatedClient, made: TodoList) -> None:
+    moved = move_list.sync(USER, made.id, client=client, body=TodoListMove(at=TodoListMoveAt.FIRST))
+    assert isinstance(moved, TodoList)
+    refused = move_list.sync(USER, made.id, client=client, body=TodoListMove(after=uuid.uuid4()))
+    assert isinstance(refused, NoSuchAnchorProblem)
+
+
 def put(client: AuthenticatedClient) -> None:
     response = put_list.sync_detailed(USER, uuid.uuid4(), client=client, body=TodoListReplace(name="Mine"))
     assert (response.status_code, isinstance(response.parsed, TodoList)) == (HTTPStatus.CREATED, True)
@@ -76,5 +87,6 @@ def every_operation(client: AuthenticatedClient) -> None:
     """Call every operation on lists. Raises AssertionError if a response is not the expected one."""
     made = create(client)
     change(client, made)
+    move(client, made)
     put(client)
     fill_and_restore(client, made)

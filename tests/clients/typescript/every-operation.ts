@@ -188,6 +188,27 @@ operation("list_tasks", () => {
   });
 });
 
+operation("move_task", () => {
+  test("puts a task before another one, and changes no other task", async () => {
+    const [first, second] = [await newTask("Second"), await newTask("First")];
+    const { data } = await api.POST("/api/{user_id}/tasks/{task_id}/move", {
+      params: { path: pathOf(second) },
+      body: { before: first.id },
+    });
+    assert.ok(data && data.position < first.position);
+    const other = await api.GET("/api/{user_id}/tasks/{task_id}", { params: { path: pathOf(first) } });
+    assert.deepEqual(other.data, first);
+  });
+
+  test("returns no-such-anchor for a task that does not exist", async () => {
+    const { error } = await api.POST("/api/{user_id}/tasks/{task_id}/move", {
+      params: { path: pathOf(await newTask("Third")) },
+      body: { after: "019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41" },
+    });
+    assert.equal(error?.type, "urn:problem-type:todo-api:no-such-anchor");
+  });
+});
+
 operation("delete_task", () => {
   test("deletes only the revision that If-Match names", async () => {
     const task = await newTask("Old news");

@@ -59,6 +59,15 @@ operation("get_list", () => {
   });
 });
 
+operation("move_list", () => {
+  test("puts a list before another one", async () => {
+    const [first, second] = [await newList("Second"), await newList("First")];
+    const body = { before: first.id };
+    const { data } = await api.POST("/api/{user_id}/lists/{list_id}/move", { params: { path: pathTo(second) }, body });
+    assert.ok(data && data.position < first.position);
+  });
+});
+
 operation("put_list", () => {
   test("creates a list under an id that the client chose, and replaces it", async () => {
     const path = { ...user, list_id: randomUUID() };

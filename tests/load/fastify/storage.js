@@ -12,8 +12,9 @@ const GET = `SELECT ${COLUMNS} FROM tasks WHERE ${OWN} AND id = $2`;
 const DELETE = `DELETE FROM tasks WHERE ${OWN} AND id = $2`;
 const CREATE = `
   INSERT INTO tasks (id, revision, created_at, updated_at, completed_at,
-                     user_id, title, description, completed, priority, due_date, tags, list_id)
-  VALUES (uuidv7(), 1, now(), now(), CASE WHEN $4 THEN now() END, $1, $2, $3, $4, $5, $6, $7, $8)
+                     user_id, title, description, completed, priority, due_date, tags, list_id, position)
+  VALUES (uuidv7(), 1, now(), now(), CASE WHEN $4 THEN now() END, $1, $2, $3, $4, $5, $6, $7, $8,
+          'm' || to_hex((extract(epoch FROM now()) * 1000000)::bigint))
   RETURNING ${COLUMNS}`;
 const TAGS = `
   SELECT name, count(*) AS usage_count FROM tasks, unnest(tags) AS name

@@ -170,6 +170,40 @@ TRASH: dict[str, int] = {
     "POST /trash/restore/restore": 400,
 }
 
+MOVES: dict[str, tuple[bytes, int]] = {
+    "to the last place": (b"{}", 404),
+    "to the first place": (b'{"at": "first"}', 404),
+    "of no task": (b'{"after": "%b"}' % _ID.encode(), 404),
+    "before and after": (b'{"before": "%b", "after": "%b"}' % (_ID.encode(), _ID.encode()), 400),
+    "before and first": (b'{"before": "%b", "at": "first"}' % _ID.encode(), 400),
+    "before null": (b'{"before": null}', 400),
+    "before a number": (b'{"before": 1}', 400),
+    "before text": (b'{"before": "first"}', 400),
+    "before U+0000": (b'{"before": "%b\\u0000"}' % _ID.encode(), 400),
+    "to another place": (b'{"at": "middle"}', 400),
+    "to FIRST": (b'{"at": "FIRST"}', 400),
+    "to a position": (b'{"position": "a"}', 400),
+    "prototype": (b'{"__proto__": {"at": "first"}}', 400),
+    "a list": (b"[]", 400),
+    "null": (b"null", 400),
+    "merge patch": (b'{"at": null}', 400),
+}
+POSITIONS: dict[str, tuple[bytes, int]] = {
+    "255 digits": (b"z" * 255, 201),
+    "256 digits": (b"z" * 256, 400),
+    "60,000 digits": (b"z" * 60_000, 400),
+    "empty": (b"", 400),
+    "the digit for zero": (b"-", 400),
+    "zero at the end": (b"a-", 400),
+    "U+0000": (b"a\\u0000", 400),
+    "line feed at the end": (b"a\\n", 400),
+    "letter that is not ASCII": ("ä".encode(), 400),
+    "digit that is not ASCII": (b"\xd9\xa1", 400),
+    "surrogate": (b"\\ud800", 400),
+    "blank": (b" a", 400),
+    "SQL": (b"' OR 1=1 --", 400),
+}
+
 PUTS: dict[str, tuple[bytes, bytes, int]] = {
     "an entity tag in If-None-Match": (b'If-None-Match: "1"', b'{"title": "t"}', 400),
     "a list in If-None-Match": (b"If-None-Match: *, *", b'{"title": "t"}', 400),
@@ -202,6 +236,14 @@ CASES = [
     *(
         Case(f"list: {name}", post(body, JSON, line=f"POST {_ME}/lists HTTP/1.1"), (status,))
         for name, (body, status) in LISTS.items()
+    ),
+    *(
+        Case(f"move: {name}", post(body, JSON, line=f"POST {NO_TASK}/move HTTP/1.1"), (status,))
+        for name, (body, status) in MOVES.items()
+    ),
+    *(
+        Case(f"position: {name}", post(b'{"title": "t", "position": "%b"}' % position, JSON), (status,))
+        for name, (position, status) in POSITIONS.items()
     ),
     *(
         Case(f"key: {name}", head(_NOTHING, HOST, AUTHORIZATION, *fields), (status,))
