@@ -30,8 +30,9 @@ _NEXT = _ALPHABET[_ALPHABET.index(_SIGNATURE[-1]) ^ 1]
 _FAR = "9" * 5000
 
 # JSON values for claims. A time must be a number that falls into a year of four digits; a subject must be a user's id.
-_INVALID_TIMES = ["true", "false", "[]", "{}", '""', '"9999999999"', "NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1e18"]
-_INVALID_TIMES += ["1e308", "100000000000000000000", "-100000000000000000000", "253402300800", "[9999999999]", _FAR]
+_INVALID_TIMES = ["true", "false", "[]", "{}", '""', '"9999999999"', "NaN", "Infinity", "-Infinity", "1e400", "-1e400"]
+_INVALID_TIMES += ["1e18", "1e308", "100000000000000000000", "-100000000000000000000", "253402300800", "[9999999999]"]
+_INVALID_TIMES += [_FAR]
 _INVALID_SUBJECTS = [
     "null",
     "1",
