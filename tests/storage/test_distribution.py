@@ -50,7 +50,12 @@ def queries() -> list[Query]:
     """Return every statement of the package: those of its modules, and those compiled for the shape of a request."""
     for module in pkgutil.walk_packages(storage.__path__, "storage."):
         importlib.import_module(module.name)
-    compiled = [tasks._update(names) for names in subsets(tasks.CHANGEABLE) if names]
+    compiled = [
+        tasks._update(names, in_list=in_list)
+        for names in subsets(tasks.CHANGEABLE)
+        if names
+        for in_list in {False, "list_id" in names}
+    ]
     # Each filter adds its own condition to a statement, whichever others there are.
     filters = [*subsets(task_filters._CONDITIONS, 2), frozenset(task_filters._CONDITIONS)]
     for sort, names in itertools.product(task_pages.ORDERS, filters):
