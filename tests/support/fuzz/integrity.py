@@ -46,6 +46,9 @@ PROMISES = {
         WHERE back""",
     "a task has a time of completion if and only if it is completed": """
         SELECT FROM tasks WHERE completed <> (completed_at IS NOT NULL)""",
+    "only a task with a date has a time, and an instant if and only if the time is in a zone": """
+        SELECT FROM tasks WHERE due_date IS NULL AND (due_time IS NOT NULL OR time_zone IS NOT NULL)
+        OR (due_at IS NOT NULL) <> (due_time IS NOT NULL AND time_zone IS NOT NULL)""",
     "a task is created first, then changed, and deleted last": """
         SELECT FROM tasks WHERE created_at > updated_at OR completed_at > updated_at OR deleted_at <> updated_at""",
     "a task is within the contract's limits": r"""
@@ -68,6 +71,7 @@ TABLES = (
     "SELECT accounts::text FROM accounts ORDER BY 1",
     "SELECT tasks::text FROM tasks ORDER BY 1",
     "SELECT lists::text FROM lists ORDER BY 1",
+    "SELECT preferences::text FROM preferences ORDER BY 1",
     "SELECT idempotency_keys::text FROM idempotency_keys ORDER BY 1",
 )
 
