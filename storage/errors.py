@@ -84,6 +84,19 @@ class NoDueDate(Exception):
     """A task would have a due time or a time zone without a due date."""
 
 
+class ImpossibleRecurrence(Exception):
+    """A task's rule of recurrence does not go with its due date.
+
+    `member` is the member of the rule that is wrong, or None if it is the rule as a whole; `detail` is the end of a
+    sentence that begins with it.
+    """
+
+    def __init__(self, member: str | None, detail: str) -> None:
+        super().__init__(member, detail)
+        self.member = member
+        self.detail = detail
+
+
 class KeyReused(Exception):
     """The idempotency key belongs to another request."""
 

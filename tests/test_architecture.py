@@ -109,6 +109,9 @@ ARROWS: dict[str, set[str]] = {
         "storage.instants",
         *QUERY,
     },
+    "storage.recurrence": set(),
+    "storage.recurrence_rules": {"storage.errors", "storage.recurrence"},
+    "storage.recurrence_text": {"storage.recurrence"},
     "storage.schema": set(),
     "storage.set_changes": {
         "storage.accounts",
