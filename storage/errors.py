@@ -81,7 +81,7 @@ class TooManyTags(Exception):
 
 
 class NoDueDate(Exception):
-    """A task would have a due time or a time zone without a due date."""
+    """A task would have a due time, a time zone or a recurrence without a due date."""
 
 
 class ImpossibleRecurrence(Exception):
@@ -95,6 +95,14 @@ class ImpossibleRecurrence(Exception):
         super().__init__(member, detail)
         self.member = member
         self.detail = detail
+
+
+class SeriesMovedOn(Exception):
+    """A completed occurrence cannot be reopened: the next one has changed or is gone."""
+
+
+class NoNextOccurrence(Exception):
+    """No occurrence follows that could be skipped to. The message is a sentence for the client."""
 
 
 class KeyReused(Exception):
