@@ -22,7 +22,7 @@ from handlers.resources.tasks import (
 from handlers.responses.entity_tags import is_listed, required_revisions
 from handlers.responses.problems import InputError, invalid_input
 from handlers.responses.response import JSON, NoContent, Response
-from storage import keyed_creation, moves, task_pages, task_replacement, task_sets, tasks
+from storage import keyed_creation, moves, task_pages, task_replacement, task_sets, task_updates, tasks
 from storage.driver.database import Database
 
 
@@ -96,6 +96,7 @@ async def update_tasks(
     list_id: list[str] | None,
     due: str | None,
     time_zone: str | None,
+    keep_next: bool,
     dry_run: bool,
     body: dict[str, Any],
     idempotency_key: str | None,
@@ -109,7 +110,7 @@ async def update_tasks(
         outcome = await task_sets.count_updates(database.pipeline, user_id, filters, changes)
     else:
         key = key_of(idempotency_key, fingerprint)
-        outcome = await task_sets.update_tasks(database, user_id, filters, changes, key)
+        outcome = await task_sets.update_tasks(database, user_id, filters, changes, key, keep_next=keep_next)
     return outcome_response(outcome, "matched", "changed", "revision")
 
 
@@ -156,6 +157,7 @@ async def put_task(
     body: dict[str, Any],
     if_match: str | None,
     if_none_match: str | None,
+    keep_next: bool,
 ) -> Response:
     """Create or replace the task, and return it."""
     put = await task_replacement.put_task(
@@ -166,17 +168,17 @@ async def put_task(
         # The contract allows only `*`: the task must not be there, so no revision is accepted.
         revisions=required_revisions(if_match) if if_none_match is None else [],
         may_create=if_match is None,
+        keep_next=keep_next,
     )
     return _created(put.task) if put.is_new else _shown(put.task)
 
 
 async def update_task(
-    database: Database, user_id: str, task_id: UUID, body: dict[str, Any], if_match: str | None
+    database: Database, user_id: str, task_id: UUID, body: dict[str, Any], if_match: str | None, keep_next: bool
 ) -> Response:
     """Apply the merge patch, and return the task."""
-    task = await tasks.update_task(
-        database.pipeline, user_id, task_id, changed_values(body), required_revisions(if_match)
-    )
+    values, revisions = changed_values(body), required_revisions(if_match)
+    task = await task_updates.update_task(database.pipeline, user_id, task_id, values, revisions, keep_next=keep_next)
     return _shown(task)
 
 
@@ -185,6 +187,12 @@ async def move_task(
 ) -> Response:
     """Move the task to another place among its siblings, and return it."""
     return _shown(await moves.move_task(database, user_id, task_id, spot_of(body), required_revisions(if_match)))
+
+
+async def skip_occurrence(database: Database, user_id: str, task_id: UUID, if_match: str | None) -> Response:
+    """Move the task to its next occurrence, and return it."""
+    revisions = required_revisions(if_match)
+    return _shown(await task_updates.skip_occurrence(database.pipeline, user_id, task_id, revisions))
 
 
 async def delete_task(database: Database, user_id: str, task_id: UUID, if_match: str | None) -> Response:

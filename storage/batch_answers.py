@@ -5,7 +5,15 @@ from typing import Any
 from uuid import UUID
 
 from storage.batch_plan import Failure, Outcome, Plan
-from storage.errors import Conflict, NoDueDate, NoSuchList, NotFound, PreconditionFailed
+from storage.errors import (
+    Conflict,
+    ImpossibleRecurrence,
+    NoDueDate,
+    NoSuchList,
+    NotFound,
+    PreconditionFailed,
+    SeriesMovedOn,
+)
 from storage.tasks import Task
 
 _FAILURES = {
@@ -14,6 +22,8 @@ _FAILURES = {
     PreconditionFailed: "precondition_failed",
     NoDueDate: "no_due_date",
     NoSuchList: "no_such_list",
+    ImpossibleRecurrence: "impossible_recurrence",
+    SeriesMovedOn: "series_moved_on",
 }
 
 
@@ -37,8 +47,14 @@ def _kept(outcome: Outcome) -> dict[str, Any]:
     task_id = str(outcome.id) if outcome.id else None
     if outcome.error is None:
         return {"id": task_id, "kind": outcome.kind}
-    members = outcome.error.members if isinstance(outcome.error, Conflict) else ()
-    return {"id": task_id, "kind": _FAILURES[type(outcome.error)], "members": [*members]}
+    return {"id": task_id, "kind": _FAILURES[type(outcome.error)], "members": _members(outcome.error)}
+
+
+def _members(error: Failure) -> list[str]:
+    """Return the members that an error is about. After that of an impossible rule comes what is wrong with it."""
+    if isinstance(error, ImpossibleRecurrence):
+        return [*filter(None, [error.member]), error.detail]
+    return [*error.members] if isinstance(error, Conflict) else []
 
 
 def _outcome(kept: Mapping[str, Any], current: Mapping[UUID, Task | None]) -> Outcome:
@@ -59,4 +75,9 @@ def _failure(kind: str, members: Sequence[str], current: Task | None) -> Failure
             return NoDueDate()
         case "no_such_list":
             return NoSuchList()
+        case "impossible_recurrence":
+            *member, detail = members
+            return ImpossibleRecurrence(member[0] if member else None, detail)
+        case "series_moved_on":
+            return SeriesMovedOn()
     return NotFound("task")

@@ -81,7 +81,28 @@ class TooManyTags(Exception):
 
 
 class NoDueDate(Exception):
-    """A task would have a due time or a time zone without a due date."""
+    """A task would have a due time, a time zone or a recurrence without a due date."""
+
+
+class ImpossibleRecurrence(Exception):
+    """A task's rule of recurrence does not go with its due date.
+
+    `member` is the member of the rule that is wrong, or None if it is the rule as a whole; `detail` is the end of a
+    sentence that begins with it.
+    """
+
+    def __init__(self, member: str | None, detail: str) -> None:
+        super().__init__(member, detail)
+        self.member = member
+        self.detail = detail
+
+
+class SeriesMovedOn(Exception):
+    """A completed occurrence cannot be reopened: the next one has changed or is gone."""
+
+
+class NoNextOccurrence(Exception):
+    """No occurrence follows that could be skipped to. The message is a sentence for the client."""
 
 
 class KeyReused(Exception):

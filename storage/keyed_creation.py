@@ -5,7 +5,8 @@ meanwhile, PostgreSQL reports a unique violation, and the pipeline runs the stat
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import LargeBinary, Uuid, and_, cast, exists, insert, literal_column, null, select, union_all
@@ -26,7 +27,8 @@ class Created(NamedTuple):
     is_replayed: bool
 
 
-def _create_once(*, in_list: bool) -> Query:
+@lru_cache(maxsize=8)
+def _create_once(names: Sequence[str], *, in_list: bool, has_next: bool) -> Query:
     """Return the statement that creates a task and keeps its id, or that finds the task of the key.
 
     It returns no row if the task is to be in a list that is not there. Otherwise,
@@ -35,7 +37,7 @@ def _create_once(*, in_list: bool) -> Query:
     seen = idempotency.found.cte("seen")
     is_new = ~exists(select(literal_column("1")).select_from(seen))
     may_create = and_(is_new, list_of_task.is_there) if in_list else is_new
-    created = tasks.created(tasks.parameters_for(tasks.WRITTEN), accounts.bump_or_open_if(may_create))
+    created = tasks.created(tasks.parameters_for(names), accounts.bump_or_open_if(may_create, 1 + has_next))
     made = created.returning(*tasks.columns).cte("made")
     row = idempotency.kept | {"created_at": made.c.created_at}
     new_key = insert(idempotency_keys).from_select(list(row), select(*row.values()).select_from(made))
@@ -45,22 +47,26 @@ def _create_once(*, in_list: bool) -> Query:
     present = seen.outerjoin(table, and_(table.c.user_id == accounts.owner, table.c.id == seen_id, is_live))
     new = select(*made.c, cast(null(), LargeBinary))
     old = select(*tasks.columns, seen.c.fingerprint).select_from(present)
-    return Query(union_all(new, old).add_cte(kept))
+    query = union_all(new, old).add_cte(kept)
+    return Query(query.add_cte(tasks.followed(made)) if has_next else query)
 
 
-_CREATE_ONCE, _CREATE_ONCE_IN_LIST = _create_once(in_list=False), _create_once(in_list=True)
+for _in_list in (False, True):
+    _create_once(tasks.WRITTEN, in_list=_in_list, has_next=False)
 
 
 async def create_task(connection: Connection, user_id: str, values: Mapping[str, Any], key: Key) -> Created:
     """Store a new task, or return the one that the earlier request with this key created.
 
-    `values` has what `tasks.create_task` takes. Raises KeyReused if the key belongs to another request,
-    Gone if the task has been deleted since, and NoSuchList.
+    `values` has what `tasks.create_task` takes. Raises what that raises, KeyReused if the key belongs to another
+    request, and Gone if the task has been deleted since.
     """
     new_id = uuid7()
     parameters = {"user_id": user_id, "id": new_id, "answer": json.dumps({"id": str(new_id)}), **key._asdict()}
-    query = _CREATE_ONCE if values["list_id"] is None else _CREATE_ONCE_IN_LIST
-    row = await query.fetch_one(connection, **parameters, **tasks.values_of_new(values))
+    step = await tasks.first_step(connection, user_id, values)
+    in_list, has_next = values["list_id"] is not None, step.following is not None
+    query = _create_once(tasks.names_of(step), in_list=in_list, has_next=has_next)
+    row = await query.fetch_one(connection, **parameters, **step.values, **tasks.following(step.following))
     if row is None:
         raise NoSuchList
     *task, fingerprint = row

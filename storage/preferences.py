@@ -43,7 +43,7 @@ _GET = Query(select(*_columns).where(preferences.c.user_id == accounts.owner))
 
 
 def _read() -> Query:
-    both = accounts_table.outerjoin(preferences, preferences.c.user_id == accounts_table.c.user_id)
+    both = accounts_table.outerjoin(preferences, preferences.c.user_id == accounts.owner)
     return Query(select(*head_columns, *_columns).select_from(both).where(accounts_table.c.user_id == accounts.owner))
 
 

@@ -59,6 +59,14 @@ tasks = Table(
     Column("time_zone", Text),
     # What date, time and zone mean by the rules of today (`todo-api recompute`). NULL unless all three are there.
     Column("due_at", DateTime(timezone=True)),
+    # The rule of a recurring task, complete as the contract's `TaskRecurrence`. NULL unless there is a date.
+    Column("recurrence", JSONB),
+    Column("series_id", Uuid),
+    # The day in the schedule, wherever `due_date` has been moved.
+    Column("occurrence_date", Date),
+    # What completing this occurrence created, and its revision then.
+    Column("next_task_id", Uuid),
+    Column("next_revision", BigInteger),
     Column("tags", ARRAY(Text), nullable=False),
     # NULL in the inbox.
     Column("list_id", Uuid),
@@ -176,6 +184,17 @@ Index(
     tasks.c.deleted_at,
     tasks.c.id,
     postgresql_where=tasks.c.deleted_at.is_not(None),
+)
+# No two live tasks are the same occurrence. After a completion, the next one may be due on the same day.
+Index(
+    "tasks_by_occurrence",
+    tasks.c.user_id,
+    tasks.c.series_id,
+    tasks.c.occurrence_date,
+    unique=True,
+    postgresql_where=and_(
+        tasks.c.series_id.is_not(None), is_live, tasks.c.recurrence["from"].astext == literal_column("'due'")
+    ),
 )
 # For what has changed since a revision, deletions included.
 Index("tasks_by_revision", tasks.c.user_id, tasks.c.revision)

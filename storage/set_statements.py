@@ -52,15 +52,19 @@ def statements(
     changes: ColumnElement[bool],
     *,
     is_moved: bool = False,
+    moves_series: ColumnElement[bool] | None = None,
     prepare: bool = True,
 ) -> Statements:
     """Return the statements for the tasks that match, and the new values of some columns.
 
     `changes` is whether a task that matches has other values now; if not, it keeps its revision. With `is_moved`, the
-    new `list_id` is one that a client wants. With `prepare=False`, counting is planned for the values of each request.
+    new `list_id` is one that a client wants. `moves_series` is whether a task then has one occurrence more or less, so
+    that it is not for these statements to change it. With `prepare=False`, counting is planned for the values of each
+    request.
     """
     number_of_tags = func.cardinality(new["tags"]) if "tags" in new else literal_column("0")
     shown = [tasks.c.id, tasks.c.created_at, changes.label("changes"), number_of_tags.label("number_of_tags")]
+    shown.append((false() if moves_series is None else moves_series).label("moves_series"))
     own = select(*shown).where(tasks.c.user_id == accounts.owner, *matching)
     has_list = list_of_task.is_none_or_there(new["list_id"]) if is_moved else true()
     return Statements(_total(own, has_list, prepare=prepare), _pick(own, has_list), _write(new))
@@ -77,8 +81,9 @@ def _pick(own: Select[Any], has_list: ColumnElement[bool]) -> Query:
     first = own.order_by(tasks.c.created_at, tasks.c.id).limit(bindparam("limit", type_=BigInteger))
     matched = first.cte("matched")
     ids = func.array_agg(aggregate_order_by(matched.c.id, matched.c.created_at, matched.c.id))
-    changing = ids.filter(matched.c.changes)
-    picked = select(func.count(), changing, _has_too_many(matched.c.number_of_tags), has_list)
+    plain = ids.filter(matched.c.changes, ~matched.c.moves_series)
+    others = ids.filter(matched.c.changes, matched.c.moves_series)
+    picked = select(func.count(), plain, _has_too_many(matched.c.number_of_tags), has_list, others)
     return Query(picked.select_from(matched))
 
 

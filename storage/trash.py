@@ -38,7 +38,17 @@ from storage.list_rows import TodoList
 from storage.schema import is_in_trash, is_list_in_trash, lists, tasks
 from storage.set_statements import REVISION
 from storage.task_pages import Position
-from storage.tasks import Task, changed, columns, has_rows, locked, not_before_last_update, own, task_in
+from storage.tasks import (
+    OVERWRITTEN,
+    Task,
+    changed,
+    columns,
+    has_rows,
+    locked,
+    not_before_last_update,
+    own,
+    task_in,
+)
 from storage.tasks_and_lists import IS_LIST, list_in_row, rows_of, task_in_row
 
 
@@ -123,8 +133,7 @@ def _restore() -> Query:
 
 def _erased(*chosen: ColumnElement[bool]) -> Update:
     """Return the update that overwrites the text of these tasks. It takes no revision."""
-    overwritten = {"title": literal_column("''"), "description": null(), "tags": literal_column("'{}'")}
-    return update(tasks).where(*chosen).values(**overwritten, erased_at=accounts.stamp.c.at)
+    return update(tasks).where(*chosen).values(**OVERWRITTEN, erased_at=accounts.stamp.c.at)
 
 
 def _erase() -> Query:

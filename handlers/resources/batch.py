@@ -19,7 +19,8 @@ def operations_of(body: Mapping[str, Any]) -> list[Operation]:
 
 def _operation(given: Mapping[str, Any]) -> Operation:
     base = changed_values(given["base"]) if "base" in given else None
-    return Operation(given["op"], given.get("id"), _values(given), base, given.get("if_revision"))
+    revision, keep_next = given.get("if_revision"), given.get("keep_next", False)
+    return Operation(given["op"], given.get("id"), _values(given), base, revision, keep_next)
 
 
 def _values(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,20 +5,23 @@ from typing import Any
 from handlers.resources import SERIALISERS
 from handlers.resources.idempotency import replay_headers
 from handlers.responses.entity_tags import strong
-from handlers.responses.problems import RETRY_AFTER, Problem
+from handlers.responses.problems import RETRY_AFTER, Problem, invalid_input
 from storage.errors import (
     Busy,
     Conflict,
     Full,
     Gone,
+    ImpossibleRecurrence,
     KeyReused,
     LimitReached,
     ListTooLarge,
     NoDueDate,
+    NoNextOccurrence,
     NoSuchAnchor,
     NoSuchList,
     NotFound,
     PreconditionFailed,
+    SeriesMovedOn,
     SyncReset,
     TooMany,
     TooManyTags,
@@ -42,8 +45,6 @@ def problem_of(error: Exception, reason: str | None = None) -> Problem | None:
             return Problem(404, f"There is no such {resource}.")
         case Conflict(resource=resource, current=current, members=members):
             return _conflict(resource, current, members)
-        case NoDueDate() | NoSuchList() | NoSuchAnchor():
-            return _missing(error)
         case TooMany() | LimitReached() | ListTooLarge():
             return Problem(409, _limit(error), kind="too-many")
         case TooManyTags():
@@ -70,6 +71,22 @@ def problem_of(error: Exception, reason: str | None = None) -> Problem | None:
             return Problem(503, "Too many of your requests are still being processed.", headers=RETRY_AFTER)
         case Unavailable():
             return Problem(503, "The database is not responding.", headers=RETRY_AFTER)
+    return _problem_of_schedule(error)
+
+
+def _problem_of_schedule(error: Exception) -> Problem | None:
+    match error:
+        case NoDueDate():
+            detail = "The task has no due date. Send a due_date with the due_time, time_zone or recurrence."
+            return Problem(409, detail, kind="no-due-date")
+        case ImpossibleRecurrence(member=member, detail=detail):
+            pointer = "/recurrence" if member is None else f"/recurrence/{member}"
+            return invalid_input([{"in": "body", "pointer": pointer, "detail": detail}])
+        case SeriesMovedOn():
+            detail = "The next occurrence has changed since this task was completed. To keep both, send keep_next=true."
+            return Problem(409, detail, kind="series-moved-on")
+        case NoNextOccurrence():
+            return Problem(409, str(error), kind="no-next-occurrence")
     return None
 
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
+from storage import time_zones
 from storage.clocks import Clock
+from storage.recurrence import Recurrence
+from storage.recurrence_text import rrule
 from storage.task_filters import Filters
 from storage.task_pages import Page, Position
 from storage.tasks import Task
@@ -30,6 +33,11 @@ def task_resource(task: Task) -> dict[str, Any]:
         "due_time": task.due_time and f"{task.due_time:%H:%M}",
         "time_zone": task.time_zone,
         "due_at": task.due_at,
+        "recurrence": task.recurrence,
+        "rrule": None if task.recurrence is None else _rrule(task, task.recurrence),
+        "series_id": task.series_id,
+        "occurrence_date": task.occurrence_date,
+        "next_task_id": task.next_task_id,
         "tags": task.tags,
         "list_id": task.list_id,
         "position": task.position,
@@ -37,6 +45,11 @@ def task_resource(task: Task) -> dict[str, Any]:
         "updated_at": task.updated_at,
         "revision": task.revision,
     }
+
+
+def _rrule(task: Task, rule: Recurrence) -> str | None:
+    zone = None if task.time_zone is None else time_zones.zone(task.time_zone)
+    return rrule(rule, cast(date, task.occurrence_date), task.due_time, zone)
 
 
 def page_resource(page: Page, limit: int, start: Position | int, next_cursor: str | None) -> dict[str, Any]:
@@ -83,7 +96,7 @@ def filters_of(
 def new_values(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return a `TaskCreate` or `TaskReplace` as storage takes it: a value for each column that a client may set.
 
-    Storage decides on an absent time, zone or position, which a task that is replaced keeps.
+    Storage decides on an absent time, zone, recurrence or position, which a task that is replaced keeps.
     Members that have a default in the contract are there already.
     """
     return {"list_id": None, **whole_values(body)}

@@ -106,6 +106,7 @@ def test_health_needs_no_token(nobody: httpx.Client) -> None:
         ("PATCH", "/api/ada/lists/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
         ("DELETE", "/api/ada/lists/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
         ("POST", "/api/ada/lists/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41/restore"),
+        ("POST", "/api/ada/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41/skip"),
         ("GET", "/api/ada/preferences"),
         ("PATCH", "/api/ada/preferences"),
         ("POST", "/api/ada/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41/move"),

@@ -532,6 +532,7 @@ def test_a_parameter_may_be_repeated_only_as_declared(ada: User, query: str, tak
         ("PATCH", "/tasks/{task_id}"),
         ("DELETE", "/tasks/{task_id}"),
         ("POST", "/tasks/{task_id}/move"),
+        ("POST", "/tasks/{task_id}/skip"),
         ("DELETE", "/trash/{task_id}"),
         ("POST", "/trash/{task_id}/restore"),
     ],

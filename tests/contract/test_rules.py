@@ -60,6 +60,15 @@ def test_two_members_cannot_be_combined() -> None:
     assert errors(EDIT, {"force": 1}) == errors(EDIT, {"old": {}}) == {}
 
 
+def test_a_member_depends_on_the_value_of_another() -> None:
+    properties = {"a": {}, "b": {"type": "string"}, "c": {"type": "string", "default": "on"}}
+    schema = {"type": "object", "properties": properties, "x-only-with": {"a": {"b": ["x", "y"], "c": ["on"]}}}
+    assert errors(schema, {"a": 1, "b": "y"}) == errors(schema, {"a": 1, "b": "x", "c": "on"}) == {}
+    assert errors(schema, {"b": "z", "c": "off"}) == errors(schema, {"a": 1}) == errors(schema, 1) == {}
+    assert errors(schema, {"a": 1, "b": "z"}) == {("a",): "is only allowed if b is x or y"}
+    assert errors(schema, {"a": 1, "c": "off"}) == {("a",): "is only allowed if c is on"}
+
+
 def test_a_member_has_the_same_members_as_another() -> None:
     assert errors(EDIT, {"old": {"a": 1, "c": 1}, "new": {"a": 2, "revision": 1}}) == {}
     assert errors(EDIT, {"old": {"a": 1}, "new": {"b": 2}}) == {
@@ -108,10 +117,18 @@ def test_a_schema_without_rules_costs_nothing() -> None:
     assert rule(draft4({"type": "object", "properties": {"a": MEMBERS, "b": {"type": "array", "maxItems": 1}}})) is None
 
 
-@pytest.mark.parametrize("keyword", ["x-not-with", "x-same-members"])
-def test_a_rule_about_a_member_that_does_not_exist_is_an_error(keyword: str) -> None:
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("x-not-with", {"old": "nothing"}),
+        ("x-same-members", {"old": "nothing"}),
+        ("x-only-with", {"old": {"nothing": []}}),
+        ("x-only-with", {"nothing": {"old": []}}),
+    ],
+)
+def test_a_rule_about_a_member_that_does_not_exist_is_an_error(keyword: str, value: dict[str, Any]) -> None:
     with pytest.raises(ContractError, match=f"'{keyword}' names nothing, which the schema does not have"):
-        rule(draft4({**EDIT, keyword: {"old": "nothing"}}, ()))
+        rule(draft4({**EDIT, keyword: value}, ()))
 
 
 def test_a_parameter_cannot_have_rules() -> None:

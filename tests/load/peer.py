@@ -16,6 +16,7 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Query, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import ARRAY, DateTime, Select, SmallInteger, Text, delete, func, literal_column, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from uuid6 import uuid7
@@ -59,6 +60,10 @@ class Task(Base):
     due_time: Mapped[time | None]
     time_zone: Mapped[str | None] = mapped_column(Text)
     due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    recurrence: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    series_id: Mapped[UUID | None]
+    occurrence_date: Mapped[date | None]
+    next_task_id: Mapped[UUID | None]
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
     list_id: Mapped[UUID | None]
     position: Mapped[str] = mapped_column(Text)
@@ -118,6 +123,11 @@ class TaskOut(BaseModel):
     due_time: time | None
     time_zone: str | None
     due_at: datetime | None
+    recurrence: dict[str, Any] | None
+    rrule: None = None
+    series_id: UUID | None
+    occurrence_date: date | None
+    next_task_id: UUID | None
     tags: list[str]
     list_id: UUID | None
     position: str

@@ -224,6 +224,7 @@ def test_every_operation_returns_503_with_retry_after_while_the_database_is_down
             lambda: ada.patch(task["id"], {"completed": True}),
             lambda: ada.request("POST", f"/tasks/{task['id']}/move", json={"at": "first"}),
             lambda: ada.request("DELETE", f"/tasks/{task['id']}"),
+            lambda: ada.request("POST", f"/tasks/{task['id']}/skip"),
             lambda: ada.get("/tags"),
             lambda: ada.get("/lists"),
             lambda: ada.get(f"/lists/{uuid4()}"),

@@ -9,7 +9,18 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Literal
 
-from storage import changes, deletions, moves, siblings, tags, task_replacement, task_sets, tasks, trash
+from storage import (
+    changes,
+    deletions,
+    moves,
+    siblings,
+    tags,
+    task_replacement,
+    task_sets,
+    task_updates,
+    tasks,
+    trash,
+)
 from storage.administration.migrations import migrate
 from storage.driver.database import Database
 from storage.driver.query import Query
@@ -109,8 +120,8 @@ CASES = {
     },
     "list tags": Case(tags._LIST, {"user_id": "ada"}, ANY_INDEX),
     "get task": Case(tasks._GET, TASK, BY_KEY),
-    "create task": Case(tasks._CREATE, TASK | NEW, frozenset()),
-    "update task": Case(tasks._update(frozenset(NEW), in_list=True), TASK | NEW | {"revisions": [3]}, BY_KEY),
+    "create task": Case(tasks._create(tasks.WRITTEN, in_list=False, has_next=False), TASK | NEW, frozenset()),
+    "update task": Case(task_updates._update(frozenset(NEW), in_list=True), TASK | NEW | {"revisions": [3]}, BY_KEY),
     "delete task": Case(tasks._DELETE, TASK | {"revisions": [3], "deletion_id": UUID(int=1)}, BY_KEY),
     "put task": Case(task_replacement._put(frozenset(NEW), in_list=True), TASK | NEW | _PUT, BY_KEY),
     **{

@@ -15,7 +15,7 @@ FULL: dict[str, Any] = {
     "tags": ["home", "shopping"],
     "position": "k",
 }
-"""A value for every member that a client can set, none of which is the default except for `completed`."""
+"""A value for every member that a client can set but `recurrence`, none of which is the default but `completed`."""
 STAMPS = ("updated_at", "revision")
 """The members that every write changes."""
 

@@ -16,7 +16,15 @@ from todo_api_client.api.auth import verify_token
 from todo_api_client.api.health import get_health, get_liveness, get_readiness
 from todo_api_client.api.preferences import get_preferences, update_preferences
 from todo_api_client.api.tags import list_tags
-from todo_api_client.api.tasks import create_task, delete_task, get_task, list_tasks, move_task, update_task
+from todo_api_client.api.tasks import (
+    create_task,
+    delete_task,
+    get_task,
+    list_tasks,
+    move_task,
+    skip_occurrence,
+    update_task,
+)
 from todo_api_client.models import (
     ForbiddenProblem,
     Health,
@@ -28,6 +36,7 @@ from todo_api_client.models import (
     Liveness,
     LivenessStatus,
     MoveConflictProblem,
+    NoNextOccurrenceProblem,
     NotFoundProblem,
     PreconditionFailedProblem,
     Preferences,
@@ -41,6 +50,8 @@ from todo_api_client.models import (
     TaskList,
     TaskMove,
     TaskMoveAt,
+    TaskRecurrence,
+    TaskRecurrenceFrequency,
     TaskUpdate,
     UnauthorizedProblem,
     UpdateConflictProblem,
@@ -180,6 +191,23 @@ def move(client: AuthenticatedClient, task: Task) -> Task:
     return last
 
 
+def recur(client: AuthenticatedClient) -> None:
+    monthly = TaskRecurrence(frequency=TaskRecurrenceFrequency.MONTHLY)
+    body = TaskCreate(title="Pay the rent", due_date=datetime.date(2096, 1, 31), recurrence=monthly)
+    rent = create_task.sync(USER, client=client, body=body)
+    assert isinstance(rent, Task)
+    assert (rent.recurrence and rent.recurrence.month_day, rent.occurrence_date) == (31, rent.due_date)
+    skipped = skip_occurrence.sync(USER, rent.id, client=client)
+    assert isinstance(skipped, Task)
+    assert skipped.due_date == datetime.date(2096, 2, 29)
+    done = update_task.sync(USER, rent.id, client=client, body=TaskUpdate(completed=True))
+    assert isinstance(done, Task)
+    assert done.next_task_id
+    assert isinstance(skip_occurrence.sync(USER, rent.id, client=client), NoNextOccurrenceProblem)
+    delete_task.sync(USER, done.next_task_id, client=client)
+    delete_task.sync(USER, rent.id, client=client)
+
+
 def delete(client: AuthenticatedClient, task: Task) -> None:
     rejected = delete_task.sync(USER, task.id, client=client, if_match='"0"')
     assert isinstance(rejected, PreconditionFailedProblem)
@@ -211,6 +239,7 @@ def main() -> None:
         task = move(client, change(client, task))
         search_and_count(client)
         set_times(client)
+        recur(client)
         delete(client, task)
         trusted_writes.every_write(client)
         lists_of_tasks.every_operation(client)

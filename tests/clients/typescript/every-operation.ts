@@ -46,6 +46,11 @@ operation("create_task", () => {
       due_time: null,
       time_zone: null,
       due_at: null,
+      recurrence: null,
+      rrule: null,
+      series_id: null,
+      occurrence_date: null,
+      next_task_id: null,
       tags: [],
       list_id: null,
     });
@@ -229,6 +234,28 @@ operation("list_tags", () => {
     await newTask("Paint the wall", ["house"]);
     const { data } = await api.GET("/api/{user_id}/tags", { params: { path: user } });
     assert.deepEqual(data?.find(({ name }) => name === "house"), { name: "house", usage_count: 2 });
+  });
+});
+
+operation("skip_occurrence", () => {
+  test("moves a task that recurs to its next day, and completing it creates the next one", async () => {
+    const body = { title: "Pay the rent", due_date: "2096-01-31", recurrence: { frequency: "monthly" as const } };
+    const { data: task } = await api.POST("/api/{user_id}/tasks", { params: { path: user }, body });
+    assert.ok(task);
+    assert.deepEqual([task.recurrence?.month_day, task.rrule?.slice(0, 12)], [31, "FREQ=MONTHLY"]);
+    const path = { ...user, task_id: task.id };
+    const { data: skipped } = await api.POST("/api/{user_id}/tasks/{task_id}/skip", { params: { path } });
+    assert.deepEqual([skipped?.due_date, skipped?.occurrence_date], ["2096-02-29", "2096-02-29"]);
+    const { data: done } = await api.PATCH("/api/{user_id}/tasks/{task_id}", {
+      params: { path },
+      body: { completed: true },
+      headers: { "Content-Type": "application/merge-patch+json" },
+    });
+    assert.ok(done?.next_task_id);
+    const { error } = await api.POST("/api/{user_id}/tasks/{task_id}/skip", { params: { path } });
+    assert.equal(error?.type, "urn:problem-type:todo-api:no-next-occurrence");
+    await api.DELETE("/api/{user_id}/tasks/{task_id}", { params: { path } });
+    await api.DELETE("/api/{user_id}/tasks/{task_id}", { params: { path: { ...user, task_id: done.next_task_id } } });
   });
 });
 
