@@ -24,7 +24,7 @@ LIMITS = {
     "todo-tanstack.ts": 80,
     "todo-rxdb.ts": 80,
     "show-titles.ts": 20,
-    "tasks-database.ts": 45,
+    "tasks-database.ts": 55,
 }
 
 

@@ -33,8 +33,8 @@ operation("create_task", () => {
     assert.equal(response.status, 201);
     assert.equal(response.headers.get("Location"), `/api/${ada.id}/tasks/${task.id}`);
     assert.equal(response.headers.get("ETag"), `"${task.revision}"`);
-    const { id, revision, created_at, updated_at, ...rest } = task;
-    assert.ok(id && revision > 0 && created_at === updated_at);
+    const { id, revision, position, created_at, updated_at, ...rest } = task;
+    assert.ok(id && position && revision > 0 && created_at === updated_at);
     assert.deepEqual(rest, {
       user_id: ada.id,
       title: "Water the plants",
