@@ -145,6 +145,7 @@ async function rename(task: Task, title: string): Promise<string> {
     case "urn:problem-type:todo-api:forbidden":
     case "urn:problem-type:todo-api:not-found":
     case "urn:problem-type:todo-api:no-due-date":
+    case "urn:problem-type:todo-api:series-moved-on":
     case "urn:problem-type:todo-api:no-such-list":
     case "urn:problem-type:todo-api:content-too-large":
     case "urn:problem-type:todo-api:unsupported-media-type":
