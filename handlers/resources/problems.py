@@ -71,14 +71,13 @@ def problem_of(error: Exception, reason: str | None = None) -> Problem | None:
             return Problem(503, "Too many of your requests are still being processed.", headers=RETRY_AFTER)
         case Unavailable():
             return Problem(503, "The database is not responding.", headers=RETRY_AFTER)
-    return _problem_of_schedule(error)
+    return _problem_of_plan(error)
 
 
-def _problem_of_schedule(error: Exception) -> Problem | None:
+def _problem_of_plan(error: Exception) -> Problem | None:
     match error:
-        case NoDueDate():
-            detail = "The task has no due date. Send a due_date with the due_time, time_zone or recurrence."
-            return Problem(409, detail, kind="no-due-date")
+        case NoDueDate() | NoSuchList() | NoSuchAnchor():
+            return _missing(error)
         case ImpossibleRecurrence(member=member, detail=detail):
             pointer = "/recurrence" if member is None else f"/recurrence/{member}"
             return invalid_input([{"in": "body", "pointer": pointer, "detail": detail}])
@@ -93,7 +92,7 @@ def _problem_of_schedule(error: Exception) -> Problem | None:
 def _missing(error: NoDueDate | NoSuchList | NoSuchAnchor) -> Problem:
     """Return the problem of a write that needs what is not there."""
     if isinstance(error, NoDueDate):
-        detail = "The task has no due date. Send a due_date with the due_time or time_zone."
+        detail = "The task has no due date. Send a due_date with the due_time, time_zone or recurrence."
         return Problem(409, detail, kind="no-due-date")
     if isinstance(error, NoSuchAnchor):
         kind = error.resource

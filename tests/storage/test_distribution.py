@@ -114,7 +114,8 @@ def tables_without_a_user(sql: str) -> list[str]:
     missing = []
     for table in sorted(TABLES):
         touched = re.findall(rf"\b(?:FROM|JOIN|UPDATE) {table}\b(?!\.)", sql)
-        named = re.findall(rf"\b{table}\.user_id = \$\d", sql)
+        names = "|".join({table, *re.findall(rf"\b{table} AS (\w+)", sql)})
+        named = re.findall(rf"\b(?:{names})\.user_id = \$\d", sql)
         inserted = re.findall(rf"INSERT INTO {table} \((.*?)\)", sql)
         if len(named) < len(touched) or any("user_id" not in columns.split(", ") for columns in inserted):
             missing.append(table)
