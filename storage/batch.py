@@ -9,9 +9,9 @@ import orjson
 from sqlalchemy import Uuid, any_, bindparam, column, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, insert
 
-from storage import accounts, idempotency, new_positions, positions
+from storage import accounts, idempotency, new_positions, positions, relatives
 from storage.batch_answers import answer_of, ids_in, outcomes_of
-from storage.batch_plan import Operation, Outcome, Plan, StoredTask, failures, needs_lists, plan
+from storage.batch_plan import Operation, Outcome, Plan, StoredTask, failures, needs_family, needs_lists, plan
 from storage.driver.database import Database
 from storage.driver.query import Query, Row
 from storage.driver.transaction import Call, Transaction
@@ -94,9 +94,10 @@ async def _lock_and_find(
     ids = [operation.id for operation in operations if operation.id is not None]
     kept = [idempotency.find(user_id, key)] if key else []
     lists_of_user: list[Call] = [(_LISTS, owner)] if any(map(needs_lists, operations)) else []
+    parents = [operation.values["parent_id"] for operation in operations if operation.values.get("parent_id")]
+    find = relatives.find(user_id, ids, parents) if any(map(needs_family, operations)) else _find(user_id, ids)
     first = [(accounts.OPEN, owner), (accounts.LOCK, owner), (new_positions.PREFERS_FIRST, owner)]
-    calls = [*first, _find(user_id, ids), *kept, *lists_of_user]
-    opened, ((revision, at),), ((is_first,),), found, *rest = await transaction.run(*calls)
+    opened, ((revision, at),), ((is_first,),), found, *rest = await transaction.run(*first, find, *kept, *lists_of_user)
     answer = idempotency.answer_of(rest.pop(0), key) if key else None
     there = frozenset(list_id for (list_id,) in rest[0]) if rest else frozenset[UUID]()
     by_id = {row.task.id: row for row in map(_stored, found)}
@@ -123,7 +124,9 @@ def _writes(user_id: str, planned: Plan) -> list[Call]:
     if not planned.changed:
         return []
     rows = orjson.dumps([_record(stored) for stored in planned.changed]).decode()
-    return [(_WRITE, {"user_id": user_id, "rows": rows})]
+    parents = {one.task.parent_id for one in planned.changed if one.task.parent_id}
+    marks = [relatives.mark(user_id, sorted(parents))] if parents else []
+    return [(_WRITE, {"user_id": user_id, "rows": rows}), *marks]
 
 
 def _record(stored: StoredTask) -> dict[str, Any]:

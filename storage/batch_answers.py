@@ -4,16 +4,30 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from storage.batch_plan import Failure, Outcome, Plan
-from storage.errors import Conflict, NoDueDate, NoSuchList, NotFound, PreconditionFailed
+from storage.batch_plan import Outcome, Plan
+from storage.errors import (
+    Conflict,
+    ListOfParent,
+    NoDueDate,
+    NoSuchList,
+    NoSuchParent,
+    NotFound,
+    ParentCycle,
+    PreconditionFailed,
+    TooDeep,
+)
 from storage.tasks import Task
 
-_FAILURES = {
+_FAILURES: dict[type[Exception], str] = {
     NotFound: "not_found",
     Conflict: "conflict",
     PreconditionFailed: "precondition_failed",
     NoDueDate: "no_due_date",
     NoSuchList: "no_such_list",
+    NoSuchParent: "no_such_parent",
+    ParentCycle: "parent_cycle",
+    TooDeep: "too_deep",
+    ListOfParent: "list_of_parent",
 }
 
 
@@ -49,14 +63,12 @@ def _outcome(kept: Mapping[str, Any], current: Mapping[UUID, Task | None]) -> Ou
     return Outcome(kind, task_id, None if kind == "deleted" else task)
 
 
-def _failure(kind: str, members: Sequence[str], current: Task | None) -> Failure:
+def _failure(kind: str, members: Sequence[str], current: Task | None) -> Exception:
     match kind:
+        case "not_found":
+            return NotFound("task")
         case "conflict":
             return Conflict("task", current, members)
         case "precondition_failed":
             return PreconditionFailed("task", current)
-        case "no_due_date":
-            return NoDueDate()
-        case "no_such_list":
-            return NoSuchList()
-    return NotFound("task")
+    return next(error for error, name in _FAILURES.items() if name == kind)()

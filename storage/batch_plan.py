@@ -1,5 +1,6 @@
 """What a batch does to each task: pure functions of the task as it is, and of the operation."""
 
+from collections import ChainMap
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -8,10 +9,32 @@ from uuid import UUID, uuid4
 from uuid6 import uuid7
 
 from storage import due, positions
-from storage.errors import Conflict, NoDueDate, NoSuchList, NotFound, PreconditionFailed
+from storage.errors import (
+    Conflict,
+    ListOfParent,
+    NoDueDate,
+    NoSuchList,
+    NoSuchParent,
+    NotFound,
+    ParentCycle,
+    PreconditionFailed,
+    TooDeep,
+)
+from storage.family import Place, descendants, placed, resettled
 from storage.tasks import CHANGEABLE, Task
 
-Failure = NotFound | Conflict | PreconditionFailed | NoDueDate | NoSuchList
+FAILURES = (
+    NotFound,
+    Conflict,
+    PreconditionFailed,
+    NoDueDate,
+    NoSuchList,
+    NoSuchParent,
+    ParentCycle,
+    TooDeep,
+    ListOfParent,
+)
+"""The errors that an operation may end with."""
 
 
 class Operation(NamedTuple):
@@ -44,9 +67,10 @@ class StoredTask(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """What a write puts on a row: the next revision, the time, and the id of the deletion.
+    """What a write puts on a row: the next revision, the time, and the id of the deletion; and what it depends on.
 
-    `lists` are those that there are, and `new_position` makes the position of a new task from its revision.
+    `lists` are those that there are, and `new_position` makes the position of a new task from its revision. `rows` are
+    those after the operations so far, and `found` those before them.
     """
 
     user_id: str
@@ -55,6 +79,17 @@ class Stamp(NamedTuple):
     deletion_id: UUID
     lists: Collection[UUID]
     new_position: Callable[[int], str]
+    rows: "Rows"
+    found: "Rows"
+
+    def family(self) -> dict[UUID, Task]:
+        """Return the tasks that are not deleted after the operations so far."""
+        return {task_id: row.task for task_id, row in self.rows.items() if row.current}
+
+
+Rows = Mapping[UUID, StoredTask]
+Written = tuple[StoredTask, *tuple[StoredTask, ...]]
+"""The task of an operation, and other rows that it writes."""
 
 
 class Outcome(NamedTuple):
@@ -66,7 +101,7 @@ class Outcome(NamedTuple):
     kind: Literal["created", "written", "deleted", "failed", "not_run"]
     id: UUID | None
     task: Task | None = None
-    error: Failure | None = None
+    error: Exception | None = None
 
 
 class Plan(NamedTuple):
@@ -96,25 +131,32 @@ def plan(
     `needs_lists`. `new_position` makes the position of a new task from its revision. `revision` is the user's, and `at`
     the time of the batch.
     """
-    outcomes, changed = [], []
-    stamp = Stamp(user_id, revision + 1, at, uuid4(), lists, new_position)
+    changed: dict[UUID, StoredTask] = {}
+    rows, outcomes = ChainMap(changed, dict(found)), []
+    stamp = Stamp(user_id, revision + 1, at, uuid4(), lists, new_position, rows, found)
     for operation in operations:
-        row = found.get(operation.id) if operation.id else None
+        row = rows.get(operation.id) if operation.id else None
         try:
-            new = _DECISIONS[operation.op](row, operation, stamp)
-        except (NotFound, Conflict, PreconditionFailed, NoDueDate, NoSuchList) as error:
+            new, *others = _DECISIONS[operation.op](row, operation, stamp)
+        except FAILURES as error:
             outcomes.append(Outcome("failed", operation.id, error=error))
             continue
         if new is not row:
-            changed.append(new)
-            stamp = stamp._replace(revision=stamp.revision + 1)
+            changed |= {one.task.id: one for one in (new, *others)}
+            stamp = stamp._replace(revision=stamp.revision + 1 + len(others))
         outcomes.append(_success(row, new))
-    return Plan(outcomes, changed, stamp.revision - 1)
+    return Plan(outcomes, [*changed.values()], stamp.revision - 1)
 
 
 def needs_lists(operation: Operation) -> bool:
     """Return whether what an operation does depends on which lists there are."""
     return operation.op == "restore" or operation.values.get("list_id") is not None
+
+
+def needs_family(operation: Operation) -> bool:
+    """Return whether what an operation does depends on the task's subtasks or its parent."""
+    is_moved = operation.op != "create" and "list_id" in operation.values
+    return is_moved or operation.op in ("delete", "restore") or operation.values.get("parent_id") is not None
 
 
 def failures(plan: Plan, operations: Sequence[Operation]) -> list[Outcome]:
@@ -129,15 +171,15 @@ def _success(old: StoredTask | None, new: StoredTask) -> Outcome:
     return Outcome("created" if old is None else "written", new.task.id, new.task)
 
 
-def _create(row: StoredTask | None, operation: Operation, stamp: Stamp) -> StoredTask:
+def _create(row: StoredTask | None, operation: Operation, stamp: Stamp) -> Written:
     if row is not None:
         raise Conflict("task", row.current)
     return _new(operation, stamp)
 
 
-def _replace(row: StoredTask | None, operation: Operation, stamp: Stamp) -> StoredTask:
+def _replace(row: StoredTask | None, operation: Operation, stamp: Stamp) -> Written:
     current = row.current if row else None
-    if operation.revision is not None and (current is None or current.revision != operation.revision):
+    if operation.revision is not None and (current is None or not _is_known(current, operation, stamp)):
         raise PreconditionFailed("task", current)
     if row is None:
         return _new(operation, stamp)
@@ -146,30 +188,65 @@ def _replace(row: StoredTask | None, operation: Operation, stamp: Stamp) -> Stor
     return _with_values(row, operation.values, stamp)
 
 
-def _update(row: StoredTask | None, operation: Operation, stamp: Stamp) -> StoredTask:
-    row = _accepted(row, operation)
+def _update(row: StoredTask | None, operation: Operation, stamp: Stamp) -> Written:
+    row = _accepted(row, operation, stamp)
     if members := _unexpected(row.task, operation):
         raise Conflict("task", row.task, members)
     return _with_values(row, operation.values, stamp)
 
 
-def _delete(row: StoredTask | None, operation: Operation, stamp: Stamp) -> StoredTask:
-    task = _touched(_accepted(row, operation).task, stamp)
+def _delete(row: StoredTask | None, operation: Operation, stamp: Stamp) -> Written:
+    if row is not None and row.deletion_id == stamp.deletion_id:
+        # With its parent, by an operation of this batch.
+        return (row,)
+    task = _accepted(row, operation, stamp).task
+    first, *below = _touched_all([task, *descendants(stamp.family(), task.id)], stamp)
+    return _deleted(first, stamp), *(_deleted(one, stamp) for one in below)
+
+
+def _deleted(task: Task, stamp: Stamp) -> StoredTask:
     return StoredTask(task, deleted_at=task.updated_at, deletion_id=stamp.deletion_id)
 
 
-def _restore(row: StoredTask | None, _: Operation, stamp: Stamp) -> StoredTask:
+def _restore(row: StoredTask | None, _: Operation, stamp: Stamp) -> Written:
     if row is None or row.erased_at is not None:
         raise NotFound("task")
     if row.current:
-        return row
-    restored = _touched(row.task, stamp)
-    if row.task.list_id is not None and row.task.list_id not in stamp.lists:
-        restored = restored._replace(list_id=None, position=positions.first(stamp.revision))
-    return StoredTask(restored)
+        return (row,)
+    gone = {
+        task_id: one.task
+        for task_id, one in stamp.rows.items()
+        if one.erased_at is None and row.deletion_id is not None and one.deletion_id == row.deletion_id
+    }
+    found = _touched_all([row.task, *descendants(gone, row.task.id)], stamp)
+    first, *below = _resettled([_in_list_that_is_there(one, stamp) for one in found], stamp)
+    return first, *below
 
 
-_DECISIONS: dict[str, Callable[[StoredTask | None, Operation, Stamp], StoredTask]] = {
+def _in_list_that_is_there(task: Task, stamp: Stamp) -> Task:
+    if task.list_id is None or task.list_id in stamp.lists:
+        return task
+    return task._replace(list_id=None) if task.parent_id else _at_the_top(task)
+
+
+def _at_the_top(task: Task) -> Task:
+    """Return a task without list and parent, before all others."""
+    return task._replace(list_id=None, parent_id=None, position=positions.first(task.revision))
+
+
+def _resettled(restored: Sequence[Task], stamp: Stamp) -> list[StoredTask]:
+    """Return restored tasks where they can be."""
+    tasks = stamp.family() | {task.id: task for task in restored}
+    places = {task.id: Place(task.id, task.parent_id, task.list_id, is_live=True) for task in tasks.values()}
+    new = {place.id: place for place in resettled(places, {task.id for task in restored})}
+    return [StoredTask(_moved(task, new[task.id]) if task.id in new else task) for task in restored]
+
+
+def _moved(task: Task, place: Place) -> Task:
+    return task._replace(list_id=place.list_id) if place.parent_id else _at_the_top(task)
+
+
+_DECISIONS: dict[str, Callable[[StoredTask | None, Operation, Stamp], Written]] = {
     "create": _create,
     "replace": _replace,
     "update": _update,
@@ -178,13 +255,19 @@ _DECISIONS: dict[str, Callable[[StoredTask | None, Operation, Stamp], StoredTask
 }
 
 
-def _accepted(row: StoredTask | None, operation: Operation) -> StoredTask:
+def _accepted(row: StoredTask | None, operation: Operation, stamp: Stamp) -> StoredTask:
     """Return the row if it is a task that has the required revision. Raises NotFound and PreconditionFailed."""
     if row is None or row.current is None:
         raise NotFound("task")
-    if operation.revision not in (None, row.task.revision):
+    if operation.revision is not None and not _is_known(row.task, operation, stamp):
         raise PreconditionFailed("task", row.task)
     return row
+
+
+def _is_known(task: Task, operation: Operation, stamp: Stamp) -> bool:
+    """Return whether the task has the required revision, or had it before an operation on its parent changed it."""
+    found = stamp.found.get(task.id)
+    return operation.revision in (task.revision, found.task.revision if found else None)
 
 
 def _unexpected(task: Task, operation: Operation) -> list[str]:
@@ -196,13 +279,15 @@ def _unexpected(task: Task, operation: Operation) -> list[str]:
     return [name for name in names if getattr(task, name) not in (known[name], operation.values[name])]
 
 
-def _new(operation: Operation, stamp: Stamp) -> StoredTask:
-    _check_list(operation.values, stamp)
+def _new(operation: Operation, stamp: Stamp) -> Written:
+    task_id = operation.id or _new_id()
+    placed_values = placed(stamp.family(), task_id, operation.values)
+    _check_list(placed_values, stamp)
     absent = {"list_id": None, "position": stamp.new_position(stamp.revision)}
-    values = due.of_new_task({**absent, **operation.values})
-    return StoredTask(
+    values = due.of_new_task({**absent, **placed_values})
+    new = StoredTask(
         Task(
-            id=operation.id or _new_id(),
+            id=task_id,
             user_id=stamp.user_id,
             **values,
             completed_at=stamp.at if values["completed"] else None,
@@ -211,22 +296,37 @@ def _new(operation: Operation, stamp: Stamp) -> StoredTask:
             revision=stamp.revision,
         )
     )
+    return (new,)
 
 
-def _with_values(row: StoredTask, values: Mapping[str, Any], stamp: Stamp) -> StoredTask:
-    """Return the row with these values, or the same row if it has them already. Raises NoDueDate and NoSuchList."""
-    _check_list(values, stamp)
+def _with_values(row: StoredTask, values: Mapping[str, Any], stamp: Stamp) -> Written:
+    """Return the row with these values, or the same row if it has them already, and the subtasks that follow it.
+
+    Raises NoDueDate, NoSuchList and what `placed` raises.
+    """
+    family = stamp.family()
+    if "parent_id" in values or "list_id" in values:
+        values = placed(family, row.task.id, values)
+        _check_list(values, stamp)
     values = due.of_task(row.task, values)
     if all(getattr(row.task, name) == value for name, value in values.items()):
-        return row
-    task = _touched(row.task, stamp)._replace(**values)
-    return StoredTask(task._replace(completed_at=(task.completed_at or task.updated_at) if task.completed else None))
+        return (row,)
+    strayed = [one for one in descendants(family, row.task.id) if one.list_id != values.get("list_id", one.list_id)]
+    first, *followers = _touched_all([row.task, *strayed], stamp)
+    task = first._replace(**values)
+    new = StoredTask(task._replace(completed_at=(task.completed_at or task.updated_at) if task.completed else None))
+    return new, *(StoredTask(one._replace(list_id=task.list_id)) for one in followers)
 
 
 def _check_list(values: Mapping[str, Any], stamp: Stamp) -> None:
-    """Raise NoSuchList if a task would be in a list that is not there."""
-    if values.get("list_id") is not None and values["list_id"] not in stamp.lists:
+    """Raise NoSuchList if a task would be in a list that is not there. That of its parent is."""
+    if values.get("parent_id") is None and values.get("list_id") is not None and values["list_id"] not in stamp.lists:
         raise NoSuchList
+
+
+def _touched_all(tasks: Sequence[Task], stamp: Stamp) -> list[Task]:
+    """Return tasks with the stamps of writes that follow each other."""
+    return [_touched(task, stamp._replace(revision=stamp.revision + place)) for place, task in enumerate(tasks)]
 
 
 def _touched(task: Task, stamp: Stamp) -> Task:

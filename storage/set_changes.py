@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from storage import accounts, idempotency, instants
+from storage import accounts, idempotency, instants, set_subtasks
 from storage.driver.database import Database
 from storage.driver.query import Connection, Query
 from storage.driver.transaction import Call, Transaction
@@ -84,9 +84,13 @@ async def change_set(
         if turn.answer is not None:
             return Outcome(**turn.answer, is_replayed=True)
         check(turn.picked)
-        ids = turn.picked.ids[:most]
+        ids = [*turn.picked.ids[:most]]
+        if chosen.takes_subtasks and ids:
+            ids += await set_subtasks.others_below(transaction, user_id, ids)
+        follow = await _followers(transaction, parameters, ids) if chosen.moves_lists and ids else []
         deletion_id = str(values["deletion_id"]) if ids and "deletion_id" in values else None
-        outcome = Outcome(turn.picked.matched, len(ids), turn.revision + len(ids), deletion_id)
+        revision = turn.revision + len(ids) + len(follow)
+        outcome = Outcome(turn.picked.matched, len(ids), revision, deletion_id)
         last = [accounts.set_revision(user_id, outcome.revision)] if ids or key else []
         if key:
             last.append(idempotency.keep(user_id, key, _answer(outcome), turn.at))
@@ -95,10 +99,15 @@ async def change_set(
             for call in calls:
                 await transaction.run(call)
             calls = await instants.moved(transaction, user_id, ids)
+        calls += portions(set_subtasks.FOLLOW, follow, parameters, turn.revision + len(ids), turn.at)
         await send(transaction, calls, last)
         return outcome
 
     return await database.in_transaction(user_id, work, is_long=True)
+
+
+async def _followers(transaction: Transaction, parameters: Mapping[str, Any], ids: Sequence[UUID]) -> Sequence[UUID]:
+    return await set_subtasks.followers(transaction, parameters["user_id"], ids, parameters["new_list_id"])
 
 
 class _Turn(NamedTuple):

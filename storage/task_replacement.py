@@ -19,6 +19,7 @@ from storage.tasks import (
     differs,
     has_rows,
     is_accepted,
+    keeps_family,
     locked,
     parameters_for,
     task_in,
@@ -52,7 +53,7 @@ def _put(names: frozenset[str], *, in_list: bool) -> Query:
     # What is absent from the request is absent from a new task.
     new_task = {name: new.get(name, null()) for name in WRITTEN}
     is_there, is_live = has_rows(old), old.c.deleted_at.is_(None)
-    is_replaced = has_rows(old, is_live, is_accepted(old), is_plain, differs(old, new))
+    is_replaced = has_rows(old, is_live, is_accepted(old), is_plain, keeps_family(old, new), differs(old, new))
     is_allowed = [list_of_task.is_there] if in_list else []
     stamp = accounts.bump_or_open_if(and_(or_(and_(_may_create, ~is_there), is_replaced), *is_allowed))
     made = created(new_task, stamp, ~is_there).returning(*columns).cte("created")
@@ -74,8 +75,8 @@ def _text(outcome: str) -> ColumnElement[str]:
 
 
 # What clients send that know neither times nor lists: with a date, and without one.
-_put(frozenset(WRITTEN) - {"due_time", "time_zone", "due_at", "list_id", "position"}, in_list=False)
-_put(frozenset(WRITTEN) - {"list_id", "position"}, in_list=False)
+_put(frozenset(WRITTEN) - {"due_time", "time_zone", "due_at", "list_id", "parent_id", "position"}, in_list=False)
+_put(frozenset(WRITTEN) - {"list_id", "parent_id", "position"}, in_list=False)
 
 
 async def put_task(

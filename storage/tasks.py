@@ -37,7 +37,7 @@ from uuid6 import uuid7
 
 from storage import accounts, due, list_of_task, new_positions
 from storage.driver.query import Connection, Query, Row
-from storage.errors import NoSuchList, NotFound, PreconditionFailed
+from storage.errors import HasRelatives, NoSuchList, NotFound, PreconditionFailed
 from storage.optimistic import until_unchanged
 from storage.schema import is_live, position, tasks
 
@@ -58,6 +58,7 @@ class Task(NamedTuple):
     due_at: datetime | None
     tags: list[str]
     list_id: UUID | None
+    parent_id: UUID | None
     position: str
     created_at: datetime
     updated_at: datetime
@@ -65,7 +66,7 @@ class Task(NamedTuple):
 
 
 _OWN = ("title", "description", "completed", "priority", "due_date", "due_time", "time_zone", "tags")
-CHANGEABLE = (*_OWN, "list_id", "position")
+CHANGEABLE = (*_OWN, "list_id", "parent_id", "position")
 """What callers set."""
 WRITTEN = (*CHANGEABLE, "due_at")
 """What a write of all values sets: `due_at` follows from the date, the time and the zone."""
@@ -76,12 +77,12 @@ _revisions = bindparam("revisions", type_=ARRAY(BigInteger))
 
 
 def locked(*conditions: ColumnElement[bool]) -> CTE:
-    """Return a CTE with the task, if it meets these conditions, and its `deleted_at`.
+    """Return a CTE with the task, if it meets these conditions, and its `deleted_at` and `is_parent`.
 
     It locks the account first, then the task, and has the task as it is under that lock. It does not join the account:
     in a statement that also inserts the result of a query, Citus cannot read the rows of such a join.
     """
-    row = select(*columns, tasks.c.deleted_at).where(*own, has_rows(accounts.lock), *conditions)
+    row = select(*columns, tasks.c.deleted_at, tasks.c.is_parent).where(*own, has_rows(accounts.lock), *conditions)
     return row.with_for_update(of=tasks).cte("old")
 
 
@@ -125,6 +126,17 @@ def without_instant(old: CTE, new: dict[str, ColumnElement[Any]]) -> tuple[dict[
     if "due_at" in new or not any(name in new for name in due.MEMBERS):
         return new, true()
     return {**new, "due_at": null()}, is_at_no_instant(old, new)
+
+
+def keeps_family(old: CTE, new: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
+    """Return whether these values leave a subtask in the list of its parent, and a parent in that of its subtasks.
+
+    Values with both a list and a parent are those of `family.placed`, which are known to.
+    """
+    if "list_id" not in new or "parent_id" in new:
+        return true()
+    is_alone = and_(old.c.parent_id.is_(None), ~old.c.is_parent)
+    return or_(is_alone, old.c.list_id.is_not_distinct_from(new["list_id"]))
 
 
 def created(new: Mapping[str, ColumnElement[Any]], stamp: CTE, *conditions: ColumnElement[bool]) -> Insert:
@@ -181,7 +193,7 @@ def _update(names: frozenset[str], *, in_list: bool) -> Query:
     """
     new, is_plain = without_instant(_old, parameters_for(sorted(names)))
     is_allowed = [list_of_task.is_there] if in_list else []
-    is_changed = has_rows(_old, and_(is_accepted(_old), is_plain, differs(_old, new)))
+    is_changed = has_rows(_old, is_accepted(_old), is_plain, keeps_family(_old, new), differs(_old, new))
     stamp = accounts.bump_if(and_(is_changed, *is_allowed))
     written = updated(new, stamp)
     unchanged = select(*task_in(_old), is_accepted(_old), is_plain).where(~has_rows(written))
@@ -189,11 +201,11 @@ def _update(names: frozenset[str], *, in_list: bool) -> Query:
 
 
 def _delete() -> Query:
-    stamp = accounts.bump_if(has_rows(_old, is_accepted(_old)))
+    stamp = accounts.bump_if(has_rows(_old, is_accepted(_old), ~_old.c.is_parent))
     at = not_before_last_update(stamp.c.at)
     deleted = update(tasks).where(*own).values(**changed(deleted_values(at), stamp.c.revision, at))
     tombstone = deleted.returning(tasks.c.id).cte("deleted")
-    return Query(select(*task_in(_old), has_rows(tombstone)))
+    return Query(select(*task_in(_old), is_accepted(_old), has_rows(tombstone)))
 
 
 def deleted_values(at: ColumnElement[datetime]) -> dict[str, ColumnElement[Any]]:
@@ -266,10 +278,16 @@ async def update_task(
 
 
 async def delete_task(connection: Connection, user_id: str, task_id: UUID, revisions: Sequence[int] | None) -> None:
-    """Move the task to the trash. `revisions` is that of `update_task`. Raises NotFound and PreconditionFailed."""
+    """Move the task to the trash. `revisions` is that of `update_task`.
+
+    Raises NotFound, PreconditionFailed, and HasRelatives if it may have some, which `families.delete_task` deletes too.
+    """
     # Nothing is sorted by deletion ids, and version 4 takes two thirds of the time of version 7.
     parameters = {"user_id": user_id, "id": task_id, "revisions": revisions, "deletion_id": uuid4()}
-    _accepted(await _DELETE.fetch_one(connection, **parameters))
+    row = await _DELETE.fetch_one(connection, **parameters)
+    _accepted(row and row[:-1])
+    if row and not row[-1]:
+        raise HasRelatives
 
 
 def _accepted(row: Row | None) -> Task:

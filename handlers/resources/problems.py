@@ -13,13 +13,18 @@ from storage.errors import (
     Gone,
     KeyReused,
     LimitReached,
+    ListOfParent,
     ListTooLarge,
     NoDueDate,
     NoSuchAnchor,
     NoSuchList,
+    NoSuchParent,
     NotFound,
+    OpenSubtasks,
+    ParentCycle,
     PreconditionFailed,
     SyncReset,
+    TooDeep,
     TooMany,
     TooManyTags,
     TooManyWatchers,
@@ -31,19 +36,32 @@ _RESET = (
     "token, and apply these edits to it."
 )
 
+_UNFIT: dict[type[Exception], tuple[str, str]] = {
+    NoDueDate: ("no-due-date", "The task has no due date. Send a due_date with the due_time or time_zone."),
+    NoSuchList: ("no-such-list", "There is no list with this list_id. It may have been deleted."),
+    NoSuchParent: ("no-such-parent", "There is no task with this parent_id. It may have been deleted."),
+    ParentCycle: ("parent-cycle", "A task cannot be a subtask of itself or of one of its subtasks."),
+    TooDeep: ("too-deep", "There would be more than three levels of tasks."),
+    ListOfParent: (
+        "list-of-parent",
+        "A subtask is in the list of its parent. Leave out list_id, or send a parent_id of null with it.",
+    ),
+}
+_DO_NOT_FIT = (*_UNFIT, NoSuchAnchor, OpenSubtasks)
+
 
 def problem_of(error: Exception, reason: str | None = None) -> Problem | None:
     """Return the problem document of an error of storage, None for any other error.
 
     `reason` is a sentence about why the request's precondition failed, unless it is that the resource has changed.
     """
+    if isinstance(error, _DO_NOT_FIT):
+        return _unfit(error)
     match error:
         case NotFound(resource=resource):
             return Problem(404, f"There is no such {resource}.")
         case Conflict(resource=resource, current=current, members=members):
             return _conflict(resource, current, members)
-        case NoDueDate() | NoSuchList() | NoSuchAnchor():
-            return _missing(error)
         case TooMany() | LimitReached() | ListTooLarge():
             return Problem(409, _limit(error), kind="too-many")
         case TooManyTags():
@@ -73,16 +91,17 @@ def problem_of(error: Exception, reason: str | None = None) -> Problem | None:
     return None
 
 
-def _missing(error: NoDueDate | NoSuchList | NoSuchAnchor) -> Problem:
-    """Return the problem of a write that needs what is not there."""
-    if isinstance(error, NoDueDate):
-        detail = "The task has no due date. Send a due_date with the due_time or time_zone."
-        return Problem(409, detail, kind="no-due-date")
+def _unfit(error: Exception) -> Problem:
+    """Return the problem of a write that does not fit to what is there."""
+    if isinstance(error, OpenSubtasks):
+        detail = f"The task has {error.number:,} open subtask{'s' if error.number > 1 else ''}."
+        return Problem(409, detail, kind="open-subtasks", extensions={"open_subtasks": error.number})
     if isinstance(error, NoSuchAnchor):
-        kind = error.resource
-        detail = f"There is no such {kind} to move the {kind} before or after. Read the {kind}s again."
+        one = error.resource
+        detail = f"There is no such {one} to move the {one} before or after. Read the {one}s again."
         return Problem(409, detail, kind="no-such-anchor")
-    return Problem(409, "There is no list with this list_id. It may have been deleted.", kind="no-such-list")
+    kind, detail = _UNFIT[type(error)]
+    return Problem(409, detail, kind=kind)
 
 
 def _limit(error: TooMany | LimitReached | ListTooLarge) -> str:
