@@ -21,7 +21,7 @@ FOLLOW: Query = statements([], {"list_id": _list}, true()).write
 
 def _others_below() -> Query:
     family = with_subtasks(select(tasks.c.id).where(*_picked))
-    return Query(select(family.c.id).where(family.c.id != any_(_ids)))
+    return Query(select(family.c.id).where(~(family.c.id == any_(_ids))))
 
 
 def _followers() -> Query:
