@@ -19,9 +19,9 @@ FOLLOW: Query = statements([], {"list_id": _list}, true()).write
 """Moves tasks to the list of the parameter `new_list_id`."""
 
 
-def _others_below() -> Query:
+def _family() -> Query:
     family = with_subtasks(select(tasks.c.id).where(*_picked))
-    return Query(select(family.c.id).where(~(family.c.id == any_(_ids))))
+    return Query(select(family.c.id))
 
 
 def _followers() -> Query:
@@ -32,12 +32,15 @@ def _followers() -> Query:
     return Query(below.where(tasks.c.parent_id.is_not(None), tasks.c.list_id.is_distinct_from(_list)))
 
 
-_OTHERS_BELOW, _FOLLOWERS = _others_below(), _followers()
+_FAMILY, _FOLLOWERS = _family(), _followers()
 
 
 async def others_below(transaction: Transaction, user_id: str, ids: Sequence[UUID]) -> list[UUID]:
     """Return the ids of the subtasks of these tasks, and of theirs, that are not among them."""
-    return await _found(transaction, (_OTHERS_BELOW, {"user_id": user_id, "ids": [*ids]}))
+    there = set(ids)
+    return [
+        one for one in await _found(transaction, (_FAMILY, {"user_id": user_id, "ids": [*ids]})) if one not in there
+    ]
 
 
 async def followers(transaction: Transaction, user_id: str, ids: Sequence[UUID], list_id: UUID | None) -> list[UUID]:

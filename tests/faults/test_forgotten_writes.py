@@ -66,6 +66,7 @@ NEW: dict[str, Any] = {
     "due_date": None,
     "tags": [],
     "list_id": None,
+    "parent_id": None,
     "position": None,
 }
 

@@ -61,6 +61,7 @@ class Task(Base):
     due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
     list_id: Mapped[UUID | None]
+    parent_id: Mapped[UUID | None]
     position: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
@@ -120,6 +121,7 @@ class TaskOut(BaseModel):
     due_at: datetime | None
     tags: list[str]
     list_id: UUID | None
+    parent_id: UUID | None
     position: str
     created_at: datetime
     updated_at: datetime

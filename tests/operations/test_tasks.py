@@ -30,6 +30,7 @@ def test_a_task_needs_only_a_title(ada: User) -> None:
         "due_at": None,
         "tags": [],
         "list_id": None,
+        "parent_id": None,
         "position": "m000000000001",
         "revision": 1,
     }

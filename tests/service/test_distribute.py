@@ -24,6 +24,7 @@ UNDO_MIGRATION = (
     "DROP TABLE idempotency_keys, leases, lists, preferences",
     "DROP INDEX tasks_by_deleted_at, tasks_by_revision",
     "ALTER TABLE tasks DROP COLUMN deletion_id, DROP COLUMN erased_at, DROP COLUMN list_id",
+    "ALTER TABLE tasks DROP COLUMN parent_id, DROP COLUMN is_parent",
     "ALTER TABLE tasks DROP COLUMN due_time, DROP COLUMN time_zone, DROP COLUMN due_at",
     "ALTER TABLE accounts DROP COLUMN purged, DROP COLUMN epoch",
     "UPDATE alembic_version SET version_num = '0004'",

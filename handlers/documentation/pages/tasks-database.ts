@@ -25,6 +25,7 @@ const schema = {
     due_at: nullable,
     tags: { type: "array", items: { type: "string" }, default: [] },
     list_id: nullable,
+    parent_id: nullable,
     created_at: { type: "string", default: "" },
     updated_at: { type: "string", default: "" },
     revision: { type: "integer", default: 0 }, // 0 until the task has come back from the server

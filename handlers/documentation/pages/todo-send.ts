@@ -5,7 +5,7 @@ import type { Connection, Task } from "./todo.js";
 export type Operation = components["schemas"]["BatchOperation"];
 export type Result = { task?: Task; problem?: components["schemas"]["BatchOperationProblem"] };
 
-const MEMBERS = ["title", "description", "completed", "priority", "due_date", "due_time", "time_zone", "tags", "list_id"] as const;
+const MEMBERS = ["title", "description", "completed", "priority", "due_date", "due_time", "time_zone", "tags", "list_id", "parent_id"] as const;
 
 function pick(task: Task, names: readonly (keyof Task)[]) {
   return Object.fromEntries(names.map((name) => [name, task[name]])) as Pick<Task, (typeof MEMBERS)[number]>;

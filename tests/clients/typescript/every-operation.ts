@@ -48,6 +48,7 @@ operation("create_task", () => {
       due_at: null,
       tags: [],
       list_id: null,
+      parent_id: null,
     });
   });
 
