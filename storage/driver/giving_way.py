@@ -46,7 +46,7 @@ class GivingWay:
 
         `others` returns whether statements wait for a connection.
         """
-        self._lent, self._maximum, self._aside, self._others = lent, maximum, aside, others
+        self._lent, self._aside, self._others = lent, aside, others
         self._places = asyncio.Semaphore(maximum // 2 or 1)
         self._task: asyncio.Task[None] | None = None
         self.waiting = 0
@@ -93,9 +93,6 @@ class GivingWay:
             await asyncio.sleep(_TICK_SECONDS)
             if not (self.waiting or self._others()):
                 return
-            # Those who wait for a connection that is being opened need none of these.
-            if not self.waiting and len(self._lent) < self._maximum:
-                continue
             with suppress(Unavailable, psycopg.Error):
                 await self._cancel()
 
