@@ -21,7 +21,7 @@ from storage.schema import accounts
 
 # How long the first announcement waits for others, so that one query reads all of their heads.
 _GATHER_SECONDS = 0.003
-# The pause after a read that has failed, and the longest one after several. Each takes a connection as long as it may.
+# The pause after a read that has failed, which doubles up to the longest one: a read that hangs occupies a connection.
 _RETRY_SECONDS = 1.0
 _LONGEST_RETRY_SECONDS = 30.0
 # Between two reads of all heads, where announcements are heard, and where they are not.

@@ -44,7 +44,7 @@ class Connection(Protocol):
 
     @property
     def flow(self) -> FlowControl:
-        """Whether the connection is read."""
+        """The flow control, which says whether reading is paused."""
 
     def awaited(self) -> Awaited | None:
         """Return what the client has to send; None while the service has to act first."""
