@@ -7,6 +7,7 @@ from handlers.responses.response import JSON, Response
 from handlers.responses.state import ServiceState
 from storage.administration.migrations import is_applied
 from storage.driver.database import Database
+from storage.time_zones import VERSION
 
 _TIMEOUT_SECONDS = 1.0
 # A load balancer must not withdraw a service whose database responds slowly.
@@ -16,7 +17,7 @@ _READINESS_TIMEOUT_SECONDS = 3.0
 async def get_health(database: Database, version: str) -> Response:
     """Return 200 or 503, in either case within about a second."""
     ping = await database.ping(within=_TIMEOUT_SECONDS)
-    content = {"version": version, "database": "up" if ping.up else "down"}
+    content = {"version": version, "database": "up" if ping.up else "down", "tzdata": VERSION}
     return _response({"status": "healthy" if ping.up else "unhealthy", **content}, good=ping.up)
 
 

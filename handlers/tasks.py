@@ -1,20 +1,28 @@
 """The tag `tasks`: what a user intends to do."""
 
 from datetime import date
-from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
 from uuid import UUID
 
+from handlers.resources.clocks import clock_for, clock_in, tick
 from handlers.resources.cursors import Cursors
 from handlers.resources.idempotency import key_of, replay_headers
-from handlers.resources.revisions import list_headers, list_not_modified, resource_headers
+from handlers.resources.locations import location
+from handlers.resources.revisions import list_headers, list_not_modified, not_modified, resource_headers
+from handlers.resources.spots import spot_of
 from handlers.resources.task_sets import outcome_response, set_values
-from handlers.resources.tasks import changed_values, filters_of, new_values, page_resource, task_resource
+from handlers.resources.tasks import (
+    changed_values,
+    filters_of,
+    new_values,
+    page_resource,
+    task_resource,
+    whole_values,
+)
 from handlers.responses.entity_tags import is_listed, required_revisions
 from handlers.responses.problems import InputError, invalid_input
 from handlers.responses.response import JSON, NoContent, Response
-from storage import keyed_creation, task_pages, task_replacement, task_sets, tasks
+from storage import keyed_creation, moves, task_pages, task_replacement, task_sets, task_updates, tasks
 from storage.driver.database import Database
 
 
@@ -30,6 +38,9 @@ async def list_tasks(
     tag_match: str,
     due_before: date | None,
     due_after: date | None,
+    list_id: list[str] | None,
+    due: str | None,
+    time_zone: str | None,
     sort_by: str,
     sort_direction: str,
     limit: int,
@@ -38,15 +49,25 @@ async def list_tasks(
     if_none_match: str | None,
 ) -> Response:
     """Return one page of the tasks that match, or 304."""
-    filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after)
+    read = await clock_for(database.pipeline, user_id, due, time_zone, sort_by)
+    filters = filters_of(
+        id, search, completed, priority, tags, tag_match, due_before, due_after, list_id, due, clock_in(read)
+    )
     sort = task_pages.Sort(sort_by, sort_direction == "desc")
-    query = [user_id, filters, *sort]
+    query = [user_id, filters.fixed(), *sort, *filters.zoned()]
     start = _start(offset, cursor, query, cursors)
-    if not_modified := await list_not_modified(database.pipeline, user_id, if_none_match):
-        return not_modified
+    if read:
+        unchanged = not_modified(read.head, if_none_match, tick(due, read))
+    else:
+        unchanged = await list_not_modified(database.pipeline, user_id, if_none_match)
+    if unchanged:
+        return unchanged
     page = await task_pages.list_tasks(database.pipeline, user_id, filters, sort, limit=limit, start=start)
     next_cursor = cursors.encode(page.next, query) if page.next else None
-    return JSON(page_resource(page, limit, start, next_cursor), headers=list_headers(page.head))
+    return JSON(
+        page_resource(page, limit, start, next_cursor),
+        headers=list_headers(read.head if read else page.head, tick(due, read)),
+    )
 
 
 async def create_task(
@@ -72,19 +93,24 @@ async def update_tasks(
     tag_match: str,
     due_before: date | None,
     due_after: date | None,
+    list_id: list[str] | None,
+    due: str | None,
+    time_zone: str | None,
+    keep_next: bool,
     dry_run: bool,
     body: dict[str, Any],
     idempotency_key: str | None,
     fingerprint: bytes | None,
 ) -> Response:
     """Apply the merge patch to all tasks that match, and return how many matched and changed."""
-    filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after)
+    clock = clock_in(await clock_for(database.pipeline, user_id, due, time_zone))
+    filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after, list_id, due, clock)
     changes = set_values(body)
     if dry_run:
         outcome = await task_sets.count_updates(database.pipeline, user_id, filters, changes)
     else:
         key = key_of(idempotency_key, fingerprint)
-        outcome = await task_sets.update_tasks(database, user_id, filters, changes, key)
+        outcome = await task_sets.update_tasks(database, user_id, filters, changes, key, keep_next=keep_next)
     return outcome_response(outcome, "matched", "changed", "revision")
 
 
@@ -99,12 +125,16 @@ async def delete_tasks(
     tag_match: str,
     due_before: date | None,
     due_after: date | None,
+    list_id: list[str] | None,
+    due: str | None,
+    time_zone: str | None,
     dry_run: bool,
     idempotency_key: str | None,
     fingerprint: bytes | None,
 ) -> Response:
     """Move all tasks that match to the trash, and return how many."""
-    filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after)
+    clock = clock_in(await clock_for(database.pipeline, user_id, due, time_zone))
+    filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after, list_id, due, clock)
     if dry_run:
         outcome = await task_sets.count_deletions(database.pipeline, user_id, filters)
     else:
@@ -127,28 +157,42 @@ async def put_task(
     body: dict[str, Any],
     if_match: str | None,
     if_none_match: str | None,
+    keep_next: bool,
 ) -> Response:
     """Create or replace the task, and return it."""
     put = await task_replacement.put_task(
         database.pipeline,
         user_id,
         task_id,
-        new_values(body),
+        whole_values(body),
         # The contract allows only `*`: the task must not be there, so no revision is accepted.
         revisions=required_revisions(if_match) if if_none_match is None else [],
         may_create=if_match is None,
+        keep_next=keep_next,
     )
     return _created(put.task) if put.is_new else _shown(put.task)
 
 
 async def update_task(
-    database: Database, user_id: str, task_id: UUID, body: dict[str, Any], if_match: str | None
+    database: Database, user_id: str, task_id: UUID, body: dict[str, Any], if_match: str | None, keep_next: bool
 ) -> Response:
     """Apply the merge patch, and return the task."""
-    task = await tasks.update_task(
-        database.pipeline, user_id, task_id, changed_values(body), required_revisions(if_match)
-    )
+    values, revisions = changed_values(body), required_revisions(if_match)
+    task = await task_updates.update_task(database.pipeline, user_id, task_id, values, revisions, keep_next=keep_next)
     return _shown(task)
+
+
+async def move_task(
+    database: Database, user_id: str, task_id: UUID, body: dict[str, Any], if_match: str | None
+) -> Response:
+    """Move the task to another place among its siblings, and return it."""
+    return _shown(await moves.move_task(database, user_id, task_id, spot_of(body), required_revisions(if_match)))
+
+
+async def skip_occurrence(database: Database, user_id: str, task_id: UUID, if_match: str | None) -> Response:
+    """Move the task to its next occurrence, and return it."""
+    revisions = required_revisions(if_match)
+    return _shown(await task_updates.skip_occurrence(database.pipeline, user_id, task_id, revisions))
 
 
 async def delete_task(database: Database, user_id: str, task_id: UUID, if_match: str | None) -> Response:
@@ -162,13 +206,8 @@ def _shown(task: tasks.Task) -> JSON:
 
 
 def _created(task: tasks.Task, *, is_replayed: bool = False) -> JSON:
-    headers = {"Location": f"/api/{_encoded(task.user_id)}/tasks/{task.id}", **resource_headers(task.revision)}
+    headers = {**location(task.user_id, "tasks", task.id), **resource_headers(task.revision)}
     return JSON(task_resource(task), 201, {**headers, **replay_headers(is_replayed=is_replayed)})
-
-
-@lru_cache(1024)
-def _encoded(segment: str) -> str:
-    return quote(segment, safe="")
 
 
 def _start(offset: int | None, cursor: str | None, query: list[object], cursors: Cursors) -> task_pages.Position | int:

@@ -1,4 +1,4 @@
-"""The tag `trash`: deleted tasks, until they are erased."""
+"""The tag `trash`: deleted tasks and lists, until they are erased."""
 
 from typing import Any
 from uuid import UUID
@@ -15,23 +15,23 @@ from storage.task_pages import Position
 
 
 async def list_trash(database: Database, cursors: Cursors, user_id: str, limit: int, cursor: str | None) -> Response:
-    """Return one page of the deleted tasks."""
+    """Return one page of the deleted tasks and lists."""
     query: list[object] = [user_id, "trash"]
     after = None if cursor is None else _position(cursors, cursor, query)
     page = await trash.list_trash(database.pipeline, user_id, limit=limit, after=after)
     next_cursor = cursors.encode(page.next, query) if page.next else None
-    # Tasks leave the trash without a revision, so no entity tag could say that it is unchanged.
+    # Tasks and lists leave the trash without a revision, so no entity tag could say that it is unchanged.
     return JSON(trash_resource(page, next_cursor), headers=NOT_STORED)
 
 
 async def empty_trash(database: Database, user_id: str) -> Response:
-    """Erase all deleted tasks, and return no content."""
+    """Erase all deleted tasks and lists, and return no content."""
     await trash.empty_trash(database, user_id)
     return NoContent()
 
 
 async def restore_deletion(database: Database, user_id: str, body: dict[str, Any]) -> Response:
-    """Restore what one request deleted, up to 1,000 tasks, and return how many there were."""
+    """Restore what one request deleted, up to 1,000 tasks and a list, and return how many there were."""
     restored = await deletions.restore_deletion(database, user_id, body["deletion_id"])
     return JSON(restored._asdict(), headers=PRIVATE)
 

@@ -53,41 +53,43 @@ def set_revision(user_id: str, revision: int) -> Call:
     return _SET_REVISION, {"user_id": user_id, "revision": revision}
 
 
-def bump_or_open() -> CTE:
-    """Return a CTE that increments the user's revision, and creates the account if there is none.
+def bump_or_open(writes: int = 1) -> CTE:
+    """Return a CTE that takes revisions for one or two writes, and creates the account if there is none.
 
-    It returns the new revision, and the time as `at`, taken under the account's lock.
+    It returns the first of these revisions, and the time as `at`, taken under the account's lock. For two writes, the
+    account must be there: a new one is at the revision of its first write.
     """
-    return _bumped(insert(accounts).values(user_id=owner))
+    return _bumped(insert(accounts).values(user_id=owner), writes)
 
 
-def bump_or_open_if(condition: ColumnElement[bool]) -> CTE:
+def bump_or_open_if(condition: ColumnElement[bool], writes: int = 1) -> CTE:
     """Return a CTE that does what `bump_or_open` does if `condition` holds; otherwise it returns no row."""
-    return _bumped(insert(accounts).from_select(["user_id"], select(owner).where(condition)))
+    return _bumped(insert(accounts).from_select(["user_id"], select(owner).where(condition)), writes)
 
 
-def bump_if(condition: ColumnElement[bool]) -> CTE:
-    """Return a CTE that increments the user's revision if `condition` holds.
+def bump_if(condition: ColumnElement[bool], writes: int = 1) -> CTE:
+    """Return a CTE that takes revisions for one or two writes if `condition` holds.
 
     It returns what `bump_or_open` returns, or no row if the condition does not hold.
     """
     bumped = update(accounts).where(accounts.c.user_id == owner, condition)
-    bumped = bumped.values(revision=accounts.c.revision + literal_column("1"))
-    return _stamped(bumped.returning(accounts.c.revision).cte("bump"))
+    bumped = bumped.values(revision=accounts.c.revision + literal_column(str(writes)))
+    return _stamped(bumped.returning(accounts.c.revision).cte("bump"), writes)
 
 
-def _bumped(opened: Insert) -> CTE:
-    """Return a CTE that inserts the account or, if it is there, increments its revision."""
+def _bumped(opened: Insert, writes: int) -> CTE:
+    """Return a CTE that inserts the account or, if it is there, takes revisions."""
     bumped = opened.on_conflict_do_update(
-        index_elements=["user_id"], set_={"revision": accounts.c.revision + literal_column("1")}
+        index_elements=["user_id"], set_={"revision": accounts.c.revision + literal_column(str(writes))}
     )
-    return _stamped(bumped.returning(accounts.c.revision).cte("bump"))
+    return _stamped(bumped.returning(accounts.c.revision).cte("bump"), writes)
 
 
-def _stamped(bump: CTE) -> CTE:
-    """Return a CTE that adds the time to the new revision.
+def _stamped(bump: CTE, writes: int) -> CTE:
+    """Return a CTE that adds the time to the first of the new revisions.
 
     PostgreSQL does not inline it, because the time is volatile. So it is read after the wait for the account's lock.
     Citus allows it here, but not in RETURNING.
     """
-    return select(bump.c.revision, _now).cte("stamp")
+    first = bump.c.revision if writes == 1 else (bump.c.revision - literal_column("1")).label("revision")
+    return select(first, _now).cte("stamp")

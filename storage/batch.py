@@ -1,23 +1,21 @@
 """Batches: many writes of a user's tasks in one transaction, in two round trips, however many there are."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import orjson
-from sqlalchemy import Uuid, any_, bindparam, column, func, select
-from sqlalchemy.dialects.postgresql import ARRAY, JSON, insert
+from sqlalchemy import select
 
-from storage import accounts, idempotency
+from storage import accounts, idempotency, new_positions, positions, stored_rows
 from storage.batch_answers import answer_of, ids_in, outcomes_of
-from storage.batch_plan import Operation, Outcome, Plan, StoredTask, failures, plan
+from storage.batch_plan import Operation, Outcome, failures, needs_lists, plan
 from storage.driver.database import Database
-from storage.driver.query import Query, Row
+from storage.driver.query import Query
 from storage.driver.transaction import Call, Transaction
 from storage.idempotency import Key
-from storage.schema import tasks
-from storage.tasks import Task, columns
+from storage.schema import is_live_list, lists
+from storage.task_rows import Stamp, StoredTask
+from storage.tasks import ZONE
 
 
 class Batch(NamedTuple):
@@ -29,23 +27,7 @@ class Batch(NamedTuple):
     is_replayed: bool = False
 
 
-_written = [*columns, tasks.c.deleted_at, tasks.c.deletion_id]
-_ids = bindparam("ids", type_=ARRAY(Uuid))
-_FIND = Query(select(*_written, tasks.c.erased_at).where(tasks.c.user_id == accounts.owner, tasks.c.id == any_(_ids)))
-
-
-def _write() -> Query:
-    """Return the statement that creates, changes, deletes and restores tasks, all at once."""
-    types = {one.name: one.type for one in _written if one.name != "user_id"}
-    records = func.json_to_recordset(bindparam("rows", type_=JSON))
-    rows = records.table_valued(*(column(name, kind) for name, kind in types.items()))
-    row, names = rows.render_derived("row", with_types=True).c, list(types)
-    new = insert(tasks).from_select(["user_id", *names], select(accounts.owner, *(row[name] for name in names)))
-    changed = {name: new.excluded[name] for name in names if name not in ("id", "created_at")}
-    return Query(new.on_conflict_do_update(index_elements=["user_id", "id"], set_=changed))
-
-
-_WRITE = _write()
+_LISTS = Query(select(lists.c.id).where(lists.c.user_id == accounts.owner, is_live_list))
 
 
 async def run_batch(
@@ -58,15 +40,16 @@ async def run_batch(
     """
 
     async def work(transaction: Transaction) -> Batch:
-        (revision, at), kept, found = await _lock_and_find(transaction, user_id, operations, key)
+        stamp, kept, rows = await _lock_and_find(transaction, user_id, operations, key)
         if kept is not None:
             return await _replay(transaction, user_id, kept)
-        planned = plan(operations, found, user_id, revision, at)
+        rows |= await stored_rows.read(transaction, user_id, _next_ids(operations, rows))
+        planned = plan(operations, rows, stamp)
         if is_atomic and planned.has_failures():
-            return Batch(revision, failures(planned, operations), is_written=False)
-        writes = _writes(user_id, planned)
+            return Batch(stamp.revision - 1, failures(planned, operations), is_written=False)
+        writes = [stored_rows.write(user_id, planned.changed)] if planned.changed else []
         if key is not None:
-            writes.append(idempotency.keep(user_id, key, answer_of(planned), at))
+            writes.append(idempotency.keep(user_id, key, answer_of(planned), stamp.at))
         if writes:
             await transaction.commit(accounts.set_revision(user_id, planned.revision), *writes)
         return Batch(planned.revision, planned.outcomes, is_written=True)
@@ -75,39 +58,32 @@ async def run_batch(
 
 
 async def _lock_and_find(
-    transaction: Transaction, user_id: str, operations: Iterable[Operation], key: Key | None
-) -> tuple[tuple[int, datetime], dict[str, Any] | None, dict[UUID, StoredTask]]:
-    """Lock the account. Return its revision and the time, the kept answer if there is one, and the tasks by id."""
+    transaction: Transaction, user_id: str, operations: Sequence[Operation], key: Key | None
+) -> tuple[Stamp, dict[str, Any] | None, dict[UUID, StoredTask]]:
+    """Lock the account. Return the stamp of the first write, the kept answer if there is one, and the tasks by id."""
     owner = {"user_id": user_id}
     ids = [operation.id for operation in operations if operation.id is not None]
     kept = [idempotency.find(user_id, key)] if key else []
-    calls = [(accounts.OPEN, owner), (accounts.LOCK, owner), _find(user_id, ids), *kept]
-    opened, ((revision, at),), found, *answers = await transaction.run(*calls)
-    answer = idempotency.answer_of(answers[0], key) if key else None
-    return (revision - len(opened), at), answer, {stored.task.id: stored for stored in map(_stored, found)}
+    lists_of_user: list[Call] = [(_LISTS, owner)] if any(map(needs_lists, operations)) else []
+    found = [(ZONE, owner), (new_positions.PREFERS_FIRST, owner), stored_rows.find(user_id, ids), *kept, *lists_of_user]
+    opened, ((revision, at),), ((zone,),), ((is_first,),), rows, *rest = await transaction.run(
+        (accounts.OPEN, owner), (accounts.LOCK, owner), *found
+    )
+    answer = idempotency.answer_of(rest.pop(0), key) if key else None
+    there = frozenset(list_id for (list_id,) in rest[0]) if rest else frozenset[UUID]()
+    new_position = positions.first if is_first else positions.last
+    stamp = Stamp(user_id, revision - len(opened) + 1, at, zone, there, new_position)
+    return stamp, answer, stored_rows.by_id(rows)
 
 
-def _find(user_id: str, ids: Sequence[UUID]) -> Call:
-    return _FIND, {"user_id": user_id, "ids": ids}
-
-
-def _stored(row: Row) -> StoredTask:
-    return StoredTask(Task._make(row[: len(Task._fields)]), *row[len(Task._fields) :])
+def _next_ids(operations: Iterable[Operation], rows: Mapping[UUID, StoredTask]) -> list[UUID]:
+    """Return the ids of the next occurrences that the operations may remove."""
+    reopened = [one.id for one in operations if one.id and one.values.get("completed") is False]
+    return [next_id for one in reopened if one in rows and (next_id := rows[one].task.next_task_id)]
 
 
 async def _replay(transaction: Transaction, user_id: str, kept: dict[str, Any]) -> Batch:
     """Return a kept answer, with the tasks as they are now."""
-    (found,) = await transaction.commit(_find(user_id, ids_in(kept)))
-    current = {stored.task.id: stored.current for stored in map(_stored, found)}
+    (found,) = await transaction.commit(stored_rows.find(user_id, ids_in(kept)))
+    current = {task_id: stored.current for task_id, stored in stored_rows.by_id(found).items()}
     return Batch(kept["revision"], outcomes_of(kept, current), is_written=True, is_replayed=True)
-
-
-def _writes(user_id: str, planned: Plan) -> list[Call]:
-    if not planned.changed:
-        return []
-    rows = orjson.dumps([_record(stored) for stored in planned.changed]).decode()
-    return [(_WRITE, {"user_id": user_id, "rows": rows})]
-
-
-def _record(stored: StoredTask) -> dict[str, Any]:
-    return stored.task._asdict() | {"deleted_at": stored.deleted_at, "deletion_id": stored.deletion_id}

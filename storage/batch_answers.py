@@ -5,10 +5,26 @@ from typing import Any
 from uuid import UUID
 
 from storage.batch_plan import Failure, Outcome, Plan
-from storage.errors import Conflict, NotFound, PreconditionFailed
+from storage.errors import (
+    Conflict,
+    ImpossibleRecurrence,
+    NoDueDate,
+    NoSuchList,
+    NotFound,
+    PreconditionFailed,
+    SeriesMovedOn,
+)
 from storage.tasks import Task
 
-_FAILURES = {NotFound: "not_found", Conflict: "conflict", PreconditionFailed: "precondition_failed"}
+_FAILURES = {
+    NotFound: "not_found",
+    Conflict: "conflict",
+    PreconditionFailed: "precondition_failed",
+    NoDueDate: "no_due_date",
+    NoSuchList: "no_such_list",
+    ImpossibleRecurrence: "impossible_recurrence",
+    SeriesMovedOn: "series_moved_on",
+}
 
 
 def answer_of(plan: Plan) -> dict[str, Any]:
@@ -18,7 +34,7 @@ def answer_of(plan: Plan) -> dict[str, Any]:
 
 def ids_in(answer: Mapping[str, Any]) -> list[UUID]:
     """Return the ids of the tasks that an answer names."""
-    return [UUID(one["id"]) for one in answer["outcomes"]]
+    return [UUID(one["id"]) for one in answer["outcomes"] if one["id"]]
 
 
 def outcomes_of(answer: Mapping[str, Any], current: Mapping[UUID, Task | None]) -> Sequence[Outcome]:
@@ -27,15 +43,23 @@ def outcomes_of(answer: Mapping[str, Any], current: Mapping[UUID, Task | None]) 
 
 
 def _kept(outcome: Outcome) -> dict[str, Any]:
+    # A creation that failed may have none.
+    task_id = str(outcome.id) if outcome.id else None
     if outcome.error is None:
-        return {"id": str(outcome.id), "kind": outcome.kind}
-    members = outcome.error.members if isinstance(outcome.error, Conflict) else ()
-    return {"id": str(outcome.id), "kind": _FAILURES[type(outcome.error)], "members": [*members]}
+        return {"id": task_id, "kind": outcome.kind}
+    return {"id": task_id, "kind": _FAILURES[type(outcome.error)], "members": _members(outcome.error)}
+
+
+def _members(error: Failure) -> list[str]:
+    """Return the members that an error is about. After that of an impossible rule comes what is wrong with it."""
+    if isinstance(error, ImpossibleRecurrence):
+        return [*filter(None, [error.member]), error.detail]
+    return [*error.members] if isinstance(error, Conflict) else []
 
 
 def _outcome(kept: Mapping[str, Any], current: Mapping[UUID, Task | None]) -> Outcome:
-    task_id, kind = UUID(kept["id"]), kept["kind"]
-    task = current.get(task_id)
+    task_id, kind = UUID(kept["id"]) if kept["id"] else None, kept["kind"]
+    task = current.get(task_id) if task_id else None
     if kind in _FAILURES.values():
         return Outcome("failed", task_id, error=_failure(kind, kept["members"], task))
     return Outcome(kind, task_id, None if kind == "deleted" else task)
@@ -47,4 +71,13 @@ def _failure(kind: str, members: Sequence[str], current: Task | None) -> Failure
             return Conflict("task", current, members)
         case "precondition_failed":
             return PreconditionFailed("task", current)
+        case "no_due_date":
+            return NoDueDate()
+        case "no_such_list":
+            return NoSuchList()
+        case "impossible_recurrence":
+            *member, detail = members
+            return ImpossibleRecurrence(member[0] if member else None, detail)
+        case "series_moved_on":
+            return SeriesMovedOn()
     return NotFound("task")

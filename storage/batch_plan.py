@@ -1,23 +1,35 @@
 """What a batch does to each task: pure functions of the task as it is, and of the operation."""
 
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID, uuid4
 
-from uuid6 import uuid7
-
-from storage.errors import Conflict, NotFound, PreconditionFailed
+from storage import task_rows
+from storage.errors import (
+    Conflict,
+    ImpossibleRecurrence,
+    NoDueDate,
+    NoSuchList,
+    NotFound,
+    PreconditionFailed,
+    SeriesMovedOn,
+)
+from storage.recurrence_rules import normalised
+from storage.task_rows import Rows, Stamp, StoredTask, Written, touched
 from storage.tasks import CHANGEABLE, Task
 
-Failure = NotFound | Conflict | PreconditionFailed
+Failure = NotFound | Conflict | PreconditionFailed | NoDueDate | NoSuchList | ImpossibleRecurrence | SeriesMovedOn
+FAILURES = NotFound, Conflict, PreconditionFailed, NoDueDate, NoSuchList, ImpossibleRecurrence, SeriesMovedOn
+"""The errors that an operation may end with."""
 
 
 class Operation(NamedTuple):
     """A write of one task. A `create` without an id gets a new one.
 
-    `values` has a value for each name in CHANGEABLE, or for an `update` for some of them, and `base` the values of the
-    same names as the caller knows them. `revision` is the one that the task must have. None requires nothing.
+    `values` has a value for each name in CHANGEABLE, of which time, zone, list, position and recurrence may be absent.
+    For an `update`, it has some of them, and `base` the values of the same names as the caller knows them. `revision`
+    is the one that the task must have. None requires nothing. `keep_next` is that of `task_updates.update_task`.
     """
 
     op: Literal["create", "replace", "update", "delete", "restore"]
@@ -25,29 +37,7 @@ class Operation(NamedTuple):
     values: Mapping[str, Any]
     base: Mapping[str, Any] | None = None
     revision: int | None = None
-
-
-class StoredTask(NamedTuple):
-    """A task, deleted or not."""
-
-    task: Task
-    deleted_at: datetime | None = None
-    deletion_id: UUID | None = None
-    erased_at: datetime | None = None
-
-    @property
-    def current(self) -> Task | None:
-        """The task as callers see it: None if it is deleted."""
-        return self.task if self.deleted_at is None else None
-
-
-class Stamp(NamedTuple):
-    """What a write puts on a row: the next revision, the time, and the id of the deletion."""
-
-    user_id: str
-    revision: int
-    at: datetime
-    deletion_id: UUID
+    keep_next: bool = False
 
 
 class Outcome(NamedTuple):
@@ -74,27 +64,38 @@ class Plan(NamedTuple):
         return any(outcome.error for outcome in self.outcomes)
 
 
-def plan(
-    operations: Iterable[Operation], found: Mapping[UUID, StoredTask], user_id: str, revision: int, at: datetime
-) -> Plan:
+class _Turn(NamedTuple):
+    """What an operation finds: the rows after those before it, the stamp of its write, and the id of its deletion."""
+
+    rows: Rows
+    stamp: Stamp
+    deletion_id: UUID
+
+
+def plan(operations: Iterable[Operation], found: Rows, stamp: Stamp) -> Plan:
     """Decide what each operation does. No two may have the same id.
 
-    `found` are the rows that are there, by their ids. `revision` is the user's, and `at` the time of the batch.
+    `found` are the rows that are there, by their ids, and `stamp` is that of the first write.
     """
-    outcomes, changed = [], []
-    stamp = Stamp(user_id, revision + 1, at, uuid4())
+    changed: dict[UUID, StoredTask] = {}
+    rows, outcomes, deletion_id = ChainMap(changed, dict(found)), [], uuid4()
     for operation in operations:
-        row = found.get(operation.id) if operation.id else None
+        row = rows.get(operation.id) if operation.id else None
         try:
-            new = _DECISIONS[operation.op](row, operation, stamp)
-        except (NotFound, Conflict, PreconditionFailed) as error:
+            new, *others = _DECISIONS[operation.op](row, operation, _Turn(rows, stamp, deletion_id))
+        except FAILURES as error:
             outcomes.append(Outcome("failed", operation.id, error=error))
             continue
         if new is not row:
-            changed.append(new)
-            stamp = stamp._replace(revision=stamp.revision + 1)
+            changed |= {one.task.id: one for one in (new, *others)}
+            stamp = stamp._replace(revision=stamp.revision + 1 + len(others))
         outcomes.append(_success(row, new))
-    return Plan(outcomes, changed, stamp.revision - 1)
+    return Plan(outcomes, [*changed.values()], stamp.revision - 1)
+
+
+def needs_lists(operation: Operation) -> bool:
+    """Return whether what an operation does depends on which lists there are."""
+    return operation.op == "restore" or operation.values.get("list_id") is not None
 
 
 def failures(plan: Plan, operations: Sequence[Operation]) -> list[Outcome]:
@@ -109,42 +110,46 @@ def _success(old: StoredTask | None, new: StoredTask) -> Outcome:
     return Outcome("created" if old is None else "written", new.task.id, new.task)
 
 
-def _create(row: StoredTask | None, operation: Operation, stamp: Stamp) -> StoredTask:
+def _create(row: StoredTask | None, operation: Operation, turn: _Turn) -> Written:
     if row is not None:
         raise Conflict("task", row.current)
-    return _new(operation, stamp)
+    return task_rows.created(operation.id, operation.values, turn.stamp)
 
 
-def _replace(row: StoredTask | None, operation: Operation, stamp: Stamp) -> StoredTask:
+def _replace(row: StoredTask | None, operation: Operation, turn: _Turn) -> Written:
     current = row.current if row else None
     if operation.revision is not None and (current is None or current.revision != operation.revision):
         raise PreconditionFailed("task", current)
     if row is None:
-        return _new(operation, stamp)
+        return task_rows.created(operation.id, operation.values, turn.stamp)
     if current is None:
         raise Conflict("task")
-    return _with_values(row, operation.values, stamp)
+    return _with_values(row, operation, turn)
 
 
-def _update(row: StoredTask | None, operation: Operation, stamp: Stamp) -> StoredTask:
+def _update(row: StoredTask | None, operation: Operation, turn: _Turn) -> Written:
     row = _accepted(row, operation)
     if members := _unexpected(row.task, operation):
         raise Conflict("task", row.task, members)
-    return _with_values(row, operation.values, stamp)
+    return _with_values(row, operation, turn)
 
 
-def _delete(row: StoredTask | None, operation: Operation, stamp: Stamp) -> StoredTask:
-    task = _touched(_accepted(row, operation).task, stamp)
-    return StoredTask(task, deleted_at=task.updated_at, deletion_id=stamp.deletion_id)
+def _delete(row: StoredTask | None, operation: Operation, turn: _Turn) -> Written:
+    task = touched(_accepted(row, operation).task, turn.stamp)
+    return (StoredTask(task, deleted_at=task.updated_at, deletion_id=turn.deletion_id),)
 
 
-def _restore(row: StoredTask | None, _: Operation, stamp: Stamp) -> StoredTask:
+def _restore(row: StoredTask | None, _: Operation, turn: _Turn) -> Written:
     if row is None or row.erased_at is not None:
         raise NotFound("task")
-    return row if row.current else StoredTask(_touched(row.task, stamp))
+    return (row,) if row.current else (task_rows.restored(row, turn.stamp),)
 
 
-_DECISIONS: dict[str, Callable[[StoredTask | None, Operation, Stamp], StoredTask]] = {
+def _with_values(row: StoredTask, operation: Operation, turn: _Turn) -> Written:
+    return task_rows.changed(row, operation.values, turn.rows, turn.stamp, keep_next=operation.keep_next)
+
+
+_DECISIONS: dict[str, Callable[[StoredTask | None, Operation, _Turn], Written]] = {
     "create": _create,
     "replace": _replace,
     "update": _update,
@@ -168,37 +173,12 @@ def _unexpected(task: Task, operation: Operation) -> list[str]:
         return []
     known = operation.base
     names = [name for name in CHANGEABLE if name in operation.values]
-    return [name for name in names if getattr(task, name) not in (known[name], operation.values[name])]
+    return [name for name in names if getattr(task, name) not in _as_stored(task, name, known, operation.values)]
 
 
-def _new(operation: Operation, stamp: Stamp) -> StoredTask:
-    values = operation.values
-    return StoredTask(
-        Task(
-            id=operation.id or _new_id(),
-            user_id=stamp.user_id,
-            **values,
-            completed_at=stamp.at if values["completed"] else None,
-            created_at=stamp.at,
-            updated_at=stamp.at,
-            revision=stamp.revision,
-        )
-    )
-
-
-def _with_values(row: StoredTask, values: Mapping[str, Any], stamp: Stamp) -> StoredTask:
-    """Return the row with these values, or the same row if it has them already."""
-    if all(getattr(row.task, name) == value for name, value in values.items()):
-        return row
-    task = _touched(row.task, stamp)._replace(**values)
-    return StoredTask(task._replace(completed_at=(task.completed_at or task.updated_at) if task.completed else None))
-
-
-def _touched(task: Task, stamp: Stamp) -> Task:
-    """Return the task with the stamp of a write. Its time never goes back, even if the database's clock does."""
-    return task._replace(revision=stamp.revision, updated_at=max(stamp.at, task.updated_at))
-
-
-def _new_id() -> UUID:
-    # The library's own subclass cannot be written as JSON.
-    return UUID(int=uuid7().int)
+def _as_stored(task: Task, name: str, *given: Mapping[str, Any]) -> list[Any]:
+    """Return given values of a name in the form of the task's own value."""
+    values = [one[name] for one in given]
+    if name != "recurrence" or task.due_date is None:
+        return values
+    return [value and normalised(value, task.due_date) for value in values]

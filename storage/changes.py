@@ -1,10 +1,10 @@
-"""Changes: what has happened to a user's tasks since a client last asked.
+"""Changes: what has happened to a user's tasks and lists since a client last asked.
 
 The head is read first, so that asking costs little when nothing has changed. A page of changes has a head of its own,
 from the same snapshot: a token that pointed to a later head than its rows would skip changes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -13,6 +13,8 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Integer,
+    Select,
+    Table,
     Text,
     bindparam,
     case,
@@ -22,20 +24,24 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    union_all,
 )
 
 from storage import accounts
 from storage.driver.query import Connection, Query, Row
 from storage.errors import SyncReset
+from storage.list_rows import TodoList
 from storage.schema import accounts as table
-from storage.schema import is_live, tasks
+from storage.schema import lists, tasks
 from storage.tasks import Task
+from storage.tasks_and_lists import IS_LIST, NAMES, list_in_row, rows_of, task_in_row
 
 MOST_BYTES = 1 << 20
-"""A page ends with the task that makes it longer than this, as JSON, or nearly."""
+"""A page ends with the task or list that makes it longer than this, as JSON, or nearly."""
 # The names of a task's members, and the values of those that are not text.
-_OTHER_BYTES = 400
-_TEXT = ("title", "description", "tags")
+_OTHER_BYTES = 440
+_TEXT_OF_TASKS = ("title", "description", "tags")
+_TEXT_OF_LISTS = ("name", "color")
 
 
 class Head(NamedTuple):
@@ -62,8 +68,8 @@ class SyncToken(NamedTuple):
     baseline: int
 
 
-class DeletedTask(NamedTuple):
-    """A task that was deleted, and is in the trash or a tombstone."""
+class Deleted(NamedTuple):
+    """A task or list that was deleted, and is in the trash or a tombstone."""
 
     id: UUID
     revision: int
@@ -74,7 +80,9 @@ class Changes(NamedTuple):
     """A page of changes, the token after it, and the head. `has_more` is whether another page follows."""
 
     tasks: Sequence[Task]
-    deleted: Sequence[DeletedTask]
+    deleted: Sequence[Deleted]
+    lists: Sequence[TodoList]
+    deleted_lists: Sequence[Deleted]
     token: SyncToken
     has_more: bool
     head: Head
@@ -83,15 +91,19 @@ class Changes(NamedTuple):
 NOTHING_WRITTEN = Head(0, 0, 0)
 head_columns = [table.c[name] for name in Head._fields]
 _HEAD_SIZE = len(Head._fields)
-_REVISION = Task._fields.index("revision")
+_REVISION = NAMES.index("revision")
 _HEAD = Query(select(*head_columns).where(table.c.user_id == accounts.owner))
 
 
-def _shown() -> dict[str, ColumnElement[Any]]:
-    """Return the columns of a change: those of a task, but without its text if it is deleted, and `deleted_at`."""
-    own = {name: tasks.c[name] for name in Task._fields}
-    text = {name: case((is_live, tasks.c[name]), else_=null()).label(name) for name in _TEXT}
-    return {**own, **text, "deleted_at": tasks.c.deleted_at}
+def _first(rows: Table, text: Iterable[str]) -> Select[Any]:
+    """Return the first changes of a table: its columns, but without the text of what is deleted, and `deleted_at`."""
+    is_there = rows.c.deleted_at.is_(None)
+    shown = {name: case((is_there, rows.c[name]), else_=null()) for name in text}
+    # A client that downloads everything has nothing that was deleted before it began.
+    wanted = or_(is_there, rows.c.revision > bindparam("baseline", type_=BigInteger))
+    since = rows.c.revision > bindparam("revision", type_=BigInteger)
+    found = rows_of(rows, **shown, deleted_at=rows.c.deleted_at).where(rows.c.user_id == accounts.owner, since, wanted)
+    return found.order_by(rows.c.revision).limit(bindparam("limit", type_=BigInteger))
 
 
 def _bytes(value: ColumnElement[Any]) -> ColumnElement[int]:
@@ -105,17 +117,15 @@ def _page() -> Query:
     It finds one change more than fits in a page, and leaves out those after MOST_BYTES. An empty page is one row in
     which all but the head is NULL. For a user without an account, there is no row.
     """
-    shown = _shown()
-    # A client that downloads everything has nothing that was deleted before it began.
-    wanted = or_(is_live, tasks.c.revision > bindparam("baseline", type_=BigInteger))
-    since = tasks.c.revision > bindparam("revision", type_=BigInteger)
-    first = select(*shown.values()).where(tasks.c.user_id == accounts.owner, since, wanted)
-    found = first.order_by(tasks.c.revision).limit(bindparam("limit", type_=BigInteger)).subquery("found")
-    size = sum((_bytes(found.c[name]) for name in _TEXT), literal_column(str(_OTHER_BYTES), Integer))
+    either = union_all(_first(tasks, _TEXT_OF_TASKS), _first(lists, _TEXT_OF_LISTS)).subquery("either")
+    first = select(either).order_by(either.c.revision).limit(bindparam("limit", type_=BigInteger))
+    found = first.subquery("found")
+    text = [func.coalesce(found.c.title, found.c.name), found.c.description, found.c.tags]
+    size = sum(map(_bytes, text), literal_column(str(_OTHER_BYTES), Integer))
     before = func.coalesce(func.sum(size).over(order_by=found.c.revision, rows=(None, -1)), literal_column("0"))
     page = select(found, func.count().over().label("found"), before.label("before")).subquery("page")
     fits = page.c.before < literal_column(str(MOST_BYTES))
-    rows = select(*head_columns, page.c.found, *(page.c[name] for name in shown))
+    rows = select(*head_columns, page.c.found, *(page.c[name] for name in (*NAMES, "deleted_at")))
     rows = rows.select_from(table.outerjoin(page, fits)).where(table.c.user_id == accounts.owner)
     return Query(rows.order_by(page.c.revision))
 
@@ -141,13 +151,13 @@ def check(token: SyncToken | None, head: Head) -> None:
 async def list_changes(connection: Connection, user_id: str, token: SyncToken | None, limit: int) -> Changes:
     """Return up to `limit` changes since the token, in the order of their revisions. Raises SyncReset.
 
-    Without a token, or with one of revision 0, returns the tasks that are there.
+    Without a token, or with one of revision 0, returns the tasks and lists that are there.
     """
     head = await get_head(connection, user_id)
     since = token if token and token.revision else SyncToken(head.epoch, 0, head.revision)
     check(since, head)
     if since.revision == head.revision:
-        return Changes([], [], caught_up(head), has_more=False, head=head)
+        return Changes([], [], [], [], caught_up(head), has_more=False, head=head)
     position = {"revision": since.revision, "baseline": since.baseline}
     rows = await _PAGE.fetch_all(connection, user_id=user_id, limit=limit + 1, **position)
     return _read(rows, since, limit)
@@ -170,7 +180,16 @@ def caught_up(head: Head) -> SyncToken:
     return SyncToken(head.epoch, head.revision, 0)
 
 
-def _separated(found: Sequence[Row]) -> tuple[list[Task], list[DeletedTask]]:
-    """Return the tasks among changes, and the deletions."""
-    live = [Task._make(row[:-1]) for row in found if row[-1] is None]
-    return live, [DeletedTask(row[0], row[_REVISION], row[-1]) for row in found if row[-1] is not None]
+def _separated(found: Sequence[Row]) -> tuple[list[Task], list[Deleted], list[TodoList], list[Deleted]]:
+    """Return the tasks among changes, the deleted tasks, the lists, and the deleted lists."""
+    of_tasks, of_lists = [row for row in found if not row[IS_LIST]], [row for row in found if row[IS_LIST]]
+    live, live_lists = map(task_in_row, filter(_is_live, of_tasks)), map(list_in_row, filter(_is_live, of_lists))
+    return [*live], _deleted(of_tasks), [*live_lists], _deleted(of_lists)
+
+
+def _is_live(row: Row) -> bool:
+    return row[-1] is None
+
+
+def _deleted(rows: Sequence[Row]) -> list[Deleted]:
+    return [Deleted(row[0], row[_REVISION], row[-1]) for row in rows if not _is_live(row)]

@@ -1,20 +1,27 @@
 """Deletions: what one request deleted, which can be undone as a whole."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, true
+from sqlalchemy import Uuid, bindparam, select, true
 
-from storage import trash
+from storage import accounts, trash
 from storage.driver.database import Database
-from storage.schema import is_in_trash
-from storage.set_changes import Picked, change_set
+from storage.driver.query import Query
+from storage.driver.transaction import Transaction
+from storage.list_rows import StoredList, every_column
+from storage.lists import Turn, begin, check_number, write
+from storage.schema import is_in_trash, is_list_in_trash, lists
+from storage.set_changes import portions, send
 from storage.set_statements import statements
 
 MOST_RESTORED = 1_000
 
-_deletion = trash.deletion_id == bindparam("deletion", type_=Uuid)
-_RESTORE = statements([is_in_trash, _deletion], trash.RESTORED, true())
+_id = bindparam("deletion", type_=Uuid)
+_RESTORE = statements([is_in_trash, trash.deletion_id == _id], trash.RESTORED, true())
+_of_user = lists.c.user_id == accounts.owner
+_FIND_LIST = Query(select(*every_column).where(_of_user, lists.c.deletion_id == _id, is_list_in_trash))
 
 
 class Restored(NamedTuple):
@@ -27,15 +34,39 @@ class Restored(NamedTuple):
 
 
 async def restore_deletion(database: Database, user_id: str, deletion_id: UUID) -> Restored:
-    """Restore the first MOST_RESTORED tasks of a deletion that are still in the trash.
+    """Restore what a deletion moved to the trash and is still there: its list, and the first MOST_RESTORED tasks.
 
-    An unknown deletion has no tasks.
+    An unknown deletion has nothing. Raises LimitReached if the user has too many lists.
     """
-    values = {"deletion": deletion_id}
-    outcome = await change_set(database, user_id, _RESTORE, values, most=MOST_RESTORED, check=_accept)
-    has_more = outcome.matched > MOST_RESTORED
-    return Restored(outcome.changed, outcome.changed, outcome.revision, has_more)
+    values = {"user_id": user_id, "deletion": deletion_id}
+
+    async def work(transaction: Transaction) -> Restored:
+        pick = _RESTORE.pick, {**values, "limit": MOST_RESTORED + 1}
+        turn, (((matched, ids, *_),),) = await begin(transaction, user_id, (_FIND_LIST, values), pick)
+        if turn.row is None and not matched:
+            return Restored(0, 0, turn.revision, has_more=False)
+        restored = (ids or ())[:MOST_RESTORED]
+        _, revision = await restore(transaction, user_id, turn, restored)
+        changed = revision - turn.revision
+        return Restored(changed, changed, revision, has_more=matched > MOST_RESTORED)
+
+    return await database.in_transaction(user_id, work, is_long=True)
 
 
-def _accept(_: Picked) -> None:
-    """Accept any number: the rest is restored by the next request."""
+async def restore(
+    transaction: Transaction, user_id: str, turn: Turn, ids: Sequence[UUID]
+) -> tuple[StoredList | None, int]:
+    """Take the list that a write has found, if any, and then these tasks out of the trash, and commit.
+
+    Return the list, and the user's revision. Raises LimitReached.
+    """
+    revision, first, back = turn.revision, [], None
+    if turn.row is not None:
+        check_number(turn.number)
+        revision += 1
+        back = StoredList(turn.row.list.touched(revision, turn.at))
+        # Before the tasks: one stays in the list only if that is there.
+        first.append(write(back))
+    calls = [*first, *portions(_RESTORE.write, ids, {"user_id": user_id}, revision, turn.at)]
+    await send(transaction, calls, [accounts.set_revision(user_id, revision + len(ids))])
+    return back, revision + len(ids)

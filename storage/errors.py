@@ -38,6 +38,14 @@ class Conflict(Exception):
         self.members = members
 
 
+class NoSuchAnchor(Exception):
+    """The row to move another one before or after is not where that one is to be, or is not there at all."""
+
+    def __init__(self, resource: str) -> None:
+        super().__init__(resource)
+        self.resource = resource
+
+
 class TooMany(Exception):
     """More rows match than one call may change, which is `limit`."""
 
@@ -47,8 +55,54 @@ class TooMany(Exception):
         self.limit = limit
 
 
+class LimitReached(Exception):
+    """The user has as many of these rows as a user may have, which is `limit`."""
+
+    def __init__(self, resource: str, limit: int) -> None:
+        super().__init__(resource)
+        self.resource = resource
+        self.limit = limit
+
+
+class ListTooLarge(Exception):
+    """A list has more tasks than one call may delete, which is `limit`."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+
+class NoSuchList(Exception):
+    """A task would be in a list that the user does not have, or has deleted."""
+
+
 class TooManyTags(Exception):
     """A task would have more tags than it may have."""
+
+
+class NoDueDate(Exception):
+    """A task would have a due time, a time zone or a recurrence without a due date."""
+
+
+class ImpossibleRecurrence(Exception):
+    """A task's rule of recurrence does not go with its due date.
+
+    `member` is the member of the rule that is wrong, or None if it is the rule as a whole; `detail` is the end of a
+    sentence that begins with it.
+    """
+
+    def __init__(self, member: str | None, detail: str) -> None:
+        super().__init__(member, detail)
+        self.member = member
+        self.detail = detail
+
+
+class SeriesMovedOn(Exception):
+    """A completed occurrence cannot be reopened: the next one has changed or is gone."""
+
+
+class NoNextOccurrence(Exception):
+    """No occurrence follows that could be skipped to. The message is a sentence for the client."""
 
 
 class KeyReused(Exception):

@@ -5,15 +5,16 @@ meanwhile, PostgreSQL reports a unique violation, and the pipeline runs the stat
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import LargeBinary, Uuid, and_, cast, exists, insert, literal_column, null, select, union_all
 from uuid6 import uuid7
 
-from storage import accounts, idempotency, tasks
+from storage import accounts, idempotency, list_of_task, tasks
 from storage.driver.query import Connection, Query
-from storage.errors import Gone, KeyReused
+from storage.errors import Gone, KeyReused, NoSuchList
 from storage.idempotency import Key
 from storage.schema import idempotency_keys, is_live
 from storage.schema import tasks as table
@@ -26,14 +27,17 @@ class Created(NamedTuple):
     is_replayed: bool
 
 
-def _create_once() -> Query:
+@lru_cache(maxsize=8)
+def _create_once(names: Sequence[str], *, in_list: bool, has_next: bool) -> Query:
     """Return the statement that creates a task and keeps its id, or that finds the task of the key.
 
-    It returns the task, NULLs if it is deleted, and the fingerprint of the earlier request, or NULL for a new key.
+    It returns no row if the task is to be in a list that is not there. Otherwise,
+    it returns the task, NULLs if it is deleted, and the fingerprint of the earlier request, or NULL for a new key.
     """
     seen = idempotency.found.cte("seen")
     is_new = ~exists(select(literal_column("1")).select_from(seen))
-    created = tasks.created(tasks.parameters_for(tasks.CHANGEABLE), accounts.bump_or_open_if(is_new))
+    may_create = and_(is_new, list_of_task.is_there) if in_list else is_new
+    created = tasks.created(tasks.parameters_for(names), accounts.bump_or_open_if(may_create, 1 + has_next))
     made = created.returning(*tasks.columns).cte("made")
     row = idempotency.kept | {"created_at": made.c.created_at}
     new_key = insert(idempotency_keys).from_select(list(row), select(*row.values()).select_from(made))
@@ -43,21 +47,28 @@ def _create_once() -> Query:
     present = seen.outerjoin(table, and_(table.c.user_id == accounts.owner, table.c.id == seen_id, is_live))
     new = select(*made.c, cast(null(), LargeBinary))
     old = select(*tasks.columns, seen.c.fingerprint).select_from(present)
-    return Query(union_all(new, old).add_cte(kept))
+    query = union_all(new, old).add_cte(kept)
+    return Query(query.add_cte(tasks.followed(made)) if has_next else query)
 
 
-_CREATE_ONCE = _create_once()
+for _in_list in (False, True):
+    _create_once(tasks.WRITTEN, in_list=_in_list, has_next=False)
 
 
 async def create_task(connection: Connection, user_id: str, values: Mapping[str, Any], key: Key) -> Created:
     """Store a new task, or return the one that the earlier request with this key created.
 
-    `values` has a value for each name in `tasks.CHANGEABLE`. Raises KeyReused if the key belongs to another request,
-    and Gone if the task has been deleted since.
+    `values` has what `tasks.create_task` takes. Raises what that raises, KeyReused if the key belongs to another
+    request, and Gone if the task has been deleted since.
     """
     new_id = uuid7()
     parameters = {"user_id": user_id, "id": new_id, "answer": json.dumps({"id": str(new_id)}), **key._asdict()}
-    row: Any = await _CREATE_ONCE.fetch_one(connection, **parameters, **values)
+    step = await tasks.first_step(connection, user_id, values)
+    in_list, has_next = values["list_id"] is not None, step.following is not None
+    query = _create_once(tasks.names_of(step), in_list=in_list, has_next=has_next)
+    row = await query.fetch_one(connection, **parameters, **step.values, **tasks.following(step.following))
+    if row is None:
+        raise NoSuchList
     *task, fingerprint = row
     if fingerprint is None:
         return Created(tasks.Task._make(task), is_replayed=False)

@@ -1,15 +1,15 @@
 """Sets of tasks: one transaction picks them under the account's lock, and changes them in portions."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from storage import accounts, idempotency
+from storage import accounts, idempotency, instants
 from storage.driver.database import Database
 from storage.driver.query import Connection, Query
 from storage.driver.transaction import Call, Transaction
-from storage.errors import TooMany, TooManyTags
+from storage.errors import NoSuchList, TooMany, TooManyTags
 from storage.idempotency import Key
 from storage.set_statements import Statements
 
@@ -19,11 +19,17 @@ _PORTION = 250
 
 
 class Picked(NamedTuple):
-    """The tasks of a set: how many match, those that will change, and whether one would have too many tags."""
+    """The tasks of a set: how many match, and those that will change.
+
+    `occurrences` are those that will have a next occurrence, or have it no more, and `ids` are the others. Also,
+    whether one would have too many tags, and whether the list that they are to be in is there, if any.
+    """
 
     matched: int
     ids: Sequence[UUID]
     has_too_many_tags: bool
+    has_list: bool
+    occurrences: Sequence[UUID]
 
 
 class Outcome(NamedTuple):
@@ -40,20 +46,32 @@ class Outcome(NamedTuple):
     is_replayed: bool = False
 
 
+class Moves(NamedTuple):
+    """Statements that write occurrences, and how many rows they write, each with a revision of its own."""
+
+    calls: Sequence[Call] = ()
+    writes: int = 0
+
+
+MoveSeries = Callable[[Transaction, Sequence[UUID], int, datetime], Awaitable[Moves]]
+"""Decides about occurrences, by their ids. It gets the revision before the first write, and the time."""
+
+
 def check_size(picked: Picked, most: int) -> None:
-    """Raise TooMany if more than `most` tasks match, and TooManyTags if one would have too many tags."""
+    """Raise TooMany if more than `most` tasks match, TooManyTags if one would have too many tags, and NoSuchList."""
     if picked.matched > most:
         raise TooMany("task", most)
     if picked.has_too_many_tags:
         raise TooManyTags
+    if not picked.has_list:
+        raise NoSuchList
 
 
 async def count_set(connection: Connection, user_id: str, chosen: Statements, values: Mapping[str, Any]) -> Outcome:
-    """Return what would become of a set of any size. Raises TooManyTags."""
+    """Return what would become of a set of any size. Raises TooManyTags and NoSuchList."""
     row: Any = await chosen.total.fetch_one(connection, user_id=user_id, **values)
-    revision, matched, changed, has_too_many_tags = row
-    if has_too_many_tags:
-        raise TooManyTags
+    revision, matched, changed, has_too_many_tags, has_list = row
+    check_size(Picked(matched, (), has_too_many_tags, has_list, ()), matched)
     return Outcome(matched, changed, revision)
 
 
@@ -66,11 +84,13 @@ async def change_set(
     most: int,
     check: Callable[[Picked], None],
     key: Key | None = None,
+    move_series: MoveSeries | None = None,
 ) -> Outcome:
     """Change up to `most` tasks of a set, each with a revision of its own, in the order of `created_at` and `id`.
 
     `values` are the parameters of the statements. If more tasks match, one more than `most` is reported as matched.
-    Nothing is written if `check` raises an error. Raises KeyReused, and what `Database.in_transaction` raises.
+    Nothing is written if `check` raises an error. `move_series` decides about the tasks that get a next occurrence or
+    lose it, which come after the others. Raises what that raises, KeyReused, and what `Database.in_transaction` raises.
     """
     parameters = {**values, "user_id": user_id}
 
@@ -81,11 +101,18 @@ async def change_set(
         check(turn.picked)
         ids = turn.picked.ids[:most]
         deletion_id = str(values["deletion_id"]) if ids and "deletion_id" in values else None
-        outcome = Outcome(turn.picked.matched, len(ids), turn.revision + len(ids), deletion_id)
-        last = [accounts.set_revision(user_id, outcome.revision)] if ids or key else []
+        moves = await _moves(transaction, turn, len(ids), move_series)
+        changed, revision = len(ids) + len(turn.picked.occurrences), turn.revision + len(ids) + moves.writes
+        outcome = Outcome(turn.picked.matched, changed, revision, deletion_id)
+        last = [accounts.set_revision(user_id, revision)] if changed or key else []
         if key:
             last.append(idempotency.keep(user_id, key, _answer(outcome), turn.at))
-        await _send(transaction, [*_portions(chosen.write, ids, parameters, turn)], last)
+        calls = [*portions(chosen.write, ids, parameters, turn.revision, turn.at)]
+        if chosen.moves_instants and ids:
+            for call in calls:
+                await transaction.run(call)
+            calls = await instants.moved(transaction, user_id, ids)
+        await send(transaction, [*calls, *moves.calls], last)
         return outcome
 
     return await database.in_transaction(user_id, work, is_long=True)
@@ -108,19 +135,28 @@ async def _turn(transaction: Transaction, user_id: str, pick: Call, key: Key | N
     own = {"user_id": user_id}
     find = [idempotency.find(user_id, key)] if key else []
     rows = await transaction.run((accounts.OPEN, own), (accounts.LOCK, own), pick, *find)
-    opened, ((revision, at),), ((matched, ids, has_too_many_tags),), *found = rows
+    opened, ((revision, at),), ((matched, ids, has_too_many_tags, has_list, occurrences),), *found = rows
     answer = idempotency.answer_of(found[0], key) if key else None
-    return _Turn(revision - len(opened), at, Picked(matched, ids or (), has_too_many_tags), answer)
+    picked = Picked(matched, ids or (), has_too_many_tags, has_list, occurrences or ())
+    return _Turn(revision - len(opened), at, picked, answer)
 
 
-def _portions(write: Query, ids: Sequence[UUID], parameters: Mapping[str, Any], turn: _Turn) -> Iterator[Call]:
-    """Yield the statements that change the tasks, a portion each."""
+async def _moves(transaction: Transaction, turn: _Turn, others: int, move_series: MoveSeries | None) -> Moves:
+    if move_series is None or not turn.picked.occurrences:
+        return Moves()
+    return await move_series(transaction, turn.picked.occurrences, turn.revision + others, turn.at)
+
+
+def portions(
+    write: Query, ids: Sequence[UUID], parameters: Mapping[str, Any], revision: int, at: datetime
+) -> Iterator[Call]:
+    """Yield the statements that change the tasks, a portion each. They take the revisions that follow `revision`."""
     for start in range(0, len(ids), _PORTION):
-        portion = {"picked": ids[start : start + _PORTION], "revision": turn.revision + start, "at": turn.at}
+        portion = {"picked": ids[start : start + _PORTION], "revision": revision + start, "at": at}
         yield write, {**parameters, **portion}
 
 
-async def _send(transaction: Transaction, portions: Sequence[Call], last: Sequence[Call]) -> None:
+async def send(transaction: Transaction, portions: Sequence[Call], last: Sequence[Call]) -> None:
     """Execute the statements and commit. Each portion but the last one has a round trip, and its limit, of its own."""
     for call in portions[:-1]:
         await transaction.run(call)

@@ -15,26 +15,33 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
-from storage import accounts
+from storage import accounts, list_of_task
 from storage.driver.query import Query
 from storage.schema import tasks
 from storage.tasks import changed, deleted_values, not_before_last_update
 
 
 class Statements(NamedTuple):
-    """The statements that count the tasks of a set, pick the first of them, and change the picked ones."""
+    """The statements that count the tasks of a set, pick the first of them, and change the picked ones.
+
+    `moves_instants` is whether they change what `due_at` follows from.
+    """
 
     total: Query
     pick: Query
     write: Query
+    moves_instants: bool = False
 
 
 _MOST_TAGS = 20
 _time = not_before_last_update(bindparam("at", type_=DateTime(timezone=True)))
+REVISION: ColumnElement[int] = bindparam("revision", type_=BigInteger) + literal_column("picked.place", BigInteger)
+"""The revision of a picked task, for new values that depend on it."""
 DELETED: Mapping[str, ColumnElement[Any]] = deleted_values(_time)
 """The new values of a task that is moved to the trash."""
 
@@ -44,32 +51,39 @@ def statements(
     new: Mapping[str, ColumnElement[Any]],
     changes: ColumnElement[bool],
     *,
+    is_moved: bool = False,
+    moves_series: ColumnElement[bool] | None = None,
     prepare: bool = True,
 ) -> Statements:
     """Return the statements for the tasks that match, and the new values of some columns.
 
-    `changes` is whether a task that matches has other values now; if not, it keeps its revision. With `prepare=False`,
-    counting is planned for the values of each request.
+    `changes` is whether a task that matches has other values now; if not, it keeps its revision. With `is_moved`, the
+    new `list_id` is one that a client wants. `moves_series` is whether a task then has one occurrence more or less, so
+    that it is not for these statements to change it. With `prepare=False`, counting is planned for the values of each
+    request.
     """
     number_of_tags = func.cardinality(new["tags"]) if "tags" in new else literal_column("0")
     shown = [tasks.c.id, tasks.c.created_at, changes.label("changes"), number_of_tags.label("number_of_tags")]
+    shown.append((false() if moves_series is None else moves_series).label("moves_series"))
     own = select(*shown).where(tasks.c.user_id == accounts.owner, *matching)
-    return Statements(_total(own, prepare=prepare), _pick(own), _write(new))
+    has_list = list_of_task.is_none_or_there(new["list_id"]) if is_moved else true()
+    return Statements(_total(own, has_list, prepare=prepare), _pick(own, has_list), _write(new))
 
 
-def _total(own: Select[Any], *, prepare: bool) -> Query:
+def _total(own: Select[Any], has_list: ColumnElement[bool], *, prepare: bool) -> Query:
     matched = own.cte("matched")
     changed = func.count().filter(matched.c.changes)
-    numbers = select(accounts.revision, func.count(), changed, _has_too_many(matched.c.number_of_tags))
+    numbers = select(accounts.revision, func.count(), changed, _has_too_many(matched.c.number_of_tags), has_list)
     return Query(numbers.select_from(matched), prepare=prepare)
 
 
-def _pick(own: Select[Any]) -> Query:
+def _pick(own: Select[Any], has_list: ColumnElement[bool]) -> Query:
     first = own.order_by(tasks.c.created_at, tasks.c.id).limit(bindparam("limit", type_=BigInteger))
     matched = first.cte("matched")
     ids = func.array_agg(aggregate_order_by(matched.c.id, matched.c.created_at, matched.c.id))
-    changing = ids.filter(matched.c.changes)
-    picked = select(func.count(), changing, _has_too_many(matched.c.number_of_tags))
+    plain = ids.filter(matched.c.changes, ~matched.c.moves_series)
+    others = ids.filter(matched.c.changes, matched.c.moves_series)
+    picked = select(func.count(), plain, _has_too_many(matched.c.number_of_tags), has_list, others)
     return Query(picked.select_from(matched))
 
 
@@ -81,6 +95,5 @@ def _write(new: Mapping[str, ColumnElement[Any]]) -> Query:
     """Return the statement that changes `picked` tasks, which take the revisions that follow `revision`."""
     ids = func.unnest(bindparam("picked", type_=ARRAY(Uuid)))
     picked = ids.table_valued(column("id", Uuid), with_ordinality="place").render_derived("picked")
-    revision = bindparam("revision", type_=BigInteger) + picked.c.place
-    values = changed(new, revision, _time)
+    values = changed(new, REVISION, _time)
     return Query(update(tasks).where(tasks.c.user_id == accounts.owner, tasks.c.id == picked.c.id).values(**values))

@@ -32,13 +32,14 @@ from sqlalchemy.types import TypeEngine
 from storage import accounts, schema
 from storage.changes import NOTHING_WRITTEN, Head, head_columns
 from storage.driver.query import Connection, Query, Row
+from storage.moments import moment
 from storage.schema import is_live, tasks
 from storage.task_filters import Filters, conditions
 from storage.tasks import Task, columns
 
 
 class Sort(NamedTuple):
-    """A sort order: `by` created_at, updated_at, due_date, priority or title, then by id in the same direction."""
+    """A sort order: `by` one of created_at, updated_at, due_date, due_at, priority, title and position, then by id."""
 
     by: str
     descending: bool
@@ -71,10 +72,16 @@ _KEY_TYPES: dict[str, TypeEngine[Any]] = {
     "created_at": DateTime(timezone=True),
     "updated_at": DateTime(timezone=True),
     "due_date": Date(),
+    "due_at": BigInteger(),
     "priority": SmallInteger(),
     "title": Text(),
+    "position": Text(),
 }
 
+# The sort keys that are not columns come last in a row.
+_COMPUTED = ("title", "due_at")
+# In seconds: later than any date.
+_NEVER = "1000000000000"
 # Where the columns of a task begin in a row: after the head and the total.
 _FIRST = len(head_columns) + 1
 
@@ -87,11 +94,15 @@ def _sort_key(sort: Sort) -> ColumnElement[Any]:
         return collate(func.lower(tasks.c.title), "C")
     if sort.by == "due_date":
         return func.coalesce(tasks.c.due_date, literal_column(f"'{_without_date(sort)}'::date", Date))
-    return tasks.c[sort.by]
+    if sort.by == "due_at":
+        return func.coalesce(moment, literal_column(_without_date(sort), BigInteger))
+    return schema.position.element if sort.by == "position" else tasks.c[sort.by]
 
 
 def _without_date(sort: Sort) -> str:
-    """Return the due date by which tasks without one are sorted: they come last in either direction."""
+    """Return the due date or instant by which tasks without one are sorted: they come last in either direction."""
+    if sort.by == "due_at":
+        return f"-{_NEVER}" if sort.descending else _NEVER
     return "-infinity" if sort.descending else "infinity"
 
 
@@ -143,11 +154,11 @@ def _query(filters: frozenset[str], sort: Sort, *, after_position: bool) -> Quer
     """Return the statement for these filters and this order.
 
     Every row begins with the user's head and the total; an empty page is one row in which all else is NULL. For a
-    user without an account, there is no row. If the page is sorted by title, the title in PostgreSQL's lower case comes
-    last.
+    user without an account, there is no row. A sort key that PostgreSQL computes comes last, such as a title
+    in lower case.
     """
     page, total = _page_and_total(filters, sort, after_position=after_position)
-    shown = [page.c[column.name] for column in columns] + ([page.c.sort_key] if sort.by == "title" else [])
+    shown = [page.c[column.name] for column in columns] + ([page.c.sort_key] if sort.by in _COMPUTED else [])
     rows = select(*head_columns, total.label("total"), *shown)
     rows = rows.select_from(schema.accounts.outerjoin(page, true())).where(schema.accounts.c.user_id == accounts.owner)
     rows = _ordered(rows, page.c.sort_key, page.c.id, sort)
@@ -173,11 +184,14 @@ async def list_tasks(
 ) -> Page:
     """Return up to `limit` matching tasks.
 
+    An order by `due_at` needs the reader's clock among the filters.
     `start` is the position that the page follows, or the number of tasks to skip. With a number, the page
     has a total.
     """
     names, values = filters.given()
     query = _query(names, sort, after_position=isinstance(start, Position))
+    if sort.by == "due_at" and filters.clock:
+        values |= filters.clock.offsets()
     values |= start._asdict() if isinstance(start, Position) else {"offset": start}
     rows = await query.fetch_all(connection, user_id=user_id, limit=limit + 1, **values)
     if not rows:
@@ -189,5 +203,5 @@ async def list_tasks(
 
 
 def _key(task: Task, row: Row, sort: Sort) -> str:
-    value = row[-1] if sort.by == "title" else getattr(task, sort.by)
+    value = row[-1] if sort.by in _COMPUTED else getattr(task, sort.by)
     return _without_date(sort) if value is None else str(value)

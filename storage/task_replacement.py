@@ -1,24 +1,49 @@
 """Tasks: create or replace a task under an id that the caller chooses, in one statement."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Boolean, ColumnElement, Text, and_, bindparam, case, literal_column, or_, select, union_all
+from sqlalchemy import (
+    CTE,
+    Boolean,
+    ColumnElement,
+    Text,
+    and_,
+    bindparam,
+    case,
+    false,
+    literal_column,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
-from storage import accounts
-from storage.driver.query import Connection, Query
-from storage.errors import Conflict, PreconditionFailed
+from storage import accounts, list_of_task, series
+from storage.driver.query import Connection, Query, Row
+from storage.errors import Conflict, NoSuchList, NotFound, PreconditionFailed
+from storage.optimistic import until_unchanged
+from storage.plain_writes import Values, plain
+from storage.series import Now
+from storage.task_updates import take_step
 from storage.tasks import (
-    CHANGEABLE,
+    WRITTEN,
     Task,
     columns,
     created,
     differs,
+    first_step,
+    followed,
+    following,
     has_rows,
     is_accepted,
     locked,
+    names_of,
     parameters_for,
+    preferred_zone_of,
     task_in,
     updated,
 )
@@ -34,34 +59,64 @@ class Put(NamedTuple):
 _may_create = bindparam("may_create", type_=Boolean)
 
 
-def _put() -> Query:
+@lru_cache(maxsize=64)
+def _put(names: frozenset[str], *, in_list: bool) -> Query:
     """Return the statement, which returns a task and what became of it, or no row if there is none to replace.
+
+    A task keeps its values of the columns that are not among `names`. It is `left` as it is if only Python can tell
+    what follows from that. If it is to be in a list that is not there, nothing is written.
+    """
+    old = locked()
+    new, is_plain = plain(old, parameters_for(sorted(names)))
+    # What is absent from the request is absent from a new task.
+    return _statement(old, {name: new.get(name, null()) for name in WRITTEN}, new, is_plain, in_list=in_list)
+
+
+@lru_cache(maxsize=8)
+def _put_recurring(names: Sequence[str], *, in_list: bool, has_next: bool) -> Query:
+    """Return the statement that creates a recurring task, or leaves the task that is there as it is."""
+    return _statement(locked(), parameters_for(names), {}, false(), in_list=in_list, has_next=has_next)
+
+
+def _statement(
+    old: CTE,
+    new_task: Values,
+    new: Values,
+    is_plain: ColumnElement[bool],
+    *,
+    in_list: bool,
+    has_next: bool = False,
+) -> Query:
+    """Return the statement that creates a task, or replaces the one that is there if SQL may.
 
     If another transaction inserts the task while the statement waits for the account's lock, the statement does not see
     it, and its own insertion fails on the primary key. The pipeline then repeats the statement, which finds the task.
     """
-    old, new = locked(), parameters_for(CHANGEABLE)
     is_there, is_live = has_rows(old), old.c.deleted_at.is_(None)
-    is_replaced = has_rows(old, is_live, is_accepted(old), differs(old, new))
-    stamp = accounts.bump_or_open_if(or_(and_(_may_create, ~is_there), is_replaced))
-    made = created(new, stamp, ~is_there).returning(*columns).cte("created")
+    is_replaced = has_rows(old, is_live, is_accepted(old), is_plain, differs(old, new))
+    is_allowed = [list_of_task.is_there] if in_list else []
+    is_written = and_(or_(and_(_may_create, ~is_there), is_replaced), *is_allowed)
+    stamp = accounts.bump_or_open_if(is_written, 1 + has_next)
+    made = created(new_task, stamp, ~is_there).returning(*columns).cte("created")
     # Citus runs each CTE with a snapshot of its own, so this one sees what the one above has inserted.
     replaced = updated(new, stamp, is_there)
-    kept = case((~is_live, _text("deleted")), (is_accepted(old), _text("unchanged")), else_=_text("refused"))
-    return Query(
-        union_all(
-            select(*made.c, _text("created")),
-            select(*replaced.c, _text("replaced")),
-            select(*task_in(old), kept).where(~has_rows(replaced)),
-        )
+    refused = (~is_live, _text("deleted")), (~is_accepted(old), _text("refused")), (~is_plain, _text("left"))
+    kept = case(*refused, else_=_text("unchanged"))
+    query = union_all(
+        select(*made.c, _text("created")),
+        select(*replaced.c, _text("replaced")),
+        select(*task_in(old), kept).where(~has_rows(replaced)),
     )
+    return Query(query.add_cte(followed(made)) if has_next else query)
 
 
 def _text(outcome: str) -> ColumnElement[str]:
     return literal_column(f"'{outcome}'", Text)
 
 
-_PUT = _put()
+# What clients send that know neither times nor lists: with a date, and without one.
+_put(frozenset(WRITTEN) - {"due_time", "time_zone", "due_at", "list_id", "position"}, in_list=False)
+_put(frozenset({*WRITTEN, "recurrence"}) - {"list_id", "position"}, in_list=False)
 
 
 async def put_task(
@@ -72,20 +127,51 @@ async def put_task(
     *,
     revisions: Sequence[int] | None,
     may_create: bool,
+    keep_next: bool,
 ) -> Put:
-    """Create the task, or replace all its values. If no value differs, the task keeps its revision.
+    """Create the task, or replace its values. If no value differs, the task keeps its revision.
 
-    `values` has a value for each name in CHANGEABLE. A task that is there must have a revision in `revisions`; None
-    allows any. Raises PreconditionFailed if it has another, or if it is absent or deleted and `may_create` is false.
-    Raises Conflict if it is deleted and `may_create` is true.
+    `values` has a value for each name in CHANGEABLE. Time, zone, list, position and recurrence may be absent: a task
+    keeps its own. A task that is there must have a revision in `revisions`; None allows any. `keep_next` is that of
+    `update_task`. Raises PreconditionFailed if the task has another revision, or if it is absent or deleted and
+    `may_create` is false. Raises Conflict if it is deleted and `may_create` is true, NoSuchList, ImpossibleRecurrence
+    and SeriesMovedOn.
     """
-    parameters = {"user_id": user_id, "id": task_id, "revisions": revisions, "may_create": may_create, **values}
-    row = await _PUT.fetch_one(connection, **parameters)
+    query, new = await _prepared(connection, user_id, values)
+    fixed = {"user_id": user_id, "id": task_id, "revisions": revisions, "may_create": may_create}
+    task, outcome = _read(await query.fetch_one(connection, **fixed, **new), may_create=may_create)
+    if outcome == "left":
+        zone = await preferred_zone_of(connection, user_id)
+        now = Now(datetime.now(UTC), zone)
+
+        async def write(current: Task) -> Task:
+            return await take_step(connection, current, series.of_task(current, values, now, keep_next=keep_next))
+
+        try:
+            task = await until_unchanged(task, revisions, write)
+        except NotFound as error:
+            raise Conflict("task") if may_create else PreconditionFailed("task", None) from error
+    return Put(list_of_task.checked(task, values), outcome == "created")
+
+
+async def _prepared(connection: Connection, user_id: str, values: Mapping[str, Any]) -> tuple[Query, Mapping[str, Any]]:
+    """Return the statement for these values, and its parameters. Raises ImpossibleRecurrence."""
+    in_list = values.get("list_id") is not None
+    if values.get("recurrence") is None:
+        new = series.settled(values)
+        return _put(frozenset(new), in_list=in_list), new
+    step = await first_step(connection, user_id, {"list_id": None, **values})
+    query = _put_recurring(names_of(step), in_list=in_list, has_next=step.following is not None)
+    return query, {**step.values, **following(step.following)}
+
+
+def _read(row: Row | None, *, may_create: bool) -> tuple[Task, str]:
+    """Return the task and what became of it. Raises PreconditionFailed, Conflict and NoSuchList."""
     if row is None:
-        raise PreconditionFailed("task", None)
+        raise NoSuchList if may_create else PreconditionFailed("task", None)
     *task, outcome = row
     if outcome == "deleted":
         raise Conflict("task") if may_create else PreconditionFailed("task", None)
     if outcome == "refused":
         raise PreconditionFailed("task", Task._make(task))
-    return Put(Task._make(task), outcome == "created")
+    return Task._make(task), outcome

@@ -1,10 +1,11 @@
-"""Tasks: create, read, update and delete a single task.
+"""Tasks: create, read and delete a single task, and the parts of statements that write one.
 
-`storage/task_pages.py` lists them, `storage/task_replacement.py` replaces one, `storage/trash.py` has the deleted ones.
+`storage/task_pages.py` lists them, `storage/task_updates.py` updates one, `storage/task_replacement.py` replaces one,
+and `storage/trash.py` has the deleted ones.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -16,7 +17,6 @@ from sqlalchemy import (
     FromClause,
     Insert,
     Uuid,
-    and_,
     any_,
     bindparam,
     case,
@@ -28,21 +28,24 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    true,
-    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from uuid6 import uuid7
 
-from storage import accounts
+from storage import accounts, list_of_task, new_positions, series
 from storage.driver.query import Connection, Query, Row
-from storage.errors import NotFound, PreconditionFailed
-from storage.schema import is_live, tasks
+from storage.errors import NoSuchList, NotFound, PreconditionFailed
+from storage.recurrence import Recurrence
+from storage.schema import is_live, position, preferences, tasks
+from storage.series import Now, Step
 
 
 class Task(NamedTuple):
-    """The columns of `tasks` that callers see. `priority` is 1 (low) to 3 (high); times are in UTC."""
+    """The columns of `tasks` that callers see. `priority` is 1 (low) to 3 (high); times are in UTC.
+
+    `next_revision` is the revision that the next occurrence had when it was created.
+    """
 
     id: UUID
     user_id: str
@@ -52,17 +55,48 @@ class Task(NamedTuple):
     completed_at: datetime | None
     priority: int
     due_date: date | None
+    due_time: time | None
+    time_zone: str | None
+    due_at: datetime | None
+    recurrence: Recurrence | None
+    series_id: UUID | None
+    occurrence_date: date | None
+    next_task_id: UUID | None
+    next_revision: int | None
     tags: list[str]
+    list_id: UUID | None
+    position: str
     created_at: datetime
     updated_at: datetime
     revision: int
 
 
-CHANGEABLE = ("title", "description", "completed", "priority", "due_date", "tags")
-columns = [tasks.c[name] for name in Task._fields]
+_SINGLE = ("title", "description", "completed", "priority", "due_date", "due_time", "time_zone", "tags")
+_PLAIN = (*_SINGLE, "list_id", "position")
+CHANGEABLE = (*_PLAIN, "recurrence")
+"""What callers set."""
+WRITTEN = (*_PLAIN, "due_at")
+"""What creating a task sets that does not recur: `due_at` follows from the date, the time and the zone."""
+RECURRING = (*WRITTEN, "recurrence", "series_id", "occurrence_date")
+"""What creating a recurring task sets."""
+_OWN = {"id", "user_id", "completed", "completed_at", "due_date", "due_at", "recurrence", "occurrence_date"}
+_OWN |= {"next_task_id", "next_revision", "created_at", "updated_at", "revision"}
+COPIED = tuple(name for name in Task._fields if name not in _OWN)
+"""What an occurrence has from the one before it."""
+_FOLLOWING = ("id", "due_date", "due_at", "recurrence", "occurrence_date")
+columns = [position if name == "position" else tasks.c[name] for name in Task._fields]
 
 own = (tasks.c.user_id == accounts.owner, tasks.c.id == bindparam("id", type_=Uuid))
 _revisions = bindparam("revisions", type_=ARRAY(BigInteger))
+_ONE = literal_column("1", BigInteger)
+preferred_zone = select(preferences.c.time_zone).where(preferences.c.user_id == accounts.owner).scalar_subquery()
+"""The time zone that the user prefers. NULL if there is none."""
+OVERWRITTEN: Mapping[str, ColumnElement[Any]] = {
+    "title": literal_column("''"),
+    "description": null(),
+    "tags": literal_column("'{}'"),
+}
+"""The text of a tombstone."""
 
 
 def locked(*conditions: ColumnElement[bool]) -> CTE:
@@ -101,10 +135,15 @@ def differs(old: CTE, new: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bo
 
 
 def created(new: Mapping[str, ColumnElement[Any]], stamp: CTE, *conditions: ColumnElement[bool]) -> Insert:
-    """Return the insertion of a task, with a value for each name in CHANGEABLE, if these conditions hold."""
+    """Return the insertion of a task if these conditions hold. `new` has a value for each name in WRITTEN at least.
+
+    A task whose position is NULL comes where the user prefers.
+    """
     completed_at = case((new["completed"], stamp.c.at), else_=null())
+    place = func.coalesce(new["position"], new_positions.preferred(stamp.c.revision))
     values = {**new, "id": bindparam("id", type_=Uuid), "user_id": accounts.owner, "completed_at": completed_at}
-    values |= {"created_at": stamp.c.at, "updated_at": stamp.c.at, "revision": stamp.c.revision}
+    values |= {"position": place, "created_at": stamp.c.at, "updated_at": stamp.c.at, "revision": stamp.c.revision}
+    values |= _revision_of_next(new, stamp.c.revision)
     row = select(*values.values()).select_from(stamp).where(*conditions)
     return insert(tasks).from_select(list(values), row)
 
@@ -115,6 +154,23 @@ def updated(new: Mapping[str, ColumnElement[Any]], stamp: CTE, *conditions: Colu
     return update(tasks).where(*own, *conditions).values(**values).returning(*columns).cte("updated")
 
 
+def followed(this: CTE) -> CTE:
+    """Return a CTE that creates the occurrence after `this`, a CTE that returns a recurring task.
+
+    Its parameters are those of `following`.
+    """
+    given = {name: bindparam(f"following_{name}", type_=tasks.c[name].type) for name in _FOLLOWING}
+    values = {"user_id": accounts.owner, **given, **{name: this.c[name] for name in COPIED}, "completed": false()}
+    values |= {"created_at": this.c.updated_at, "updated_at": this.c.updated_at, "revision": this.c.revision + _ONE}
+    row = select(*values.values()).select_from(this)
+    return insert(tasks).from_select(list(values), row).returning(tasks.c.id).cte("following")
+
+
+def following(values: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the parameters of `followed`: what the next occurrence does not copy, if there is a next one."""
+    return {f"following_{name}": value for name, value in (values or {}).items()}
+
+
 def changed(
     new: Mapping[str, ColumnElement[Any]], revision: ColumnElement[int], at: ColumnElement[datetime]
 ) -> dict[str, ColumnElement[Any]]:
@@ -123,28 +179,28 @@ def changed(
     if "completed" in new:
         completed_at = func.coalesce(tasks.c.completed_at, at)
         values["completed_at"] = case((new["completed"], completed_at), else_=null())
-    return values
+    return values | _revision_of_next(new, revision)
 
 
-def _create() -> Query:
-    return Query(created(parameters_for(CHANGEABLE), accounts.bump_or_open()).returning(*columns))
+def _revision_of_next(new: Mapping[str, ColumnElement[Any]], revision: ColumnElement[int]) -> dict[str, Any]:
+    """Return the revision of the next occurrence, which is the one after this write's, if the write creates it."""
+    return {"next_revision": revision + _ONE} if "next_task_id" in new and "next_revision" not in new else {}
+
+
+@lru_cache(maxsize=8)
+def _create(names: Sequence[str], *, in_list: bool, has_next: bool) -> Query:
+    """Return the statement that creates a task, which returns no row if it is to be in a list that is not there."""
+    writes = 1 + has_next
+    stamp = accounts.bump_or_open_if(list_of_task.is_there, writes) if in_list else accounts.bump_or_open(writes)
+    made = created(parameters_for(names), stamp).returning(*columns)
+    if not has_next:
+        return Query(made)
+    this = made.cte("created")
+    return Query(select(*this.c).add_cte(followed(this)))
 
 
 def _get() -> Query:
     return Query(select(*columns).where(*own, is_live))
-
-
-@lru_cache(maxsize=64)
-def _update(names: frozenset[str]) -> Query:
-    """Return the statement that updates these columns.
-
-    It returns the task and whether its revision matched, or no row if there is no such task.
-    """
-    new = parameters_for(sorted(names))
-    stamp = accounts.bump_if(has_rows(_old, and_(is_accepted(_old), differs(_old, new))))
-    written = updated(new, stamp)
-    unchanged = select(*task_in(_old), is_accepted(_old)).where(~has_rows(written))
-    return Query(union_all(select(*written.c, true()), unchanged))
 
 
 def _delete() -> Query:
@@ -166,20 +222,55 @@ def not_before_last_update(at: ColumnElement[datetime]) -> ColumnElement[datetim
 
 
 _old = locked(is_live)
-_CREATE = _create()
+for _in_list in (False, True):
+    _create(WRITTEN, in_list=_in_list, has_next=False)
 _GET = _get()
 _DELETE = _delete()
-
-
-def compile_update(name: str) -> None:
-    """Compile the statement that updates this column alone, so that no request waits for it."""
-    _update(frozenset({name}))
+ZONE = Query(select(preferred_zone))
+"""Finds the time zone that the user prefers."""
 
 
 async def create_task(connection: Connection, user_id: str, values: Mapping[str, Any]) -> Task:
-    """Store a new task and return it. `values` has a value for each name in CHANGEABLE."""
-    row: Any = await _CREATE.fetch_one(connection, user_id=user_id, id=uuid7(), **values)
+    """Store a new task and return it. One that recurs and is completed already also gets its next occurrence.
+
+    `values` has a value for each name in CHANGEABLE; time, zone, position and recurrence may be absent. Raises
+    NoSuchList and ImpossibleRecurrence.
+    """
+    step = await first_step(connection, user_id, values)
+    query = _create(names_of(step), in_list=values["list_id"] is not None, has_next=step.following is not None)
+    parameters = {"user_id": user_id, "id": uuid7(), **step.values, **following(step.following)}
+    row = await query.fetch_one(connection, **parameters)
+    if row is None:
+        raise NoSuchList
     return Task._make(row)
+
+
+async def first_step(connection: Connection, user_id: str, values: Mapping[str, Any]) -> Step:
+    """Return what creating a task with these values does. Raises ImpossibleRecurrence.
+
+    If that creates the next occurrence too, the user has an account.
+    """
+    now, values = Now(datetime.now(UTC), None), {"position": None, **values}
+    if not values["completed"] or values.get("recurrence") is None:
+        return series.of_new_task(values, now)
+    now = now._replace(time_zone=await preferred_zone_of(connection, user_id))
+    step = series.of_new_task(values, now)
+    if step.following is not None:
+        await accounts.OPEN.fetch_all(connection, user_id=user_id)
+    return step
+
+
+async def preferred_zone_of(connection: Connection, user_id: str) -> str | None:
+    """Return the time zone that the user prefers, None if there is none."""
+    ((zone,),) = await ZONE.fetch_all(connection, user_id=user_id)
+    return None if zone is None else str(zone)
+
+
+def names_of(step: Step) -> tuple[str, ...]:
+    """Return the names of the values that creating a task sets."""
+    if "recurrence" not in step.values:
+        return WRITTEN
+    return RECURRING if step.following is None else (*RECURRING, "next_task_id")
 
 
 async def get_task(connection: Connection, user_id: str, task_id: UUID) -> Task:
@@ -190,31 +281,15 @@ async def get_task(connection: Connection, user_id: str, task_id: UUID) -> Task:
     return Task._make(row)
 
 
-async def update_task(
-    connection: Connection,
-    user_id: str,
-    task_id: UUID,
-    values: Mapping[str, Any],
-    revisions: Sequence[int] | None,
-) -> Task:
-    """Update the task and return it. If no value differs, the task keeps its revision.
-
-    `values` has new values for some of the names in CHANGEABLE. The task is updated only if its revision is in
-    `revisions`; None allows any. Raises NotFound and PreconditionFailed.
-    """
-    query = _update(frozenset(values))
-    row = await query.fetch_one(connection, user_id=user_id, id=task_id, revisions=revisions, **values)
-    return _accepted(row)
-
-
 async def delete_task(connection: Connection, user_id: str, task_id: UUID, revisions: Sequence[int] | None) -> None:
-    """Move the task to the trash. `revisions` and the errors raised are those of `update_task`."""
+    """Move the task to the trash. `revisions` is that of `update_task`. Raises NotFound and PreconditionFailed."""
     # Nothing is sorted by deletion ids, and version 4 takes two thirds of the time of version 7.
     parameters = {"user_id": user_id, "id": task_id, "revisions": revisions, "deletion_id": uuid4()}
-    _accepted(await _DELETE.fetch_one(connection, **parameters))
+    accepted(await _DELETE.fetch_one(connection, **parameters))
 
 
-def _accepted(row: Row | None) -> Task:
+def accepted(row: Row | None) -> Task:
+    """Return the task of a row that ends with whether its revision matched. Raises NotFound and PreconditionFailed."""
     if row is None:
         raise NotFound("task")
     *task, accepted = row

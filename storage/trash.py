@@ -1,4 +1,4 @@
-"""The trash: deleted tasks, which can be restored until they are erased or purged."""
+"""The trash: deleted tasks and lists, which can be restored until they are erased or purged."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,10 +10,15 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     DateTime,
+    FromClause,
+    Select,
+    Table,
     Text,
     Update,
     Uuid,
+    and_,
     bindparam,
+    case,
     cast,
     func,
     literal_column,
@@ -24,14 +29,27 @@ from sqlalchemy import (
     update,
 )
 
-from storage import accounts
+from storage import accounts, list_of_task, new_positions
 from storage.driver.database import Database
-from storage.driver.query import Connection, Query, Row
+from storage.driver.query import Connection, Query
 from storage.driver.transaction import Transaction
 from storage.errors import NotFound
-from storage.schema import is_in_trash, tasks
+from storage.list_rows import TodoList
+from storage.schema import is_in_trash, is_list_in_trash, lists, tasks
+from storage.set_statements import REVISION
 from storage.task_pages import Position
-from storage.tasks import Task, changed, columns, has_rows, locked, not_before_last_update, own, task_in
+from storage.tasks import (
+    OVERWRITTEN,
+    Task,
+    changed,
+    columns,
+    has_rows,
+    locked,
+    not_before_last_update,
+    own,
+    task_in,
+)
+from storage.tasks_and_lists import IS_LIST, list_in_row, rows_of, task_in_row
 
 
 class TrashedTask(NamedTuple):
@@ -42,29 +60,63 @@ class TrashedTask(NamedTuple):
     deletion_id: UUID
 
 
+class TrashedList(NamedTuple):
+    """A deleted list, when it was deleted, and the deletion, which it shares with the tasks that were in it."""
+
+    list: TodoList
+    deleted_at: datetime
+    deletion_id: UUID
+
+
 class TrashPage(NamedTuple):
-    """A page of deleted tasks. `next` is the position that the next page follows, None on the last page."""
+    """A page of deleted tasks and lists. `next` is the position that the next page follows, None on the last page."""
 
     tasks: Sequence[TrashedTask]
+    lists: Sequence[TrashedList]
     next: Position | None
 
 
 deletion_id = func.coalesce(tasks.c.deletion_id, tasks.c.id)
 """The deletion of a deleted task. What a release before 0.4.0 deleted was a deletion of its own."""
 # A release before 0.4.0 would leave a deletion_id as it is when it deletes the task again.
-RESTORED: Mapping[str, ColumnElement[Any]] = {"deleted_at": null(), "deletion_id": null()}
-"""The new values of a task that is taken out of the trash."""
+_RESTORED: Mapping[str, ColumnElement[Any]] = {"deleted_at": null(), "deletion_id": null()}
+
+
+def _at_top_of_inbox(list_id: ColumnElement[Any], kept: ColumnElement[Any], revision: ColumnElement[int]) -> Any:
+    """Return the position of a restored task, which comes to the top of the inbox if its list is deleted."""
+    is_without_list = and_(list_id.is_not(None), kept.is_(None))
+    return case((is_without_list, new_positions.first(revision)), else_=tasks.c.position)
+
+
+RESTORED = {
+    **_RESTORED,
+    "list_id": list_of_task.kept,
+    "position": _at_top_of_inbox(tasks.c.list_id, list_of_task.kept, REVISION),
+}
+"""The new values of a task that is taken out of the trash, for a statement that follows the account's lock."""
+
+
+def _deleted(rows: Table, deletion: ColumnElement[Any], *chosen: ColumnElement[bool]) -> Select[Any]:
+    """Return the latest deletions of a table."""
+    found = rows_of(rows, deleted_at=rows.c.deleted_at, deletion=deletion).where(rows.c.user_id == accounts.owner)
+    return _latest(found.where(*chosen), rows)
+
+
+def _latest(rows: Select[Any], source: FromClause) -> Select[Any]:
+    newest_first = rows.order_by(source.c.deleted_at.desc(), source.c.id.desc())
+    return newest_first.limit(bindparam("limit", type_=BigInteger))
 
 
 def _list(*, after_position: bool) -> Query:
-    matching = [tasks.c.user_id == accounts.owner, is_in_trash]
-    if after_position:
-        key = cast(bindparam("key", type_=Text), DateTime(timezone=True))
-        position = tuple_(key, bindparam("id", type_=Uuid))
-        matching.append(tuple_(tasks.c.deleted_at, tasks.c.id) < position)
-    rows = select(*columns, tasks.c.deleted_at, deletion_id).where(*matching)
-    newest_first = rows.order_by(tasks.c.deleted_at.desc(), tasks.c.id.desc())
-    return Query(newest_first.limit(bindparam("limit", type_=BigInteger)))
+    position = tuple_(cast(bindparam("key", type_=Text), DateTime(timezone=True)), bindparam("id", type_=Uuid))
+
+    def following(rows: Table) -> list[ColumnElement[bool]]:
+        return [tuple_(rows.c.deleted_at, rows.c.id) < position] if after_position else []
+
+    of_tasks = _deleted(tasks, deletion_id, is_in_trash, *following(tasks))
+    of_lists = _deleted(lists, lists.c.deletion_id, is_list_in_trash, *following(lists))
+    either = union_all(of_tasks, of_lists).subquery("either")
+    return Query(_latest(select(either), either))
 
 
 def _restore() -> Query:
@@ -72,15 +124,16 @@ def _restore() -> Query:
     old = locked(tasks.c.erased_at.is_(None))
     stamp = accounts.bump_if(has_rows(old, old.c.deleted_at.is_not(None)))
     at = not_before_last_update(stamp.c.at)
-    values = changed(RESTORED, stamp.c.revision, at)
+    kept = list_of_task.if_there(old)
+    place = _at_top_of_inbox(tasks.c.list_id, kept, stamp.c.revision)
+    values = changed({**_RESTORED, "list_id": kept, "position": place}, stamp.c.revision, at)
     restored = update(tasks).where(*own).values(**values).returning(*columns).cte("restored")
     return Query(union_all(select(*restored.c), select(*task_in(old)).where(~has_rows(restored))))
 
 
 def _erased(*chosen: ColumnElement[bool]) -> Update:
     """Return the update that overwrites the text of these tasks. It takes no revision."""
-    overwritten = {"title": literal_column("''"), "description": null(), "tags": literal_column("'{}'")}
-    return update(tasks).where(*chosen).values(**overwritten, erased_at=accounts.stamp.c.at)
+    return update(tasks).where(*chosen).values(**OVERWRITTEN, erased_at=accounts.stamp.c.at)
 
 
 def _erase() -> Query:
@@ -94,19 +147,29 @@ _FIRST_PAGE, _NEXT_PAGE = _list(after_position=False), _list(after_position=True
 _RESTORE = _restore()
 _ERASE = _erase()
 _EMPTY = Query(_erased(tasks.c.user_id == accounts.owner, is_in_trash))
+_without_text = {"name": literal_column("''"), "color": null(), "erased_at": accounts.stamp.c.at}
+_EMPTY_LISTS = Query(update(lists).where(lists.c.user_id == accounts.owner, is_list_in_trash).values(**_without_text))
 
 
 async def list_trash(connection: Connection, user_id: str, *, limit: int, after: Position | None) -> TrashPage:
-    """Return up to `limit` deleted tasks, the latest deletion first; those that follow a position, if there is one."""
+    """Return up to `limit` deleted tasks and lists, the latest deletion first.
+
+    If there is a position, these are those that follow it.
+    """
     query, values = (_FIRST_PAGE, {}) if after is None else (_NEXT_PAGE, after._asdict())
     rows = await query.fetch_all(connection, user_id=user_id, limit=limit + 1, **values)
-    found = [_trashed(row) for row in rows[:limit]]
-    following = Position(str(found[-1].deleted_at), found[-1].task.id) if len(rows) > limit else None
-    return TrashPage(found, following)
+    found = rows[:limit]
+    of_tasks = [TrashedTask(task_in_row(row), *row[-2:]) for row in found if not row[IS_LIST]]
+    of_lists = [TrashedList(list_in_row(row), *row[-2:]) for row in found if row[IS_LIST]]
+    following = Position(str(found[-1][-2]), found[-1][0]) if len(rows) > limit else None
+    return TrashPage(of_tasks, of_lists, following)
 
 
 async def restore_task(connection: Connection, user_id: str, task_id: UUID) -> Task:
-    """Take the task out of the trash and return it. One that is not deleted is unchanged. Raises NotFound."""
+    """Take the task out of the trash and return it, in the inbox if its list is deleted.
+
+    One that is not deleted is unchanged. Raises NotFound.
+    """
     row = await _RESTORE.fetch_one(connection, user_id=user_id, id=task_id)
     if row is None:
         raise NotFound("task")
@@ -120,7 +183,7 @@ async def erase_task(connection: Connection, user_id: str, task_id: UUID) -> Non
 
 
 async def empty_trash(database: Database, user_id: str) -> None:
-    """Erase every task that is in the trash when the call has the account's lock."""
+    """Erase every task and list that is in the trash when the call has the account's lock."""
     await database.in_transaction(user_id, partial(_empty, user_id), is_long=True)
 
 
@@ -129,9 +192,4 @@ async def _empty(user_id: str, transaction: Transaction) -> None:
     # If the connection breaks while the transaction waits for the lock, the server must not have the commit already: it
     # would erase what is deleted until then.
     await transaction.run((accounts.LOCK, parameters))
-    await transaction.commit((_EMPTY, parameters))
-
-
-def _trashed(row: Row) -> TrashedTask:
-    *task, deleted_at, deletion = row
-    return TrashedTask(Task._make(task), deleted_at, deletion)
+    await transaction.commit((_EMPTY, parameters), (_EMPTY_LISTS, parameters))

@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, time
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from storage import time_zones
+
 # Since version 3.14, Python takes 24:00 for the next day's midnight.
 _HOUR = "(?:[01][0-9]|2[0-3])"
 _DATE_TIME = re.compile(
@@ -18,12 +20,14 @@ class Format(NamedTuple):
 
     `convert` raises ValueError or OverflowError for a text that matches the pattern and is still invalid. With
     `is_exact`, there is no such text, and the validator checks the pattern itself: that is faster than to call Python.
+    `advice`, if there is one, returns more precise words for a text, or None.
     """
 
     pattern: re.Pattern[str]
     convert: Callable[[str], Any]
     words: str
     is_exact: bool = False
+    advice: Callable[[str], str | None] | None = None
 
     def is_valid(self, text: str) -> bool:
         """Return whether a text has this format."""
@@ -35,6 +39,25 @@ class Format(NamedTuple):
             return False
         return True
 
+    def explain(self, text: Any) -> str:
+        """Return the message about a value that does not have this format."""
+        advice = self.advice(text) if self.advice and isinstance(text, str) else None
+        return advice or f"must be {self.words}"
+
+
+def _date_alone(text: str) -> str | None:
+    """Return how to send a timestamp as a date. JavaScript's `toISOString` makes such timestamps."""
+    day = text[:10]
+    if text[10:11] not in ("T", "t", " ") or not FORMATS["date"].is_valid(day):
+        return None
+    return f"must be a date without a time: send {day}, unless it is another day in the user's time zone"
+
+
+def _nearest_zones(text: str) -> str | None:
+    if not (names := time_zones.similar(text)):
+        return None
+    return f"is not the name of a time zone. Names like it are {', '.join(names)}"
+
 
 def _instant(text: str) -> datetime:
     """Return an RFC 3339 date-time in UTC."""
@@ -45,11 +68,20 @@ _TIME_OF_DAY = Format(re.compile(rf"{_HOUR}:[0-9]{{2}}"), time.fromisoformat, "a
 # Python's own parsers also take other forms, such as week dates and hours without minutes.
 FORMATS = {
     "date": Format(
-        re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), date.fromisoformat, "a valid date in the format YYYY-MM-DD"
+        re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+        date.fromisoformat,
+        "a valid date in the format YYYY-MM-DD",
+        advice=_date_alone,
     ),
     "date-time": Format(_DATE_TIME, _instant, "a time with a UTC offset, such as 2026-11-24T09:30:00Z (RFC 3339)"),
     "time": _TIME_OF_DAY,
     # The same format under another name, because linters check `time` against RFC 3339: with seconds and an offset.
     "time-of-day": _TIME_OF_DAY,
+    "time-zone": Format(
+        re.compile(r"[A-Za-z0-9+_/-]{1,40}"),
+        time_zones.checked,
+        "the name of a time zone in the IANA database, such as Europe/Berlin",
+        advice=_nearest_zones,
+    ),
     "uuid": Format(re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"), UUID, "a UUID", is_exact=True),
 }

@@ -22,7 +22,7 @@ TYPE_WORDS = {
 
 def one_of(options: Iterable[object]) -> str:
     """Return the message for a value that is not one of these options."""
-    return "must be one of " + ", ".join(map(str, options))
+    return "must be one of " + ", ".join("null" if option is None else str(option) for option in options)
 
 
 def of_type(*types: str) -> str:
@@ -30,15 +30,15 @@ def of_type(*types: str) -> str:
     return "must be " + " or ".join(TYPE_WORDS[name] for name in types)
 
 
-def describe(kind: ValidationErrorKind, schema: Mapping[str, Any]) -> str:
-    """Return the message for an error that jsonschema-rs found. Raises ContractError if there is none."""
+def describe(kind: ValidationErrorKind, schema: Mapping[str, Any], value: Any) -> str:
+    """Return the message for an error that jsonschema-rs found in a value. Raises ContractError if there is none."""
     match kind:
         case ValidationErrorKind.Type():
             return of_type(*(schema["type"] if isinstance(schema["type"], list) else [schema["type"]]))
         case ValidationErrorKind.Enum(options=options):
             return one_of(options)
         case ValidationErrorKind.Format(format=name):
-            return f"must be {FORMATS[name].words}"
+            return FORMATS[name].explain(value)
         case ValidationErrorKind.Pattern():
             return f"must be {schema['title']}"
         case ValidationErrorKind.MinLength(limit=1) | ValidationErrorKind.MinItems(limit=1):

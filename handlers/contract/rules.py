@@ -2,6 +2,9 @@
 
 - `x-unique-ids: true`: no two items of an array have the same `id`.
 - `x-not-with: {a: b}`: the members `a` and `b` of an object cannot be combined.
+- `x-needs: {a: b}`: the member `a`, unless it is null, needs the member `b`, which is not null.
+- `x-not-with-null: {a: b}`: the member `a`, unless it is null, cannot be combined with a `b` that is null.
+- `x-only-with: {a: {b: [c, d]}}`: the member `a` is only allowed if the member `b` is c or d.
 - `x-disjoint: {a: b}`: no item of the array `a` is in the array `b`.
 - `x-same-members: {a: b}`: the member `a` has the members of `b`, all of them except for the `readOnly` ones.
 - `x-same-ids: [a]`: an `id` in the member `a` is the `id` of the object.
@@ -9,7 +12,7 @@
 They are also checked in values that are invalid by the rest of their schema, so that a client gets all errors at once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -86,6 +89,42 @@ def _not_with(schema: Schema) -> Rule:
     return errors
 
 
+def _only_with(schema: Schema) -> Rule:
+    conditions = [(name, *one) for name, others in schema["x-only-with"].items() for one in others.items()]
+    _check_names(schema, "x-only-with", [name for condition in conditions for name in condition[:2]])
+    defaults = {name: member["default"] for name, member in schema["properties"].items() if "default" in member}
+
+    def errors(value: Any) -> Iterator[InvalidValue]:
+        whole = defaults | value if isinstance(value, dict) else {}
+        for name, other, allowed in conditions:
+            if name in whole and other in whole and whole[other] not in allowed:
+                yield (name,), f"is only allowed if {other} is {' or '.join(allowed)}"
+
+    return errors
+
+
+def _needs(schema: Schema) -> Rule:
+    pairs = _pairs(schema, "x-needs")
+
+    def errors(value: Any) -> Iterator[InvalidValue]:
+        for name, other in pairs:
+            if isinstance(value, dict) and value.get(name) is not None and value.get(other) is None:
+                yield (name,), f"needs a {other}"
+
+    return errors
+
+
+def _not_with_null(schema: Schema) -> Rule:
+    pairs = _pairs(schema, "x-not-with-null")
+
+    def errors(value: Any) -> Iterator[InvalidValue]:
+        for name, other in pairs:
+            if isinstance(value, dict) and value.get(name) is not None and value.get(other, ...) is None:
+                yield (name,), f"cannot be combined with {other} null"
+
+    return errors
+
+
 def _disjoint(schema: Schema) -> Rule:
     pairs = _pairs(schema, "x-disjoint")
     most = max(schema["properties"][name]["maxItems"] for pair in pairs for name in pair)
@@ -132,6 +171,9 @@ def _same_ids(schema: Schema) -> Rule:
 _KEYWORDS: dict[str, Callable[[Schema], Rule]] = {
     "x-unique-ids": _unique_ids,
     "x-not-with": _not_with,
+    "x-needs": _needs,
+    "x-not-with-null": _not_with_null,
+    "x-only-with": _only_with,
     "x-disjoint": _disjoint,
     "x-same-members": _same_members,
     "x-same-ids": _same_ids,
@@ -146,9 +188,13 @@ def _id(value: Any) -> UUID | None:
 
 def _pairs(schema: Schema, keyword: str) -> list[tuple[str, str]]:
     pairs = [*schema[keyword].items()]
-    if unknown := {name for pair in pairs for name in pair} - schema["properties"].keys():
-        raise ContractError(f"'{keyword}' names {listed(unknown)}, which the schema does not have")
+    _check_names(schema, keyword, [name for pair in pairs for name in pair])
     return pairs
+
+
+def _check_names(schema: Schema, keyword: str, names: Iterable[str]) -> None:
+    if unknown := set(names) - schema["properties"].keys():
+        raise ContractError(f"'{keyword}' names {listed(unknown)}, which the schema does not have")
 
 
 def _changeable(schema: Schema) -> set[str]:

@@ -15,7 +15,8 @@ Schema = Mapping[str, Any]
 _ANNOTATIONS = {"title", "description", "example", "default"}
 _ASSERTIONS = {"type", "enum", "format", "pattern", "minLength", "maxLength", "minimum", "maximum"}
 _ASSERTIONS |= {"minItems", "maxItems", "uniqueItems", "required"}
-_RULES = {"x-unique-ids", "x-not-with", "x-disjoint", "x-same-members", "x-same-ids"}
+_RULES = {"x-unique-ids", "x-disjoint", "x-same-members", "x-same-ids"}
+_RULES |= {"x-not-with", "x-only-with", "x-needs", "x-not-with-null"}
 SAME_AS_IN_PATH = "same as in the path"
 """A keyword of the translated schemas, which only the validator knows."""
 _IN_PATH = {"id", "user_id"}

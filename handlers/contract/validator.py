@@ -83,7 +83,7 @@ class Validator:
                 known = schema["properties"]
                 yield from (((*place, name), UNRECOGNISED) for name in at(value, place) if name not in known)
             case _:
-                yield place, describe(error.kind, schema)
+                yield place, describe(error.kind, schema, at(value, place))
 
 
 class _Union(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handlers.resources.problems import problem_of
-from handlers.resources.tasks import changed_values, new_values, task_resource
+from handlers.resources.tasks import changed_values, new_values, task_resource, whole_values
 from handlers.responses.problems import Problem
 from storage.batch import Batch
 from storage.batch_plan import Operation, Outcome
@@ -19,11 +19,17 @@ def operations_of(body: Mapping[str, Any]) -> list[Operation]:
 
 def _operation(given: Mapping[str, Any]) -> Operation:
     base = changed_values(given["base"]) if "base" in given else None
-    return Operation(given["op"], given.get("id"), _values(given), base, given.get("if_revision"))
+    revision, keep_next = given.get("if_revision"), given.get("keep_next", False)
+    return Operation(given["op"], given.get("id"), _values(given), base, revision, keep_next)
 
 
 def _values(given: Mapping[str, Any]) -> dict[str, Any]:
-    return new_values(given["task"]) if "task" in given else changed_values(given.get("changes", {}))
+    match given["op"]:
+        case "create":
+            return new_values(given["task"])
+        case "replace":
+            return whole_values(given["task"])
+    return changed_values(given.get("changes", {}))
 
 
 def batch_resource(batch: Batch, request_id: str) -> dict[str, Any]:

@@ -5,15 +5,23 @@ from typing import Any
 from handlers.resources import SERIALISERS
 from handlers.resources.idempotency import replay_headers
 from handlers.responses.entity_tags import strong
-from handlers.responses.problems import RETRY_AFTER, Problem
+from handlers.responses.problems import RETRY_AFTER, Problem, invalid_input
 from storage.errors import (
     Busy,
     Conflict,
     Full,
     Gone,
+    ImpossibleRecurrence,
     KeyReused,
+    LimitReached,
+    ListTooLarge,
+    NoDueDate,
+    NoNextOccurrence,
+    NoSuchAnchor,
+    NoSuchList,
     NotFound,
     PreconditionFailed,
+    SeriesMovedOn,
     SyncReset,
     TooMany,
     TooManyTags,
@@ -37,8 +45,8 @@ def problem_of(error: Exception, reason: str | None = None) -> Problem | None:
             return Problem(404, f"There is no such {resource}.")
         case Conflict(resource=resource, current=current, members=members):
             return _conflict(resource, current, members)
-        case TooMany(resource=resource, limit=limit):
-            return Problem(409, f"More than {limit:,} {resource}s match. Narrow the filters.", kind="too-many")
+        case TooMany() | LimitReached() | ListTooLarge():
+            return Problem(409, _limit(error), kind="too-many")
         case TooManyTags():
             return Problem(409, "A task would have more than 20 tags.", kind="too-many-tags")
         case Gone(resource=resource):
@@ -50,7 +58,8 @@ def problem_of(error: Exception, reason: str | None = None) -> Problem | None:
             return Problem(412, reason or f"There is no such {resource}.", extensions={resource: None})
         case PreconditionFailed(resource=resource, current=current):
             headers = {"ETag": strong(current.revision)}
-            detail = reason or f"The {resource} has changed."
+            has = "have" if resource == "preferences" else "has"
+            detail = reason or f"The {resource} {has} changed."
             return Problem(412, detail, headers=headers, extensions=_state(resource, current))
         case KeyReused():
             return Problem(422, "This Idempotency-Key was used for another request.")
@@ -62,7 +71,45 @@ def problem_of(error: Exception, reason: str | None = None) -> Problem | None:
             return Problem(503, "Too many of your requests are still being processed.", headers=RETRY_AFTER)
         case Unavailable():
             return Problem(503, "The database is not responding.", headers=RETRY_AFTER)
+    return _problem_of_plan(error)
+
+
+def _problem_of_plan(error: Exception) -> Problem | None:
+    match error:
+        case NoDueDate() | NoSuchList() | NoSuchAnchor():
+            return _missing(error)
+        case ImpossibleRecurrence(member=member, detail=detail):
+            pointer = "/recurrence" if member is None else f"/recurrence/{member}"
+            return invalid_input([{"in": "body", "pointer": pointer, "detail": detail}])
+        case SeriesMovedOn():
+            detail = "The next occurrence has changed since this task was completed. To keep both, send keep_next=true."
+            return Problem(409, detail, kind="series-moved-on")
+        case NoNextOccurrence():
+            return Problem(409, str(error), kind="no-next-occurrence")
     return None
+
+
+def _missing(error: NoDueDate | NoSuchList | NoSuchAnchor) -> Problem:
+    """Return the problem of a write that needs what is not there."""
+    if isinstance(error, NoDueDate):
+        detail = "The task has no due date. Send a due_date with the due_time, time_zone or recurrence."
+        return Problem(409, detail, kind="no-due-date")
+    if isinstance(error, NoSuchAnchor):
+        kind = error.resource
+        detail = f"There is no such {kind} to move the {kind} before or after. Read the {kind}s again."
+        return Problem(409, detail, kind="no-such-anchor")
+    return Problem(409, "There is no list with this list_id. It may have been deleted.", kind="no-such-list")
+
+
+def _limit(error: TooMany | LimitReached | ListTooLarge) -> str:
+    """Return which limit stands in the way, and what to do about it."""
+    match error:
+        case TooMany(resource=resource, limit=limit):
+            return f"More than {limit:,} {resource}s match. Narrow the filters."
+        case LimitReached(resource=resource, limit=limit):
+            return f"A user may have {limit:,} {resource}s. Delete one first."
+        case ListTooLarge(limit=limit):
+            return f"The list has more than {limit:,} tasks. Delete some of them first."
 
 
 def _conflict(resource: str, current: Any, members: Any) -> Problem:

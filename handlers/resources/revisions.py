@@ -18,14 +18,23 @@ def resource_headers(revision: int) -> dict[str, str]:
     return {"ETag": strong(revision), **PRIVATE}
 
 
-def list_headers(head: Head) -> dict[str, str]:
-    """Return the headers of a list, whose revision is its user's, and from where `list_changes` continues."""
-    return {"ETag": weak(head.revision), "Sync-Token": token_at(head), **PRIVATE}
+def list_headers(head: Head, tick: str = "") -> dict[str, str]:
+    """Return the headers of a list, whose revision is its user's, and from where `list_changes` continues.
+
+    `tick` are digits that change whenever the list may change without a write.
+    """
+    return {"ETag": weak(head.revision, tick), "Sync-Token": token_at(head), **PRIVATE}
 
 
 async def list_not_modified(connection: Connection, user_id: str, if_none_match: str | None) -> NoContent | None:
     """Return the 304 for a list that the client still has, at the cost of one primary-key lookup, else None."""
     if if_none_match is None:
         return None
-    head = await get_head(connection, user_id)
-    return NoContent(304, list_headers(head)) if is_listed(str(head.revision), if_none_match) else None
+    return not_modified(await get_head(connection, user_id), if_none_match)
+
+
+def not_modified(head: Head, if_none_match: str | None, tick: str = "") -> NoContent | None:
+    """Return the 304 for a list that the client still has at this head, else None."""
+    if if_none_match is None or not is_listed(f"{head.revision}{tick}", if_none_match):
+        return None
+    return NoContent(304, list_headers(head, tick))

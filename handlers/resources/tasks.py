@@ -2,14 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
+from storage import time_zones
+from storage.clocks import Clock
+from storage.recurrence import Recurrence
+from storage.recurrence_text import rrule
 from storage.task_filters import Filters
 from storage.task_pages import Page, Position
 from storage.tasks import Task
 
 PRIORITIES = {"Low": 1, "Medium": 2, "High": 3}
+_INBOX = "inbox"
 _PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
 
 
@@ -25,11 +30,26 @@ def task_resource(task: Task) -> dict[str, Any]:
         "completed_at": task.completed_at,
         "priority": _PRIORITY_NAMES[task.priority],
         "due_date": task.due_date,
+        "due_time": task.due_time and f"{task.due_time:%H:%M}",
+        "time_zone": task.time_zone,
+        "due_at": task.due_at,
+        "recurrence": task.recurrence,
+        "rrule": None if task.recurrence is None else _rrule(task, task.recurrence),
+        "series_id": task.series_id,
+        "occurrence_date": task.occurrence_date,
+        "next_task_id": task.next_task_id,
         "tags": task.tags,
+        "list_id": task.list_id,
+        "position": task.position,
         "created_at": task.created_at,
         "updated_at": task.updated_at,
         "revision": task.revision,
     }
+
+
+def _rrule(task: Task, rule: Recurrence) -> str | None:
+    zone = None if task.time_zone is None else time_zones.zone(task.time_zone)
+    return rrule(rule, cast(date, task.occurrence_date), task.due_time, zone)
 
 
 def page_resource(page: Page, limit: int, start: Position | int, next_cursor: str | None) -> dict[str, Any]:
@@ -52,6 +72,9 @@ def filters_of(
     tag_match: str,
     due_before: date | None,
     due_after: date | None,
+    list_ids: Iterable[str] | None,
+    due: str | None,
+    clock: Clock | None,
 ) -> Filters:
     """Return the contract's filters as storage takes them; absent and empty ones match every task."""
     return Filters(
@@ -63,14 +86,24 @@ def filters_of(
         all_tags=tag_match == "all" and bool(tags),
         due_before=due_before,
         due_after=due_after,
+        due=due,
+        clock=clock,
+        lists=sorted({UUID(one) for one in list_ids or () if one != _INBOX}),
+        inbox=_INBOX in (list_ids or ()),
     )
 
 
 def new_values(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a `TaskCreate` as storage takes it: a value for each column that a client may set.
+    """Return a `TaskCreate` or `TaskReplace` as storage takes it: a value for each column that a client may set.
 
+    Storage decides on an absent time, zone, recurrence or position, which a task that is replaced keeps.
     Members that have a default in the contract are there already.
     """
+    return {"list_id": None, **whole_values(body)}
+
+
+def whole_values(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a `TaskReplace` as storage takes it, without the columns that keep their value if they are absent."""
     return {"description": None, "due_date": None, "tags": [], **changed_values(body)}
 
 

@@ -11,9 +11,11 @@ def strong(revision: int) -> str:
     return f'"{revision}"'
 
 
-def weak(revision: int) -> str:
-    """Return a revision as a weak entity tag, which says that the data is the same, not that every byte is."""
-    return f'W/"{revision}"'
+def weak(revision: int, tick: str = "") -> str:
+    """Return a revision, and digits that follow it, as a weak entity tag.
+
+    It says that the data is the same, not that every byte is."""
+    return f'W/"{revision}{tick}"'
 
 
 def required_revisions(if_match: str | None) -> list[int] | None:

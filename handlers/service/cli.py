@@ -1,4 +1,4 @@
-"""The `todo-api` command: serve, migrate, distribute, purge, reset-sync, token, doctor."""
+"""The `todo-api` command: serve, migrate, distribute, purge, reset-sync, recompute, token, doctor."""
 
 import os
 import re
@@ -139,6 +139,22 @@ def reset_sync() -> None:
     with _refusals(), _database(_load(), reach_postgres) as settings:
         accounts = reset(settings)
     click.echo(f"Reset the synchronisation of {_count(accounts, 'account')}.")
+
+
+@main.command()
+def recompute() -> None:
+    """Bring the times at which tasks are due up to date: run it after an update that contains another tzdata.
+
+    A task has a time on a clock, and the instant that it means follows from the rules of its time zone. When a country
+    changes its rules, this command stores the new instants. The tasks that change get a new revision, so that clients
+    learn of them. The service may run meanwhile, in its new version.
+    """
+    from handlers.service.recompute import recompute as recompute_database
+    from storage.time_zones import VERSION
+
+    with _refusals(), _database(_load(), reach_postgres) as settings:
+        tasks = recompute_database(settings)
+    click.echo(f"Changed the due time of {_count(tasks, 'task')}, by the time zones of {VERSION}.")
 
 
 @main.command()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from handlers.jobs.runner import Job, start_jobs
 from handlers.responses.state import ServiceState
 from handlers.service.stopping import END
-from storage import task_pages, tasks
+from storage import task_pages, task_updates, tasks
 from storage.driver.database import Database
 from storage.watchers import Watchers
 
@@ -71,7 +71,7 @@ async def _settle() -> None:
         task_pages.compile_order(sort)
         await asyncio.sleep(0)
     for name in tasks.CHANGEABLE:
-        tasks.compile_update(name)
+        task_updates.compile_update(name)
         await asyncio.sleep(0)
     # Otherwise every full garbage collection would stop all requests for 31 ms to examine objects that stay anyway.
     gc.freeze()

@@ -16,13 +16,13 @@ from storage.administration.distribution import Placement, placements
 from storage.administration.listening import hears
 from storage.administration.migrations import encoding_fault, locale_fault, revision_of, version_fault
 from storage.errors import Unavailable, UnsuitableDatabase
-from storage.schema import idempotency_keys, metadata, tasks
+from storage.schema import idempotency_keys, lists, metadata, tasks
 
 ExtensionState = Literal["installed", "creatable", "forbidden", "absent"]
 
 _EXTENSIONS = ["pg_trgm", "btree_gin"]
 # The service deletes rows of these tables only.
-_PURGED = [tasks.name, idempotency_keys.name]
+_PURGED = [tasks.name, lists.name, idempotency_keys.name]
 _READS_REVISION = "SELECT ON alembic_version"
 _FACTS = """
 SELECT quote_ident(current_user) AS role,

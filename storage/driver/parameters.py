@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from psycopg import adapters
 from psycopg.abc import Buffer
 from psycopg.adapt import AdaptersMap, Dumper, PyFormat, Transformer
@@ -17,9 +18,19 @@ class _Hex(Dumper):
         return rb"\x" + obj.hex().encode()
 
 
+class _Json(Dumper):
+    """Writes a dictionary as JSON."""
+
+    oid = adapters.types["jsonb"].oid
+
+    def dump(self, obj: dict[str, Any]) -> bytes:
+        return orjson.dumps(obj)
+
+
 class _Context:
     adapters = AdaptersMap(adapters)
     adapters.register_dumper(bytes, _Hex)
+    adapters.register_dumper(dict, _Json)
     connection = None
 
 

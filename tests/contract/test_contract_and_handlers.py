@@ -87,8 +87,8 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
         ),
         (
             "handlers/tasks.py",
-            "task_id: UUID, body: dict[str, Any], if_match: str | None\n",
-            "task_id: UUID, if_match: str | None\n",
+            "task_id: UUID, body: dict[str, Any], if_match: str | None, keep_next: bool\n",
+            "task_id: UUID, if_match: str | None, keep_next: bool\n",
             "PATCH /api/{user_id}/tasks/{task_id}: handlers.tasks.update_task does not take body",
         ),
         (
@@ -171,8 +171,8 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
         ),
         (
             "openapi.yaml",
-            "      additionalProperties: false\n      required: [title]",
-            "      additionalProperties: {type: string}\n      required: [title]",
+            "      additionalProperties: false\n      required: [name]",
+            "      additionalProperties: {type: string}\n      required: [name]",
             "the keyword 'additionalProperties: {'type': 'string'}' is not supported",
         ),
         (

@@ -26,6 +26,7 @@ BRIEFLY = ["--phases=examples,fuzzing", "--max-examples=10"]
 PUBLIC = {name for name, operation in OPERATIONS.items() if operation.get("security") == []}
 RESTORING = {
     "/api/{user_id}/batch",
+    "/api/{user_id}/lists/{list_id}/restore",
     "/api/{user_id}/trash/restore",
     "/api/{user_id}/trash/{task_id}/restore",
 }
@@ -40,7 +41,13 @@ LINKS = {
 SELDOM = {
     link
     for link in LINKS
-    if link.startswith(("PUT /api/{user_id}/tasks/{task_id} -> [201]", "DELETE /api/{user_id}/tasks -> "))
+    if link.startswith(
+        (
+            "PUT /api/{user_id}/tasks/{task_id} -> [201]",
+            "PUT /api/{user_id}/lists/{list_id} -> [201]",
+            "DELETE /api/{user_id}/tasks -> ",
+        )
+    )
 }
 
 

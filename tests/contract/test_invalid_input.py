@@ -16,6 +16,10 @@ from tests.support.hostile.connection import Connection
 JSON = {"Content-Type": "application/json"}
 LIMIT = 65_536
 A_DAY = "must be a valid date in the format YYYY-MM-DD"
+A_DAY_ALONE = "must be a date without a time: send 2026-01-01, unless it is another day in the user's time zone"
+A_TIME = "must be a time of day from 00:00 to 23:59"
+A_ZONE = "must be the name of a time zone in the IANA database, such as Europe/Berlin"
+A_POSITION = 'must be 1 to 255 letters, digits, "-" or "_", the last of which is not "-"'
 
 
 def faults(response: httpx.Response) -> set[tuple[str, str]]:
@@ -70,10 +74,16 @@ def test_all_errors_in_path_query_header_and_body_are_reported_at_once(ada: User
         ("PUT", "/api/{ada}/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
         ("PATCH", "/api/{ada}/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
         ("DELETE", "/api/{ada}/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
+        ("GET", "/api/{ada}/lists"),
+        ("GET", "/api/{ada}/lists/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
+        ("DELETE", "/api/{ada}/lists/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
+        ("POST", "/api/{ada}/lists/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41/restore"),
+        ("POST", "/api/{ada}/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41/move"),
         ("GET", "/api/{ada}/trash"),
         ("DELETE", "/api/{ada}/trash"),
         ("DELETE", "/api/{ada}/trash/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
         ("POST", "/api/{ada}/trash/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41/restore"),
+        ("GET", "/api/{ada}/preferences"),
         ("GET", "/api/{ada}/tags"),
         ("DELETE", "/api/{ada}/tags?name=home"),
         ("GET", "/health"),
@@ -91,8 +101,13 @@ def test_every_operation_rejects_an_unknown_query_parameter(ada: User, method: s
     ("method", "path", "body"),
     [
         ("POST", "/batch", {"operations": [{"op": "delete", "id": str(uuid4())}]}),
+        ("POST", "/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41/move", {"at": "first"}),
         ("POST", "/trash/restore", {"deletion_id": str(uuid4())}),
+        ("PATCH", "/preferences", {"week_start": "sunday"}),
         ("PATCH", "/tags", {"name": "house"}),
+        ("POST", "/lists", {"name": "house"}),
+        ("PUT", "/lists/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41", {"name": "house"}),
+        ("PATCH", "/lists/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41", {"name": "house"}),
     ],
 )
 def test_an_operation_reports_unknown_names_in_query_and_body_together(
@@ -156,6 +171,7 @@ KEYED = [
     ("DELETE", "/tasks?completed=true", None),
     ("POST", "/batch", {"operations": [{"op": "delete", "id": str(uuid4())}]}),
     ("PATCH", "/tags?name=home", {"name": "house"}),
+    ("POST", "/lists", {"name": "house"}),
     ("DELETE", "/tags?name=home", None),
 ]
 
@@ -250,11 +266,17 @@ def test_the_detail_about_a_head_that_cannot_be_parsed_names_the_head(server: st
         ({"title": "t", "priority": "Urgent"}, "/priority", "must be one of High, Medium, Low"),
         ({"title": "t", "priority": None}, "/priority", "must be text"),
         ({"title": "t", "due_date": "2026-02-30"}, "/due_date", A_DAY),
-        ({"title": "t", "due_date": "2026-01-01T00:00:00Z"}, "/due_date", A_DAY),
+        ({"title": "t", "due_date": "2026-01-01T00:00:00Z"}, "/due_date", A_DAY_ALONE),
+        ({"title": "t", "due_date": "2026-01-01", "due_time": "9:00"}, "/due_time", A_TIME),
+        ({"title": "t", "due_date": "2026-01-01", "time_zone": "Mars/Olympus Mons"}, "/time_zone", A_ZONE),
+        ({"title": "t", "due_time": "09:00"}, "/due_time", "needs a due_date"),
         ({"title": "t", "tags": "a"}, "/tags", "must be a list"),
         ({"title": "t", "tags": ["a", "a"]}, "/tags", "must not contain the same item twice"),
         ({"title": "t", "tags": [str(n) for n in range(21)]}, "/tags", "must have at most 20 items"),
         ({"title": "t", "tags": [""]}, "/tags/0", "must not be empty"),
+        ({"title": "t", "position": ""}, "/position", "must not be empty"),
+        ({"title": "t", "position": "a-"}, "/position", A_POSITION),
+        ({"title": "t", "position": None}, "/position", "must be text"),
         ({"title": "t", "nope": 1}, "/nope", "is not a recognised name"),
         ([], "", "must be an object"),
     ],
@@ -271,7 +293,7 @@ def test_an_error_in_the_body_is_reported_once_in_plain_words(ada: User, body: A
         ("limit=0", "limit", "must be at least 1"),
         ("limit=" + "9" * 30, "limit", "must be at most 100"),
         ("completed=1", "completed", "must be true or false"),
-        ("sort_by=id", "sort_by", "must be one of created_at, updated_at, due_date, priority, title"),
+        ("sort_by=id", "sort_by", "must be one of created_at, updated_at, due_date, due_at, priority, title, position"),
         ("priority=High&priority=x", "priority", "value 2 must be one of High, Medium, Low"),
         ("due_after=soon", "due_after", A_DAY),
         ("cursor=", "cursor", "must not be empty"),
@@ -366,6 +388,8 @@ LIMITS: list[tuple[str, Any, bool]] = [
     ("due_date", "\u0662026-01-01", False),
     ("due_date", "2026-01-01T00:00:00Z", False),
     ("due_date", "", False),
+    ("time_zone", None, True),
+    ("due_time", None, True),
     ("due_date", 20260101, False),
     ("tags", [], True),
     ("tags", [str(number) for number in range(20)], True),
@@ -388,6 +412,19 @@ LIMITS: list[tuple[str, Any, bool]] = [
     ("tags", None, False),
     ("tags", "a", False),
     ("tags", {"0": "a"}, False),
+    ("position", "0", True),
+    ("position", "-a", True),
+    ("position", "z" * 255, True),
+    ("position", "z" * 256, False),
+    ("position", "a-", False),
+    ("position", "a b", False),
+    ("position", "a\n", False),
+    ("position", "\u00e4", False),
+    ("position", "\u0661", False),
+    ("position", "~", False),
+    ("position", "", False),
+    ("position", None, False),
+    ("position", 1, False),
 ]
 
 
@@ -494,12 +531,15 @@ def test_a_parameter_may_be_repeated_only_as_declared(ada: User, query: str, tak
         ("PUT", "/tasks/{task_id}"),
         ("PATCH", "/tasks/{task_id}"),
         ("DELETE", "/tasks/{task_id}"),
+        ("POST", "/tasks/{task_id}/move"),
+        ("POST", "/tasks/{task_id}/skip"),
         ("DELETE", "/trash/{task_id}"),
         ("POST", "/trash/{task_id}/restore"),
     ],
 )
 def test_a_task_id_that_is_not_a_hyphenated_uuid_is_rejected(ada: User, method: str, path: str, task_id: str) -> None:
     body: dict[str, Any] = {"json": {"title": "t"}} if method in ("PUT", "PATCH") else {}
+    body = {"json": {"at": "last"}} if path.endswith("move") else body
     assert faults(ada.request(method, path.format(task_id=task_id), **body)) == {("path", "task_id")}
 
 

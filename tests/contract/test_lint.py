@@ -45,7 +45,7 @@ def plant(copy: Path, faults: dict[str, str]) -> None:
 def run(copy: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a linter on the copy of the contract."""
     command: list[str | Path] = [NODE_MODULES / ".bin" / words[0], *words[1:], "openapi.yaml"]
-    return subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=300, check=False)
 
 
 def spectral(copy: Path) -> tuple[int, Findings]:
@@ -83,8 +83,8 @@ def test_spectral_reports_what_the_contract_omits_or_leaves_unbounded(copy: Path
         ("owasp:api2:2023-read-restricted", "/paths/~1api~1{user_id}~1tags/get/security"),
         ("owasp:api4:2023-string-limit", "/components/schemas/TaskDescription"),
         ("owasp:api4:2023-array-limit", "/components/schemas/TaskTags"),
-        ("owasp:api4:2023-integer-limit-legacy", f"{tasks}/parameters/10/schema"),
-        ("owasp:api4:2023-integer-format", f"{tasks}/parameters/10/schema"),
+        ("owasp:api4:2023-integer-limit-legacy", f"{tasks}/parameters/13/schema"),
+        ("owasp:api4:2023-integer-format", f"{tasks}/parameters/13/schema"),
         ("owasp:api2:2023-no-credentials-in-url", "/components/parameters/UserId/name"),
         (
             "oas3-valid-media-example",

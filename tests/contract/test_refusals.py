@@ -16,7 +16,7 @@ WITH_BODY = [method_and_path for method_and_path in OWNED if "requestBody" in OP
 def send(user: User, operation: tuple[str, str], owner: str, **options: Any) -> httpx.Response:
     """Send a request for one operation on what belongs to a user."""
     method, path = operation
-    return user.http.request(method, path.format(user_id=owner, task_id=uuid4()), **options)
+    return user.http.request(method, path.format(user_id=owner, task_id=uuid4(), list_id=uuid4()), **options)
 
 
 @pytest.mark.parametrize("operation", OWNED, ids=" ".join)

@@ -37,9 +37,36 @@ def test_a_value_of_another_type_has_no_errors_of_rules(schema: dict[str, Any], 
     assert errors(schema, value) == errors(schema, [value]) == {}
 
 
+@pytest.mark.parametrize(
+    ("value", "needs", "not_with_null"),
+    [
+        ({"a": 1}, True, False),
+        ({"a": 1, "b": None}, True, True),
+        ({"a": 1, "b": 1}, False, False),
+        ({"a": None}, False, False),
+        ({"a": None, "b": None}, False, False),
+        ({}, False, False),
+    ],
+)
+def test_a_member_can_need_another_one(value: dict[str, Any], needs: bool, not_with_null: bool) -> None:
+    members: dict[str, Any] = {"type": "object", "properties": {"a": {}, "b": {}}}
+    assert errors({**members, "x-needs": {"a": "b"}}, value) == ({("a",): "needs a b"} if needs else {})
+    words = {("a",): "cannot be combined with b null"}
+    assert errors({**members, "x-not-with-null": {"a": "b"}}, value) == (words if not_with_null else {})
+
+
 def test_two_members_cannot_be_combined() -> None:
     assert errors(EDIT, {"force": None, "old": None}) == {("force",): "cannot be combined with old"}
     assert errors(EDIT, {"force": 1}) == errors(EDIT, {"old": {}}) == {}
+
+
+def test_a_member_depends_on_the_value_of_another() -> None:
+    properties = {"a": {}, "b": {"type": "string"}, "c": {"type": "string", "default": "on"}}
+    schema = {"type": "object", "properties": properties, "x-only-with": {"a": {"b": ["x", "y"], "c": ["on"]}}}
+    assert errors(schema, {"a": 1, "b": "y"}) == errors(schema, {"a": 1, "b": "x", "c": "on"}) == {}
+    assert errors(schema, {"b": "z", "c": "off"}) == errors(schema, {"a": 1}) == errors(schema, 1) == {}
+    assert errors(schema, {"a": 1, "b": "z"}) == {("a",): "is only allowed if b is x or y"}
+    assert errors(schema, {"a": 1, "c": "off"}) == {("a",): "is only allowed if c is on"}
 
 
 def test_a_member_has_the_same_members_as_another() -> None:
@@ -90,10 +117,18 @@ def test_a_schema_without_rules_costs_nothing() -> None:
     assert rule(draft4({"type": "object", "properties": {"a": MEMBERS, "b": {"type": "array", "maxItems": 1}}})) is None
 
 
-@pytest.mark.parametrize("keyword", ["x-not-with", "x-same-members"])
-def test_a_rule_about_a_member_that_does_not_exist_is_an_error(keyword: str) -> None:
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("x-not-with", {"old": "nothing"}),
+        ("x-same-members", {"old": "nothing"}),
+        ("x-only-with", {"old": {"nothing": []}}),
+        ("x-only-with", {"nothing": {"old": []}}),
+    ],
+)
+def test_a_rule_about_a_member_that_does_not_exist_is_an_error(keyword: str, value: dict[str, Any]) -> None:
     with pytest.raises(ContractError, match=f"'{keyword}' names nothing, which the schema does not have"):
-        rule(draft4({**EDIT, keyword: {"old": "nothing"}}, ()))
+        rule(draft4({**EDIT, keyword: value}, ()))
 
 
 def test_a_parameter_cannot_have_rules() -> None:

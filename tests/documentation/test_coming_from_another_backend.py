@@ -70,6 +70,7 @@ def as_old(task: Json) -> Json:
         ("GET", "/tasks?status=pending", None, 400, ["status=pending", "completed=false"]),
         ("GET", "/tasks?priority=high", None, 400, ["priority=high", "High"]),
         ("POST", "/tasks", {"title": "New", "priority": "high"}, 400, ['"priority": "high"', "High"]),
+        ("POST", "/tasks", {"title": "x", "due_date": "2026-11-24T17:30:00.000Z"}, 400, ["T17:30:00.000Z", "400"]),
     ],
 )
 def test_what_the_page_says_is_rejected_is_rejected(

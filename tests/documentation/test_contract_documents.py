@@ -50,6 +50,7 @@ def test_the_only_extensions_are_those_that_the_introduction_defines(nobody: htt
     contract = nobody.get("/openapi.json").json()
     extensions = {key for key in keys(contract) if key.startswith("x-")}
     rules = {"x-at-least-one", "x-unique-ids", "x-not-with", "x-disjoint", "x-same-members", "x-same-ids"}
+    rules |= {"x-needs", "x-not-with-null", "x-only-with"}
     assert extensions == {"x-normalization", "x-body-limit", "x-events", *rules}
     assert all(f"`{name}" in contract["info"]["description"] for name in extensions)
 

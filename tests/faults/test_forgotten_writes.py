@@ -18,7 +18,8 @@ from storage.administration.migrations import migrate
 from storage.driver.database import Database
 from storage.driver.query import Query
 from storage.errors import Unavailable
-from storage.tasks import Task, create_task, delete_task, get_task, update_task
+from storage.task_updates import update_task
+from storage.tasks import Task, create_task, delete_task, get_task
 from storage.trash import restore_task
 from tests.support.client import Json, mint
 from tests.support.driver import with_database
@@ -63,6 +64,8 @@ NEW: dict[str, Any] = {
     "priority": 2,
     "due_date": None,
     "tags": [],
+    "list_id": None,
+    "position": None,
 }
 
 

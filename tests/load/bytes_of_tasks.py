@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from storage import tasks
+from storage import task_updates, tasks
 from storage.administration.migrations import migrate
 from storage.driver.database import Database
 from tests.load.machine import cpu_seconds, parent_of
@@ -53,7 +53,7 @@ def _longest(number: int) -> New:
 
     title, description, tags = text(200), text(10_000), [text(50) for _ in range(20)]
     values = {"title": title, "description": description, "tags": tags, "priority": 2, "due_date": None}
-    return f"user {number % 10}", values | {"completed": False}
+    return f"user {number % 10}", values | {"completed": False, "position": None}
 
 
 async def _written(url: str, new: Sequence[New]) -> dict[str, float]:
@@ -82,7 +82,7 @@ async def _write(database: Database, new: Sequence[New]) -> None:
         for user, values in left:
             task = await tasks.create_task(database.pipeline, user, values)
             change = {"completed": not task.completed}
-            await tasks.update_task(database.pipeline, user, task.id, change, None)
+            await task_updates.update_task(database.pipeline, user, task.id, change, None)
 
     await asyncio.gather(*(client() for _ in range(_AT_ONCE)))
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import psycopg
 
-from storage import changes, task_pages, tasks
+from storage import changes, task_pages, task_updates, tasks
 from storage.driver.database import Database
 from storage.driver.pipeline import Pipeline
 from storage.task_filters import Filters
@@ -29,7 +29,10 @@ _NEW_TASK = {
     "completed": False,
     "priority": 3,
     "due_date": None,
+    "due_time": None,
+    "time_zone": None,
     "tags": ["home", "food"],
+    "position": None,
 }
 # In the middle of every user's tasks.
 _MIDDLE = Position("2025-11-01 00:00:00+00", UUID(int=0))
@@ -84,7 +87,7 @@ STATEMENTS = (
     Statement("next page of 50", _page(_MIDDLE)),
     Statement("search for a rare word", _page(search=RARE)),
     Statement("create", lambda on, of: tasks.create_task(on, of.user, _NEW_TASK), is_write=True),
-    Statement("change", lambda on, of: tasks.update_task(on, of.user, of.task, _title(of), None), is_write=True),
+    Statement("change", lambda on, of: task_updates.update_task(on, of.user, of.task, _title(of), None), is_write=True),
     Statement("delete", lambda on, of: tasks.delete_task(on, of.user, of.task, None), is_write=True),
 )
 

@@ -50,7 +50,7 @@ _SETTINGS = {
     # It could slow down the server whose round it falls into. Tables are vacuumed before each operation instead.
     "autovacuum": "off",
 }
-_COLUMNS = "user_id, id, revision, title, description, completed, completed_at, priority, due_date, tags, "
+_COLUMNS = "user_id, id, revision, title, description, completed, completed_at, priority, due_date, tags, position, "
 _COLUMNS += "created_at, updated_at"
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -117,6 +117,7 @@ def _tasks(user: str, number: int, count: int) -> Iterator[tuple[Any, ...]]:
             rng.randint(1, 3),
             date(2026, 1, 1) + timedelta(days=rng.randrange(365)) if rng.random() < 0.5 else None,
             rng.sample(_TAGS, rng.randrange(4)),
+            f"m{index + 1:012x}",
             at,
             at,
         )

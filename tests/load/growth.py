@@ -9,6 +9,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
+from itertools import cycle
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -110,6 +111,19 @@ def _patch(client: Client) -> Request:
     return request
 
 
+def _move(client: Client) -> Request:
+    """Move the task after one in the middle to the place before it, and back."""
+    offset = client.size // 2
+    page = client.get(f"/tasks?sort_by=position&sort_direction=asc&limit=2&offset={offset - 1}")["tasks"]
+    anchor, task = (one["id"] for one in page)
+    bodies = cycle(json.dumps({side: anchor}).encode() for side in ("before", "after"))
+
+    def request() -> tuple[http.client.HTTPResponse, bytes]:
+        return client.send("POST", f"/tasks/{task}/move", next(bodies), {"Content-Type": "application/json"})
+
+    return request
+
+
 OPERATIONS = (
     Operation("default list", 200, _list()),
     Operation("next cursor page", 200, _cursor_page(0), flat=True),
@@ -118,6 +132,9 @@ OPERATIONS = (
     Operation("open tasks of high priority", 200, _list("?completed=false&priority=High")),
     Operation("tasks with a tag", 200, _list("?tags=home")),
     Operation("tasks with an unused tag", 200, _list("?tags=nowhere")),
+    Operation("tasks in the inbox", 200, _list("?list_id=inbox")),
+    Operation("tasks in an unused list", 200, _list("?list_id=019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41")),
+    Operation("tasks due today", 200, _list("?due=today")),
     Operation("search: rare word", 200, _list(f"?search={RARE}"), flat=True),
     Operation("search: frequent word", 200, _list(f"?search={FREQUENT}")),
     Operation("search: no match", 200, _list("?search=hippopotamus")),
@@ -125,14 +142,17 @@ OPERATIONS = (
     Operation("search: one letter", 200, _list("?search=e"), most_milliseconds=200),
     Operation("sorted by updated_at", 200, _list("?sort_by=updated_at")),
     Operation("sorted by due_date", 200, _list("?sort_by=due_date")),
+    Operation("sorted by due_at", 200, _list("?sort_by=due_at")),
     Operation("sorted by priority", 200, _list("?sort_by=priority")),
     Operation("sorted by title", 200, _list("?sort_by=title")),
+    Operation("sorted by position", 200, _list("?sort_by=position&sort_direction=asc")),
     Operation("tags", 200, lambda client: lambda: client.send("GET", "/tags")),
     Operation("get", 200, _get, flat=True),
     Operation("304 of a list", 304, _poll(lambda _: "/tasks"), flat=True),
     Operation("304 of a task", 304, _poll(_task), flat=True),
     Operation("create", 201, _create, flat=True),
     Operation("patch", 200, _patch, flat=True),
+    Operation("move", 200, _move, flat=True),
 )
 
 

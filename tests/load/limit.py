@@ -15,8 +15,11 @@ from starlette.types import Receive, Scope, Send
 from uuid6 import uuid7
 
 _SECRET = os.environ["BETTER_AUTH_SECRET"]
-_COLUMNS = "id, user_id, title, description, completed, completed_at, priority, due_date, tags, "
-_COLUMNS += "created_at, updated_at, revision"
+_COLUMNS = (
+    "id, user_id, title, description, completed, completed_at, priority, due_date, due_time, time_zone, due_at, "
+    "recurrence, series_id, occurrence_date, next_task_id, tags, position, "
+)
+_COLUMNS += "list_id, created_at, updated_at, revision"
 _NAMES = _COLUMNS.split(", ")
 _PRIORITIES = {"Low": 1, "Medium": 2, "High": 3}
 _PRIORITY_NAMES = {number: name for name, number in _PRIORITIES.items()}
@@ -32,7 +35,8 @@ _TAGS = f"SELECT name, count(*) FROM tasks, unnest(tags) AS name WHERE {_OWN} GR
 _TAGS += 'ORDER BY name COLLATE "C"'
 _REVISION = "SELECT revision FROM accounts WHERE user_id = %s"
 _CREATE = f"""
-    INSERT INTO tasks ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, NULL, %s, %s, %s, now(), now(), 1) RETURNING {_COLUMNS}
+    INSERT INTO tasks ({_COLUMNS})
+    VALUES (%s, %s, %s, %s, %s, NULL, %s, %s, NULL, NULL, NULL, %s, %s, NULL, now(), now(), 1) RETURNING {_COLUMNS}
 """  # noqa: S608
 _DELETE = "DELETE FROM tasks WHERE id = %s AND user_id = %s"
 _JSON = [(b"content-type", b"application/json")]
@@ -116,7 +120,9 @@ async def _create(user_id: str, body: dict[str, Any]) -> tuple[int, bytes]:
     due = date.fromisoformat(body["due_date"]) if body.get("due_date") else None
     text = body["title"], body.get("description"), body.get("completed", False)
     choices = _PRIORITIES[body.get("priority", "Medium")], due, body.get("tags", [])
-    row = await _fetch_one(_CREATE, UUID(int=uuid7().int), user_id, *text, *choices)
+    new_id = UUID(int=uuid7().int)
+    # Sorts by the time of creation, as the id does.
+    row = await _fetch_one(_CREATE, new_id, user_id, *text, *choices, f"m{new_id.hex[:12]}")
     return 201, _json(row)
 
 

@@ -7,7 +7,7 @@ CORS, request ids, access log or security headers, and sends FastAPI's own error
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Query, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import ARRAY, DateTime, Select, SmallInteger, Text, delete, func, literal_column, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from uuid6 import uuid7
@@ -56,7 +57,16 @@ class Task(Base):
     completed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     priority: Mapped[int] = mapped_column(SmallInteger)
     due_date: Mapped[date | None]
+    due_time: Mapped[time | None]
+    time_zone: Mapped[str | None] = mapped_column(Text)
+    due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    recurrence: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    series_id: Mapped[UUID | None]
+    occurrence_date: Mapped[date | None]
+    next_task_id: Mapped[UUID | None]
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    list_id: Mapped[UUID | None]
+    position: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), deferred=True)
@@ -80,6 +90,7 @@ class TaskCreate(BaseModel):
     priority: Priority = "Medium"
     due_date: date | None = None
     tags: Tags = []
+    list_id: UUID | None = None
 
 
 class TaskUpdate(BaseModel):
@@ -93,6 +104,7 @@ class TaskUpdate(BaseModel):
     priority: Priority = "Medium"
     due_date: date | None = None
     tags: Tags = []
+    list_id: UUID | None = None
 
 
 class TaskOut(BaseModel):
@@ -108,7 +120,17 @@ class TaskOut(BaseModel):
     completed_at: datetime | None
     priority: Annotated[Priority, BeforeValidator(_PRIORITY_NAMES.get)]
     due_date: date | None
+    due_time: time | None
+    time_zone: str | None
+    due_at: datetime | None
+    recurrence: dict[str, Any] | None
+    rrule: None = None
+    series_id: UUID | None
+    occurrence_date: date | None
+    next_task_id: UUID | None
     tags: list[str]
+    list_id: UUID | None
+    position: str
     created_at: datetime
     updated_at: datetime
     revision: int
@@ -219,7 +241,9 @@ async def create_task(session: Session, user: User, body: TaskCreate) -> Any:
     now = datetime.now(UTC)
     values = body.model_dump() | {"priority": _PRIORITIES[body.priority]}
     times = {"created_at": now, "updated_at": now, "completed_at": now if body.completed else None}
-    task = Task(user_id=user, id=UUID(int=uuid7().int), revision=1, **times, **values)
+    new_id = UUID(int=uuid7().int)
+    # Sorts by the time of creation, as the id does.
+    task = Task(user_id=user, id=new_id, position=f"m{new_id.hex[:12]}", revision=1, **times, **values)
     session.add(task)
     await session.commit()
     return task

@@ -94,7 +94,7 @@ _TAGS = [
 # COPY's text format for NULL.
 _NULL = "\\N"
 _COLUMNS = (
-    "user_id, id, revision, title, description, completed, completed_at, priority, due_date, tags, "
+    "user_id, id, revision, title, description, completed, completed_at, priority, due_date, tags, position, "
     "created_at, updated_at, deleted_at"
 )
 
@@ -157,7 +157,7 @@ def _rows(user: str, size: int, texts: Sequence[str], random: Random) -> Iterato
         tags = "{" + ",".join(random.sample(_TAGS, random.choice((0, 0, 1, 1, 2, 3)))) + "}"
         title = f"Ask at the {RARE}: {text}" if number in rare else text
         priority = random.choice((1, 2, 2, 2, 3))
-        state = (done is not None, done, priority, due, tags, created, changed, gone)
+        state = (done is not None, done, priority, due, tags, f"m{number + 1:012x}", created, changed, gone)
         values = (user, task_id, number + 1, title, *state)
         yield "\t".join(_NULL if value is None else str(value) for value in values) + "\n"
 

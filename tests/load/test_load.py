@@ -21,7 +21,7 @@ from tests.support.better_auth import needs_node
 from tests.support.postgres import new_database
 
 # Fields that differ from one request to the next, or that only this service maintains.
-VARYING = {"id", "completed_at", "created_at", "updated_at", "revision"}
+VARYING = {"id", "completed_at", "created_at", "updated_at", "revision", "position"}
 # The servers that validate requests.
 VALIDATING = [FASTAPI, pytest.param(FASTIFY, marks=needs_node)]
 INVALID: dict[str, Any] = {

@@ -25,6 +25,7 @@ ALLOW = {
     "/api/ada/tags": "DELETE, GET, HEAD, OPTIONS, PATCH",
     "/api/ada/tasks": "DELETE, GET, HEAD, OPTIONS, PATCH, POST",
     TASK: "DELETE, GET, HEAD, OPTIONS, PATCH, PUT",
+    f"{TASK}/move": "OPTIONS, POST",
     "/api/ada/trash": "DELETE, GET, HEAD, OPTIONS",
     # Not a `{task_id}`: a path without a template wins (OpenAPI 3.0.3, section 4.7.8.1).
     "/api/ada/trash/restore": "OPTIONS, POST",

@@ -51,7 +51,7 @@ def test_a_create_without_an_id_gets_a_new_one_in_the_order_of_the_batch(ada: Us
 
 
 def test_a_created_task_is_what_create_task_would_have_made(ada: User) -> None:
-    stamps = ("id", "revision", "created_at", "updated_at", "completed_at")
+    stamps = ("id", "position", "revision", "created_at", "updated_at", "completed_at")
     for members in ({}, {"description": "d", "completed": True, "priority": "Low", "due_date": "2026-01-01"}):
         single = ada.create("one", **members, tags=["b", "a"])
         batched = run(ada, create("one", **members, tags=["b", "a"]))["results"][0]["task"]

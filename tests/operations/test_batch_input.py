@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.batches import create, delete, send, update
 from tests.support.client import Json, User
+from tests.support.tasks import FULL
 
 ID = "01a207b0-58d6-7c52-9f0e-3d2a8f6b7c41"
 
@@ -108,8 +109,7 @@ def test_a_task_can_be_sent_back_as_it_was_read(ada: User) -> None:
 
 def changeable(task: Json, title: str) -> Json:
     """Return the members of a task that a client may change, with another title."""
-    names = ("description", "completed", "priority", "due_date", "tags")
-    return {"title": title, **{name: task[name] for name in names}}
+    return {**{name: task[name] for name in (*FULL, "list_id", "recurrence")}, "title": title}
 
 
 @pytest.mark.parametrize("op", ["replace", "update"])

@@ -9,7 +9,9 @@ from tests.support.many import has_account, insert_tasks, revisions
 from tests.support.tasks import FULL, STAMPS, create_three, without
 from tests.support.turns import one_after_the_other
 
-ONE_FILTER = "must have at least one of id, search, completed, priority, tags, due_before, due_after"
+ONE_FILTER = "must have at least one of id, search, completed, priority, tags, due_before, due_after, due, list_id"
+DUE = ("due_time", "time_zone", "due_at")
+"""The members that follow from `due_date`: `tests/operations/test_due.py`."""
 
 
 def update(user: User, query: str, changes: Json, **headers: str) -> Json:
@@ -76,7 +78,8 @@ def test_only_the_given_member_changes(ada: User, member: str, value: Any, media
     for task in tasks:
         changed = ada.read(task)
         assert changed[member] == value
-        assert without(changed, member, *STAMPS) == without(task, member, *STAMPS)
+        following = DUE if member == "due_date" else ()
+        assert without(changed, member, *following, *STAMPS) == without(task, member, *following, *STAMPS)
         assert changed["updated_at"] > task["updated_at"]
 
 
@@ -221,7 +224,9 @@ def test_tags_that_contradict_each_other_are_reported_together_with_all_other_er
     ]
 
 
-@pytest.mark.parametrize("member", ["id", "user_id", "revision", "completed_at", "created_at", "updated_at", "foo"])
+@pytest.mark.parametrize(
+    "member", ["id", "user_id", "revision", "completed_at", "created_at", "updated_at", "position", "foo"]
+)
 def test_members_that_a_set_of_tasks_cannot_have_are_rejected(ada: User, member: str) -> None:
     response = ada.request("PATCH", "/tasks?completed=true", json={member: ada.create().get(member)})
     assert response.status_code == 400

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import psycopg
@@ -15,6 +16,7 @@ import pytest
 
 from handlers import __version__ as VERSION  # noqa: N812 - a constant here
 from storage.administration.migrations import migrate
+from storage.time_zones import VERSION as TZDATA
 from tests.support.client import Json, User
 from tests.support.jobs import wait_for_jobs
 from tests.support.locked import locked_writes
@@ -26,7 +28,7 @@ def test_health_reports_healthy_while_the_database_is_up(server: str) -> None:
     response = httpx.get(f"{server}/health")
     assert response.status_code == 200
     assert response.headers["Cache-Control"] == "no-store"
-    assert response.json() == {"status": "healthy", "version": VERSION, "database": "up"}
+    assert response.json() == {"status": "healthy", "version": VERSION, "database": "up", "tzdata": TZDATA}
 
 
 def test_liveness_reports_a_running_process_as_alive(server: str) -> None:
@@ -107,7 +109,7 @@ def test_health_reports_a_frozen_database_within_two_seconds_and_recovers_with_i
             health = httpx.get(f"{server}/health", timeout=10)
             assert time.monotonic() - asked < 2
             assert health.status_code == 503
-            assert health.json() == {"status": "unhealthy", "version": VERSION, "database": "down"}
+            assert health.json() == {"status": "unhealthy", "version": VERSION, "database": "down", "tzdata": TZDATA}
             assert int(health.headers["Retry-After"]) > 0
         finally:
             for process in frozen:
@@ -219,8 +221,19 @@ def test_every_operation_returns_503_with_retry_after_while_the_database_is_down
             lambda: ada.get(f"/tasks/{task['id']}"),
             lambda: ada.request("POST", "/tasks", json={"title": "lost?"}),
             lambda: ada.patch(task["id"], {"completed": True}),
+            lambda: ada.request("POST", f"/tasks/{task['id']}/move", json={"at": "first"}),
             lambda: ada.request("DELETE", f"/tasks/{task['id']}"),
+            lambda: ada.request("POST", f"/tasks/{task['id']}/skip"),
             lambda: ada.get("/tags"),
+            lambda: ada.get("/lists"),
+            lambda: ada.get(f"/lists/{uuid4()}"),
+            lambda: ada.request("POST", "/lists", json={"name": "lost?"}),
+            lambda: ada.request("PUT", f"/lists/{uuid4()}", json={"name": "lost?"}),
+            lambda: ada.request("PATCH", f"/lists/{uuid4()}", json={"name": "lost?"}),
+            lambda: ada.request("DELETE", f"/lists/{uuid4()}"),
+            lambda: ada.request("POST", f"/lists/{uuid4()}/restore"),
+            lambda: ada.get("/preferences"),
+            lambda: ada.request("PATCH", "/preferences", json={"week_start": "sunday"}),
         ]
         # In parallel, because each waits for a connection until the pool timeout.
         with ThreadPoolExecutor() as threads:

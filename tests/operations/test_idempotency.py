@@ -50,7 +50,7 @@ def test_a_task_created_with_a_key_is_like_one_created_without(ada: User) -> Non
     members: Json = {"title": "All", "description": "d", "completed": True, "priority": "High", "tags": ["a", "b"]}
     keyed = created(ada, "key", members | {"due_date": "2026-11-24"}).json()
     plain = ada.create(**members, due_date="2026-11-24")
-    own = ("id", "completed_at", "created_at", "updated_at", "revision")
+    own = ("id", "completed_at", "created_at", "updated_at", "revision", "position")
     assert {**plain, **{name: keyed[name] for name in own}} == keyed
     assert keyed["completed_at"] == keyed["created_at"] == keyed["updated_at"]
     assert (keyed["revision"], plain["revision"]) == (1, 2)

@@ -30,10 +30,13 @@ VALUES: dict[str, st.SearchStrategy[Json]] = {
     "priority": st.sampled_from(["High", "Medium", "Low"]),
     "due_date": st.sampled_from([None, "2026-01-01", "2026-02-01"]),
     "tags": st.lists(st.sampled_from(TAGS), unique=True),
+    "position": st.sampled_from(["a", "k", "m000000000001V", "z"]),
 }
 ids = st.sampled_from(IDS)
-whole = st.fixed_dictionaries({"title": VALUES["title"]}, optional={name: VALUES[name] for name in DEFAULTS})
+whole = st.fixed_dictionaries({"title": VALUES["title"]}, optional={name: VALUES[name] for name in MEMBERS[1:]})
 changes = st.fixed_dictionaries({}, optional=VALUES)
+# Many tasks never get the same position at once.
+common_changes = st.fixed_dictionaries({}, optional={name: VALUES[name] for name in ("title", *DEFAULTS)})
 # How far from the present revision a condition is.
 conditions = st.sampled_from([None, None, 0, 0, 1])
 FILTERS: dict[str, st.SearchStrategy[Json]] = {
@@ -241,7 +244,33 @@ class Users(RuleBasedStateMachine):
                 check_task(problem.get("task"), expected.task)
             assert sorted(problem.get("members", [])) == sorted(expected.members)
 
-    @rule(query=filters, members=changes, add=VALUES["tags"], remove=VALUES["tags"], is_dry=st.booleans(), key=keys)
+    @rule(task_id=ids, anchor=ids, side=st.sampled_from(["before", "after", "first", "last"]))
+    def move(self, task_id: str, anchor: str, side: str) -> None:
+        body = {"at": side} if side in ("first", "last") else {side: anchor}
+        response = self.send("POST", f"/tasks/{task_id}/move", json=body)
+        before = self.account.arranged()
+        others = [one for one in before if one != task_id]
+        if task_id not in before:
+            assert response.status_code == 404
+        elif side in body and anchor not in others:
+            assert response.status_code == 409
+        else:
+            ends = {"first": 0, "last": len(others)}
+            place = ends[side] if side in ends else others.index(anchor) + (side == "after")
+            self.learn_positions()
+            assert self.account.arranged() == [*others[:place], task_id, *others[place:]]
+            self.check_single(response, Result(200, self.account.tasks[task_id]))
+
+    def learn_positions(self) -> None:
+        """Note the positions that a move has changed. Other members stay as they were."""
+        tasks = self.user.get("/tasks", params={"limit": 100}).json()["tasks"]
+        changed = [task for task in tasks if task["revision"] > self.account.revision]
+        for task in sorted(changed, key=lambda task: int(task["revision"])):
+            self.account.learn_position(task["id"], task["position"])
+
+    @rule(
+        query=filters, members=common_changes, add=VALUES["tags"], remove=VALUES["tags"], is_dry=st.booleans(), key=keys
+    )
     def update_many(
         self, query: Json, members: Json, add: list[str], remove: list[str], is_dry: bool, key: str | None
     ) -> None:

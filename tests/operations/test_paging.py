@@ -4,9 +4,8 @@ import pytest
 
 from tests.support.client import User
 
-ORDERS = [
-    (sort, way) for sort in ("created_at", "updated_at", "due_date", "priority", "title") for way in ("asc", "desc")
-]
+SORTS = ("created_at", "updated_at", "due_date", "due_at", "priority", "title")
+ORDERS = [(sort, way) for sort in SORTS for way in ("asc", "desc")]
 
 
 def fill(ada: User) -> None:

@@ -70,7 +70,8 @@ def test_absent_members_get_their_defaults(ada: User) -> None:
     full = put(ada, task["id"], **DONE)
     response = ada.put(task["id"], {"title": "A task"})
     assert response.status_code == 200
-    assert response.json() == task | {"revision": 3, "updated_at": response.json()["updated_at"]}
+    kept = {"position": full["position"], "revision": 3, "updated_at": response.json()["updated_at"]}
+    assert response.json() == task | kept
     assert task["updated_at"] < full["updated_at"] < response.json()["updated_at"]
     assert response.headers["ETag"] == '"3"'
     assert "Location" not in response.headers

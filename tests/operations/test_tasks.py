@@ -25,7 +25,17 @@ def test_a_task_needs_only_a_title(ada: User) -> None:
         "completed_at": None,
         "priority": "Medium",
         "due_date": None,
+        "due_time": None,
+        "time_zone": None,
+        "due_at": None,
+        "recurrence": None,
+        "rrule": None,
+        "series_id": None,
+        "occurrence_date": None,
+        "next_task_id": None,
         "tags": [],
+        "list_id": None,
+        "position": "m000000000001",
         "revision": 1,
     }
 

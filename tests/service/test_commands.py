@@ -30,7 +30,7 @@ def claims(token: str, **options: str) -> dict[str, object]:
     [
         (
             ("--help",),
-            ("serve", "migrate", "distribute", "purge", "reset-sync", "token", "doctor"),
+            ("serve", "migrate", "distribute", "purge", "reset-sync", "recompute", "token", "doctor"),
         ),
         (
             ("--help",),
@@ -41,6 +41,7 @@ def claims(token: str, **options: str) -> dict[str, object]:
         (("distribute", "--help"), ("Citus", "one transaction", "Requests")),
         (("purge", "--help"), ("TRASH_RETENTION_DAYS", "IDEMPOTENCY_RETENTION_DAYS", "restored")),
         (("reset-sync", "--help"), ("restored", "410", "again")),
+        (("recompute", "--help"), ("tzdata", "time zone", "revision")),
         (("doctor", "--help"), ("configuration", "database", "status", "--token", "standard input")),
         (("token", "--help"), ("USER", "--expires", "1h", "curl")),
     ],
@@ -103,7 +104,7 @@ def test_a_token_has_the_issuer_and_the_audience_that_the_server_expects(tmp_pat
     assert (said["iss"], said["aud"]) == ("https://app.example.com", "todo")
 
 
-@pytest.mark.parametrize("arguments", [("serve",), ("migrate",), ("purge",), ("reset-sync",)])
+@pytest.mark.parametrize("arguments", [("serve",), ("migrate",), ("purge",), ("reset-sync",), ("recompute",)])
 def test_a_database_that_does_not_answer_is_reported_in_a_sentence_without_the_password(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:

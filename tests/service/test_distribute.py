@@ -19,10 +19,12 @@ DONE = (
 )
 # Down to migration 0005, which creates tables.
 UNDO_MIGRATION = (
-    "DELETE FROM citus.pg_dist_partition WHERE logicalrelid = 'idempotency_keys'::regclass",
-    "DROP TABLE idempotency_keys, leases",
+    """DELETE FROM citus.pg_dist_partition
+    WHERE logicalrelid = ANY ('{idempotency_keys,lists,preferences}'::regclass[])""",
+    "DROP TABLE idempotency_keys, leases, lists, preferences",
     "DROP INDEX tasks_by_deleted_at, tasks_by_revision",
-    "ALTER TABLE tasks DROP COLUMN deletion_id, DROP COLUMN erased_at",
+    "ALTER TABLE tasks DROP COLUMN deletion_id, DROP COLUMN erased_at, DROP COLUMN list_id",
+    "ALTER TABLE tasks DROP COLUMN due_time, DROP COLUMN time_zone, DROP COLUMN due_at",
     "ALTER TABLE accounts DROP COLUMN purged, DROP COLUMN epoch",
     "UPDATE alembic_version SET version_num = '0004'",
 )

@@ -243,8 +243,8 @@ def test_the_statements_to_grant_missing_privileges_are_printed(tmp_path: Path, 
     said = the_fault(found, "privileges")
     assert found.of("skip") == {"migrations"}
     statements = said.partition(", run ")[2]
-    # Three for each of four tables, DELETE for the two that are purged, and SELECT for the migrations.
-    assert statements.count("GRANT ") == 4 * 3 + 2 + 1
+    # Three for each of six tables, DELETE for the three that are purged, and SELECT for the migrations.
+    assert statements.count("GRANT ") == 6 * 3 + 3 + 1
     change(database, statements)
     assert examine(tmp_path, role).of("ok") == set(CHECKS)
 
@@ -258,7 +258,7 @@ def test_a_role_that_may_not_migrate_is_a_fault(tmp_path: Path, database: str, r
 def test_the_statements_to_create_missing_extensions_are_printed(tmp_path: Path, database: str, role: str) -> None:
     change(
         database,
-        "DROP TABLE accounts, tasks, idempotency_keys, leases, alembic_version",
+        "DROP TABLE accounts, tasks, lists, preferences, idempotency_keys, leases, alembic_version",
         "DROP EXTENSION pg_trgm, btree_gin",
     )
     change(database, 'GRANT CREATE ON SCHEMA public TO "the-app"')

@@ -51,7 +51,8 @@ def test_every_check_is_ok_where_nothing_is_wrong(tmp_path: Path, cluster: str) 
     found = section(tmp_path, cluster)
     assert [said.partition(" ")[0] for said in found.values()] == ["ok"] * len(SECTION)
     assert found["distribution"].endswith(
-        "by user_id, in one colocation group: accounts, idempotency_keys, tasks. On all nodes: alembic_version."
+        "by user_id, in one colocation group: accounts, idempotency_keys, lists, preferences, tasks. "
+        "On all nodes: alembic_version."
     )
     assert found["nodes"] == f"ok {', '.join(NODES)} respond."
     assert found["isolation"] == "ok The nodes' default_transaction_isolation is 'read committed'."
@@ -69,7 +70,7 @@ def test_a_connection_to_a_worker_is_a_fault(tmp_path: Path, cluster: str) -> No
         (
             "TRUNCATE citus.pg_dist_partition",
             "advice",
-            "alone has accounts, idempotency_keys, tasks, alembic_version: run todo-api distr",
+            "alone has accounts, idempotency_keys, lists, preferences, tasks, alembic_version: run todo-api distr",
         ),
         (
             "DELETE FROM citus.pg_dist_partition WHERE logicalrelid = 'tasks'::regclass",

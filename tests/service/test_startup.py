@@ -133,12 +133,12 @@ def plain_requests(ada: User) -> None:
     """Call each operation as a frontend does in its first requests."""
     task = ada.create()
     ada.create()
-    for sort_by in ("created_at", "updated_at", "due_date", "priority", "title"):
+    for sort_by in ("created_at", "updated_at", "due_date", "due_at", "priority", "title", "position"):
         for direction in ("asc", "desc"):
             query = {"sort_by": sort_by, "sort_direction": direction, "limit": "1"}
             cursor = ada.get("/tasks", params=query).json()["next_cursor"]
             ada.get("/tasks", params={**query, "cursor": cursor})
-    for name in ("title", "description", "completed", "priority", "due_date", "tags"):
+    for name in ("title", "description", "completed", "priority", "due_date", "tags", "position"):
         ada.patch(task["id"], {name: task[name]})
     ada.get("/tags", headers={"If-None-Match": '"0"'})
     ada.get(f"/tasks/{task['id']}")

@@ -16,7 +16,15 @@ from tests.support.faulty_proxy import faulty_proxy
 from tests.support.postgres import new_database
 
 DELAY = 0.5
-TASK = {"title": "A task", "description": None, "completed": False, "priority": 2, "due_date": None, "tags": ["home"]}
+TASK = {
+    "title": "A task",
+    "description": None,
+    "completed": False,
+    "priority": 2,
+    "due_date": None,
+    "tags": ["home"],
+    "position": None,
+}
 IDS = [uuid4() for _ in range(100)]
 
 

@@ -15,9 +15,24 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.visitors import iterate
 
 import storage
-from storage import accounts, epochs, purging, task_filters, task_pages, task_sets, tasks, watchers
+from storage import (
+    accounts,
+    epochs,
+    keyed_creation,
+    purging,
+    recomputing,
+    task_filters,
+    task_pages,
+    task_replacement,
+    task_sets,
+    task_updates,
+    tasks,
+    watchers,
+)
 from storage.driver.query import Query
 from storage.schema import metadata
+from storage.series import LEFT
+from storage.set_statements import Statements
 
 # The tables of a user's data.
 TABLES = {table.name for table in metadata.sorted_tables if "user_id" in table.c}
@@ -25,6 +40,7 @@ TABLES = {table.name for table in metadata.sorted_tables if "user_id" in table.c
 EXEMPT = {
     **dict.fromkeys(purging.ACROSS_USERS, "the daily purge reaches every user"),
     **dict.fromkeys(epochs.ACROSS_USERS, "a restored backup concerns every user"),
+    **dict.fromkeys(recomputing.ACROSS_USERS, "the rules of time zones concern every user"),
     **dict.fromkeys(
         watchers.ACROSS_USERS, "one query for all users that are watched; Citus asks several nodes at once"
     ),
@@ -38,20 +54,33 @@ def subsets(names: Iterable[str], most: int | None = None) -> Iterator[frozenset
         yield from map(frozenset, itertools.combinations(choices, size))
 
 
+def parts(statements: Statements) -> list[Query]:
+    """Return the statements for a set of tasks."""
+    return [statements.total, statements.pick, statements.write]
+
+
 @pytest.fixture(scope="module")
 def queries() -> list[Query]:
     """Return every statement of the package: those of its modules, and those compiled for the shape of a request."""
     for module in pkgutil.walk_packages(storage.__path__, "storage."):
         importlib.import_module(module.name)
-    compiled = [tasks._update(names) for names in subsets(tasks.CHANGEABLE) if names]
+    compiled = [task_updates._update(names, in_list="list_id" in names) for names in subsets(tasks.CHANGEABLE) if names]
+    # Where an occurrence more or less follows.
+    names = frozenset({*tasks.WRITTEN, *LEFT})
+    for in_list, has_next, removes_next in itertools.product((False, True), repeat=3):
+        compiled.append(task_updates._write(names, in_list=in_list, has_next=has_next, removes_next=removes_next))
+    for in_list, has_next in itertools.product((False, True), repeat=2):
+        compiled.append(tasks._create(tasks.RECURRING, in_list=in_list, has_next=has_next))
+        compiled.append(keyed_creation._create_once(tasks.RECURRING, in_list=in_list, has_next=has_next))
+        compiled.append(task_replacement._put_recurring(tasks.RECURRING, in_list=in_list, has_next=has_next))
     # Each filter adds its own condition to a statement, whichever others there are.
     filters = [*subsets(task_filters._CONDITIONS, 2), frozenset(task_filters._CONDITIONS)]
     for sort, names in itertools.product(task_pages.ORDERS, filters):
         compiled += [task_pages._query(names, sort, after_position=after) for after in (False, True)]
     for names in filters:
-        compiled += [*task_sets._delete(names), *task_sets._update(names, frozenset({"completed"}))]
+        compiled += [*parts(task_sets._delete(names)), *parts(task_sets._update(names, frozenset({"completed"})))]
     for names in subsets({*tasks.CHANGEABLE, *task_sets._TAG_CHANGES}, 2):
-        compiled += task_sets._update(frozenset({"ids"}), names)
+        compiled += parts(task_sets._update(frozenset({"ids"}), names))
     there = [one for one in gc.get_objects() if isinstance(one, Query) and one not in compiled]
     return compiled + there
 
@@ -84,8 +113,9 @@ def tables_without_a_user(sql: str) -> list[str]:
     """Return the tables of users' data that a statement reads or changes without the condition `user_id = $n`."""
     missing = []
     for table in sorted(TABLES):
-        touched = re.findall(rf"\b(?:FROM|JOIN|UPDATE) {table}\b", sql)
-        named = re.findall(rf"\b{table}\.user_id = \$\d", sql)
+        touched = re.findall(rf"\b(?:FROM|JOIN|UPDATE) {table}\b(?!\.)", sql)
+        names = "|".join({table, *re.findall(rf"\b{table} AS (\w+)", sql)})
+        named = re.findall(rf"\b(?:{names})\.user_id = \$\d", sql)
         inserted = re.findall(rf"INSERT INTO {table} \((.*?)\)", sql)
         if len(named) < len(touched) or any("user_id" not in columns.split(", ") for columns in inserted):
             missing.append(table)

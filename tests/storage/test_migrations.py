@@ -14,6 +14,7 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from storage.administration.migrations import alembic_config, head
+from tests.support.arranging import arranged, moved, order
 from tests.support.client import User
 from tests.support.postgres import new_database
 from tests.support.revisions import migrate_to
@@ -75,9 +76,7 @@ def test_the_migrations_of_a_new_database_are_one_line_in_the_log(tmp_path: Path
 def test_each_migration_of_a_database_that_has_tables_is_one_line_in_the_log(tmp_path: Path, empty: str) -> None:
     migrate_to("0002", empty)
     lines = logged(tmp_path, empty)
-    assert [line.partition(": ")[0] for line in lines] == [
-        f"Running migration 000{number}" for number in (3, 4, 5, 6, 7)
-    ]
+    assert [line.partition(": ")[0] for line in lines] == [f"Running migration {number:04}" for number in range(3, 12)]
 
 
 def waiting(connection: psycopg.Connection[Any]) -> int:
@@ -112,6 +111,32 @@ def test_migrating_keeps_the_data_of_an_earlier_version(tmp_path: Path, empty: s
     with serve(tmp_path, DATABASE_URL=empty) as server, User(server, "ada") as ada:
         assert ada.titles(search="KEPT", tags="a") == ["kept"]
         assert ada.create()["revision"] == 2
+
+
+def test_tasks_of_an_earlier_version_are_in_the_order_of_their_creation(tmp_path: Path, empty: str) -> None:
+    insert = (
+        "INSERT INTO tasks (user_id, id, revision, title, completed, priority, tags, created_at, updated_at)"
+        " SELECT 'ada', gen_random_uuid(), n, title, false, 2, '{}', now() - (10 - n) * interval '1 second', now()"
+        " FROM unnest(%s::text[]) WITH ORDINALITY AS new (title, n)"
+    )
+    # Migration 0004 has a connection of its own, which must see the tables.
+    for revision in ("0003", "0007"):
+        migrate_to(revision, empty)
+    with psycopg.connect(empty) as connection:
+        connection.execute("INSERT INTO accounts VALUES ('ada', 9)")
+        connection.execute(insert, [[*"abc"]])
+    with serve(tmp_path, DATABASE_URL=empty) as server, User(server, "ada") as ada:
+        ada.create("d")
+        with psycopg.connect(empty) as connection:
+            # During a rollout, the earlier version creates more of them.
+            connection.execute(insert, [["-", "-", "-", "x"]])
+            connection.execute("DELETE FROM tasks WHERE title = '-'")
+        assert order(ada) == "abcxd"
+        tasks = {task["title"]: task for task in arranged(ada)}
+        for title, anchor in (("d", "a"), ("a", "c"), ("x", "d")):
+            assert moved(ada, tasks[title], before=tasks[anchor])["title"] == title
+        assert order(ada) == "xdbac"
+        assert [task["revision"] for task in arranged(ada)] == [13, 11, 2, 12, 3]
 
 
 def test_serve_migrates_unless_migrate_on_start_is_false(tmp_path: Path, empty: str) -> None:

@@ -9,7 +9,18 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Literal
 
-from storage import changes, deletions, tags, task_replacement, task_sets, tasks, trash
+from storage import (
+    changes,
+    deletions,
+    moves,
+    siblings,
+    tags,
+    task_replacement,
+    task_sets,
+    task_updates,
+    tasks,
+    trash,
+)
 from storage.administration.migrations import migrate
 from storage.driver.database import Database
 from storage.driver.query import Query
@@ -33,10 +44,15 @@ TRASH = """
     FROM generate_series(12001, 18000) n
 """
 NEWEST_FIRST = Sort("created_at", descending=True)
-ORDERS = [Sort(by, way) for by in ("updated_at", "due_date", "priority", "title") for way in (True, False)]
-PAGE = {"user_id": "ada", "limit": 51, "offset": 0}
+ORDERS = [
+    Sort(by, way)
+    for by in ("updated_at", "due_date", "due_at", "priority", "title", "position")
+    for way in (True, False)
+]
+PAGE = {"user_id": "ada", "limit": 51, "offset": 0, "turns": "{}", "offsets": "{0}"}
 TASK = {"user_id": "ada", "id": UUID("00000000-0000-7000-8000-000000000600")}
 NEW = {"title": "new", "description": None, "completed": True, "priority": 1, "due_date": None, "tags": ["home"]}
+NEW |= {"due_time": None, "time_zone": None, "due_at": None, "list_id": None, "position": "k"}
 # PostgreSQL plans for the given values or, once a statement is used often, for any values.
 MODES = ("force_custom_plan", "force_generic_plan")
 
@@ -56,7 +72,8 @@ IN_ORDER = frozenset({"tasks_by_created_at"})
 IN_TRASH = frozenset({"tasks_by_deleted_at"})
 BY_REVISION = frozenset({"tasks_by_revision"})
 # The indexes that begin with the user's id.
-ANY_INDEX = BY_REVISION | {"tasks_by_created_at", "tasks_by_searched_text", "tasks_pkey"}
+ANY_INDEX = BY_REVISION | {"tasks_by_created_at", "tasks_by_position", "tasks_by_searched_text", "tasks_pkey"}
+BY_POSITION = frozenset({"tasks_by_position"})
 
 
 def listed(*filters: str, sort: Sort = NEWEST_FIRST, **parameters: Any) -> Case:
@@ -88,6 +105,8 @@ def changed(*, since: int, baseline: int = 0) -> Case:
 
 _COMPLETE = task_sets._update(frozenset({"any_tags"}), frozenset({"completed"}))
 _SET = {"user_id": "ada", "tags": ["home"], "new_completed": True, "limit": 1001}
+_ANCHOR = {"list_id": None, "anchor": UUID("00000000-0000-7000-8000-000000000606")}
+_PUT = {"revisions": [3], "may_create": True}
 _CHANGED = {"picked": [TASK["id"]], "revision": 3, "at": datetime(2026, 11, 24, tzinfo=UTC)}
 
 CASES = {
@@ -101,10 +120,19 @@ CASES = {
     },
     "list tags": Case(tags._LIST, {"user_id": "ada"}, ANY_INDEX),
     "get task": Case(tasks._GET, TASK, BY_KEY),
-    "create task": Case(tasks._CREATE, TASK | NEW, frozenset()),
-    "update task": Case(tasks._update(frozenset(NEW)), TASK | NEW | {"revisions": [3]}, BY_KEY),
+    "create task": Case(tasks._create(tasks.WRITTEN, in_list=False, has_next=False), TASK | NEW, frozenset()),
+    "update task": Case(task_updates._update(frozenset(NEW), in_list=True), TASK | NEW | {"revisions": [3]}, BY_KEY),
     "delete task": Case(tasks._DELETE, TASK | {"revisions": [3], "deletion_id": UUID(int=1)}, BY_KEY),
-    "put task": Case(task_replacement._PUT, TASK | NEW | {"revisions": [3], "may_create": True}, BY_KEY),
+    "put task": Case(task_replacement._put(frozenset(NEW), in_list=True), TASK | NEW | _PUT, BY_KEY),
+    **{
+        f"neighbours of the {side} place, list {is_in_list}": Case(query, TASK | _ANCHOR, BY_POSITION | BY_KEY)
+        for (side, is_in_list), query in siblings._NEIGHBOURS.items()
+    },
+    "arranged tasks": Case(siblings._ARRANGED, TASK | _ANCHOR, ANY_INDEX),
+    "move task": Case(moves._MOVE, TASK | _CHANGED | {"position": "k", "list_id": None}, BY_KEY),
+    "space tasks": Case(
+        moves._SPACE, _CHANGED | {"user_id": "ada", "ids": [TASK["id"]], "positions": ["k"]}, ANY_INDEX
+    ),
     "restore task": Case(trash._RESTORE, TASK, BY_KEY),
     "erase task": Case(trash._ERASE, TASK, BY_KEY),
     "empty trash": Case(trash._EMPTY, {"user_id": "ada"}, IN_TRASH),
@@ -196,7 +224,9 @@ def test_an_index_finds_the_rows_of_each_statement(connection: psycopg.Connectio
     kinds = {node["Node Type"] for node in scans(plan)}
     assert kinds <= {"Index Scan", "Index Only Scan", "Bitmap Index Scan", "Bitmap Heap Scan"}
     used = {node["Index Name"] for node in scans(plan) if "Index Name" in node}
-    assert {index for index in used if index.startswith("tasks")} <= CASES[name].indexes
+    # The total of the first page may be counted in any index of all tasks.
+    counting = BY_POSITION if name == "first page" else frozenset()
+    assert {index for index in used if index.startswith("tasks")} <= CASES[name].indexes | counting
     assert bool(used & CASES[name].indexes) == bool(CASES[name].indexes)
     for node in scans(plan):
         if "Index Name" in node:
@@ -222,6 +252,15 @@ def test_a_page_in_the_default_order_is_read_from_the_index(
     assert (page["Actual Rows"], page["Index Name"]) == (51, *CASES[name].indexes)
     assert page["Shared Hit Blocks"] + page["Shared Read Blocks"] < 30
     assert (PAGES_IN_ORDER[name] or "") in page["Index Cond"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", [name for name in CASES if name.startswith("neighbours")])
+def test_neighbours_are_read_from_the_index(connection: psycopg.Connection[Any], name: str, mode: str) -> None:
+    connection.execute(siblings.IN_INDEX_ORDER[0].sql)
+    plan = explain(connection, CASES[name], mode, ", ANALYZE, BUFFERS")
+    assert not sorts_whole_set(plan)
+    assert {node["Actual Rows"] for node in scans(plan)} <= {0, 1}
 
 
 @pytest.mark.parametrize("name", ["filtered list", "tasks with a tag"])

@@ -1,9 +1,12 @@
 """Cursors do not depend on the settings of a session: each page may come from a server with others."""
 
+from datetime import UTC, datetime
+
 import psycopg
 import pytest
 
 from storage.administration.migrations import migrate
+from storage.clocks import Clock
 from storage.driver.database import Database
 from storage.task_filters import Filters
 from storage.task_pages import ORDERS, Page, Position, Sort, list_tasks
@@ -21,6 +24,7 @@ TASKS = """
         timestamptz '2026-11-01 08:00Z' - n * interval '15 min'
     FROM generate_series(1, 60) n
 """
+CLOCK = Clock("Europe/Berlin", "monday", datetime(2026, 3, 28, 22, tzinfo=UTC))
 SESSIONS = [
     ("Asia/Kolkata", "German, DMY"),
     ("America/New_York", "SQL, MDY"),
@@ -45,7 +49,7 @@ def test_pages_from_sessions_with_different_settings_show_every_task_once(url: s
         async with held(opened) as connection:
             for name, value in zip(("timezone", "datestyle"), session, strict=True):
                 await fetch(connection, "SELECT set_config(:name, :value, true)", name=name, value=value)
-            return await list_tasks(connection, "ada", Filters(), sort, limit=limit, start=start)
+            return await list_tasks(connection, "ada", Filters(clock=CLOCK), sort, limit=limit, start=start)
 
     async def test(opened: Database) -> None:
         whole = await page(opened, SESSIONS[-1], 0, 60)

@@ -18,7 +18,7 @@ def exercise(ada: User) -> None:
     task = ada.create("Buy milk", tags=["a"], due_date="2026-01-01")
     for query in ({}, {"search": "milk"}, {"tags": "a"}, {"tags": "a", "tag_match": "all"}, {"offset": 1}):
         ada.get("/tasks", params=query)
-    for sort in ("created_at", "updated_at", "due_date", "priority", "title"):
+    for sort in ("created_at", "updated_at", "due_date", "due_at", "priority", "title", "position"):
         page = ada.get("/tasks", params={"sort_by": sort, "limit": 1}).json()
         assert page["total"] == 1
     ada.create("Another")
@@ -71,12 +71,13 @@ def statements_of(work: Callable[[User], object], directory: Path) -> list[str]:
 
 def test_each_request_is_one_statement_that_names_its_user_for_every_table(tmp_path: Path) -> None:
     statements = statements_of(exercise, tmp_path)
-    # One for each of 2 creations, 12 lists, a lookup of the revision, a read, a patch, a list of tags, 3 deletions,
-    # 2 restorations and erasures, 3 replacements, 2 pages of the trash.
-    assert len(statements) == 28
+    # One for each of 2 creations, 14 lists, the time zone of one, a lookup of the revision, a read, a patch, a list of
+    # tags, 3 deletions, 2 restorations and erasures, 3 replacements, 2 pages of the trash.
+    assert len(statements) == 31
     for statement in statements:
         for table in ("tasks", "accounts"):
-            touched = re.findall(rf"\b(?:FROM|JOIN|UPDATE) {table}\b", statement)
+            # Not the FROM of EXTRACT, which a column follows.
+            touched = re.findall(rf"\b(?:FROM|JOIN|UPDATE) {table}\b(?!\.)", statement)
             named = re.findall(rf"\b{table}\.user_id = \$\d", statement)
             assert len(named) == len(touched), statement
         for columns in re.findall(r"INSERT INTO \w+ \((.*?)\)", statement):
@@ -84,9 +85,10 @@ def test_each_request_is_one_statement_that_names_its_user_for_every_table(tmp_p
 
 
 def test_emptying_the_trash_locks_the_account_in_a_statement_of_its_own(tmp_path: Path) -> None:
-    lock, erase = statements_of(lambda ada: ada.request("DELETE", "/trash"), tmp_path)
+    lock, erase, erase_lists = statements_of(lambda ada: ada.request("DELETE", "/trash"), tmp_path)
     assert re.search(r"FROM accounts\s+WHERE accounts\.user_id = \$\d\S* FOR UPDATE", lock)
     assert "UPDATE tasks" in erase
+    assert "UPDATE lists" in erase_lists
 
 
 def test_an_unchanged_resource_costs_one_primary_key_lookup(tmp_path: Path) -> None:

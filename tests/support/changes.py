@@ -12,6 +12,8 @@ from storage.purging import purge_trash
 from tests.support.client import Json, User
 from tests.support.driver import with_database
 
+LONG_AGO = "UPDATE {} SET deleted_at = now() - interval '90 days' WHERE user_id = %s AND deleted_at IS NOT NULL"
+
 
 def ask(user: User, token: str | None = None, **query: Any) -> httpx.Response:
     """Ask what has changed since a token, and return the response, whatever it is."""
@@ -36,10 +38,11 @@ def pages(user: User, token: str | None = None, **query: Any) -> Iterator[Json]:
 
 
 class Copy:
-    """A client's copy of its user's tasks, by their ids."""
+    """A client's copy of its user's tasks and lists, by their ids."""
 
     def __init__(self, token: str | None = None) -> None:
         self.tasks: dict[str, Json] = {}
+        self.lists: dict[str, Json] = {}
         self.token = token
 
     def apply(self, page: Json) -> None:
@@ -47,6 +50,9 @@ class Copy:
         self.tasks |= {task["id"]: task for task in page["tasks"]}
         for deleted in page["deleted"]:
             self.tasks.pop(deleted["id"], None)
+        self.lists |= {one["id"]: one for one in page["lists"]}
+        for deleted in page["deleted_lists"]:
+            self.lists.pop(deleted["id"], None)
         self.token = page["sync_token"]
 
     def catch_up(self, user: User, **query: Any) -> None:
@@ -66,12 +72,10 @@ def listed(user: User) -> dict[str, Json]:
 
 
 def purge(database: str, user: User) -> None:
-    """Purge all tasks that the user has deleted, as if that had been long ago."""
+    """Purge all tasks and lists that the user has deleted, as if that had been long ago."""
     with psycopg.connect(database) as connection:
-        long_ago = (
-            "UPDATE tasks SET deleted_at = now() - interval '90 days' WHERE user_id = %s AND deleted_at IS NOT NULL"
-        )
-        connection.execute(long_ago, [user.id])
+        for table in "tasks", "lists":
+            connection.execute(LONG_AGO.format(table), [user.id])
     with_database(database, _purge)
 
 

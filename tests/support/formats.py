@@ -2,12 +2,14 @@
 
 import re
 from datetime import datetime
+from importlib.resources import files
 
 from jsonschema import FormatChecker
 
 # jsonschema checks dates and UUIDs itself, and ignores other formats unless a checker is registered.
 FORMATS = FormatChecker(formats=("date", "uuid"))
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_ZONES = set(files("tzdata").joinpath("zones").read_text().split()) - {"Factory"}
 _CHARACTERS = r"([A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"
 
 
@@ -22,6 +24,12 @@ def is_date_time(value: object) -> bool:
 def is_time_of_day(value: object) -> bool:
     """Return whether text is a time of day in hours and minutes."""
     return not isinstance(value, str) or re.fullmatch("([01][0-9]|2[0-3]):[0-5][0-9]", value) is not None
+
+
+@FORMATS.checks("time-zone")
+def is_time_zone(value: object) -> bool:
+    """Return whether text is the name of a time zone in the package `tzdata`."""
+    return not isinstance(value, str) or value in _ZONES
 
 
 @FORMATS.checks("uri")

@@ -13,7 +13,7 @@ DEFAULTS: dict[str, Json] = {
     "due_date": None,
     "tags": [],
 }
-MEMBERS = ("title", *DEFAULTS)
+MEMBERS = ("title", *DEFAULTS, "position")
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,15 @@ class Account:
             self._restore(task.id)
         return Counts(len(matching), len(matching))
 
+    def arranged(self) -> list[str]:
+        """Return the ids of the tasks in the order in which the user has arranged them."""
+        return sorted(self.tasks, key=lambda id: (self.tasks[id].members["position"], id))
+
+    def learn_position(self, task_id: str, position: str) -> None:
+        """Note a position that the server has chosen for a task, by a write of its own."""
+        task = self.tasks[task_id]
+        self._store(replace(task, members={**task.members, "position": position}))
+
     def erase(self, task_id: str) -> int:
         """Erase a task in the trash, and return the status."""
         if self.trash.pop(task_id, None) is None:
@@ -114,13 +123,16 @@ class Account:
             return Result(409, self.tasks[id])
         if id in self.trash or id in self.erased:
             return Result(409)
-        return Result(201, self._store(Task(id, {**DEFAULTS, **task}, 0, self._requests)))
+        last = {"position": f"m{self.revision + 1:012x}"}
+        return Result(201, self._store(Task(id, {**DEFAULTS, **last, **task}, 0, self._requests)))
 
     def _replace(self, id: str, task: Mapping[str, Json], if_revision: int | None = None) -> Result:
         old = self.tasks.get(id)
         if if_revision is not None and (old is None or old.revision != if_revision):
             return Result(412, old)
-        return self._create(id, task) if old is None else self._change(old, {**DEFAULTS, **task})
+        if old is None:
+            return self._create(id, task)
+        return self._change(old, {**DEFAULTS, "position": old.members["position"], **task})
 
     def _update(
         self,

@@ -10,9 +10,12 @@ FULL: dict[str, Any] = {
     "completed": False,
     "priority": "High",
     "due_date": "2026-11-24",
+    "due_time": "18:30",
+    "time_zone": "Europe/Berlin",
     "tags": ["home", "shopping"],
+    "position": "k",
 }
-"""A value for every member that a client can set, none of which is the default except for `completed`."""
+"""A value for every member that a client can set but `recurrence`, none of which is the default but `completed`."""
 STAMPS = ("updated_at", "revision")
 """The members that every write changes."""
 

@@ -9,6 +9,8 @@ from tests.support import batches
 from tests.support.changes import ask, changes, pages
 from tests.support.client import Json, User
 
+NO_LISTS: dict[str, Any] = {"lists": [], "deleted_lists": []}
+
 
 def revisions(page: Json) -> list[int]:
     """Return the revisions of a page, in the order in which its members have them."""
@@ -24,13 +26,19 @@ def test_without_a_token_there_are_all_tasks_without_deletions(ada: User) -> Non
     first, second, third = ada.create("1", tags=["a"]), ada.create("2"), ada.create("3")
     ada.delete(second["id"])
     page = changes(ada)
-    assert page == {"tasks": [first, third], "deleted": [], "sync_token": page["sync_token"], "has_more": False}
+    assert page == {
+        "tasks": [first, third],
+        "deleted": [],
+        **NO_LISTS,
+        "sync_token": page["sync_token"],
+        "has_more": False,
+    }
 
 
 def test_with_a_token_there_is_what_has_changed_since(ada: User) -> None:
     first, second = ada.create("1"), ada.create("2")
     token = changes(ada)["sync_token"]
-    assert changes(ada, token) == {"tasks": [], "deleted": [], "sync_token": token, "has_more": False}
+    assert changes(ada, token) == {"tasks": [], "deleted": [], **NO_LISTS, "sync_token": token, "has_more": False}
     third, changed = ada.create("3"), ada.patch(first["id"], {"title": "4"}).json()
     page = changes(ada, token)
     assert (page["tasks"], page["deleted"]) == ([third, changed], [])
@@ -56,7 +64,7 @@ def test_a_write_that_changes_nothing_is_not_reported(ada: User) -> None:
     task = ada.create("1")
     token = changes(ada)["sync_token"]
     ada.patch(task["id"], {"title": "1"})
-    assert changes(ada, token) == {"tasks": [], "deleted": [], "sync_token": token, "has_more": False}
+    assert changes(ada, token) == {"tasks": [], "deleted": [], **NO_LISTS, "sync_token": token, "has_more": False}
 
 
 def test_a_deletion_is_reported_with_its_revision_and_time(ada: User) -> None:

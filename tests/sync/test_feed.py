@@ -14,6 +14,7 @@ from tests.support.batches import create, delete, restore, send, update
 from tests.support.client import Json, User
 from tests.support.postgres import new_database
 from tests.support.sync.journal import Journal
+from tests.support.sync.organiser import Organiser
 from tests.support.sync.replica import Moment, Replica
 from tests.support.sync.trial import choose_seed
 from tests.support.sync.world import World, world
@@ -21,6 +22,7 @@ from tests.support.sync.world import World, world
 WRITERS = 3
 STEPS = 50
 LIMITS = range(1, 8)
+PARTS = ("tasks", "deleted", "lists", "deleted_lists")
 
 
 @pytest.fixture
@@ -31,18 +33,22 @@ def around(tmp_path: Path, postgres: str) -> Iterator[World]:
 
 
 class Writer:
-    """Writes what the dice choose: single tasks and batches, which create, update, delete and restore."""
+    """Writes what the dice choose: single tasks, batches and lists, which create, update, delete and restore."""
 
     def __init__(self, server: str, dice: Random) -> None:
         self._user = User(server, "ada")
         self._dice = dice
         self._ids: list[str] = []
+        self._organiser = Organiser(self._user, dice)
 
     def write(self, steps: int) -> None:
         """Write so many times."""
         with self._user:
             for step in range(steps):
-                self._dice.choice([self._write_one, self._run_batch])(f"step {step}")
+                self._dice.choice([self._write_one, self._run_batch, self._write_list])(f"step {step}")
+
+    def _write_list(self, _: str) -> None:
+        self._organiser.work(1)
 
     def _write_one(self, title: str) -> None:
         kind, task_id = self._dice.choice(["create", "update", "delete", "restore"]), self._any_id()
@@ -75,6 +81,10 @@ class Writer:
 
     def _new_id(self) -> str:
         return str(UUID(int=self._dice.getrandbits(128), version=4))
+
+
+def _entries(page: Json) -> list[Json]:
+    return [one for name in PARTS for one in page[name]]
 
 
 class Purges:
@@ -118,7 +128,7 @@ class Reader:
             page = self._fetch()
             self._check_order(page)
             self.copy.apply(page)
-            self.told += page["tasks"] + page["deleted"]
+            self.told += _entries(page)
             has_more = page["has_more"]
         self.caught_up.append(self.copy.moment())
 
@@ -136,17 +146,20 @@ class Reader:
 
     def _check_order(self, page: Json) -> None:
         """Check that a page continues after the previous one, and has each id once."""
-        entries = page["tasks"] + page["deleted"]
+        entries = _entries(page)
         revisions = sorted(one["revision"] for one in entries)
         assert len({one["id"] for one in entries}) == len(entries) <= self._limit
         assert not revisions or revisions[0] > self.copy.moment().revision
-        for part in page["tasks"], page["deleted"]:
+        for part in (page[name] for name in PARTS):
             assert [one["revision"] for one in part] == sorted(one["revision"] for one in part)
         assert entries or not page["has_more"]
 
     def check(self, journal: Journal) -> None:
         """Compare what the reader received, and its copies, with what the database has noted."""
         for entry in self.told:
+            if entry["revision"] in journal.lists:
+                assert journal.lists[entry["revision"]] == (entry["id"], "deleted_at" not in entry)
+                continue
             write = journal.writes[entry["revision"]]
             assert (write.task_id, write.is_live) == (entry["id"], "deleted_at" not in entry)
             assert not write.is_live or write.after == {name: entry[name] for name in write.after}
@@ -170,4 +183,4 @@ def test_readers_that_have_caught_up_have_what_the_server_had(around: World) -> 
     journal = Journal(around.database, "ada")
     for reader in readers:
         reader.check(journal)
-        assert reader.caught_up[-1].revision == len(journal.writes)
+        assert reader.caught_up[-1].revision == len(journal.writes) + len(journal.lists)

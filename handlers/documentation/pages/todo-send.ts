@@ -5,7 +5,8 @@ import type { Connection, Task } from "./todo.js";
 export type Operation = components["schemas"]["BatchOperation"];
 export type Result = { task?: Task; problem?: components["schemas"]["BatchOperationProblem"] };
 
-const MEMBERS = ["title", "description", "completed", "priority", "due_date", "tags"] as const;
+const DUE = ["due_date", "due_time", "time_zone", "recurrence"] as const;
+const MEMBERS = ["title", "description", "completed", "priority", ...DUE, "tags", "list_id", "position"] as const;
 
 function pick(task: Task, names: readonly (keyof Task)[]) {
   return Object.fromEntries(names.map((name) => [name, task[name]])) as Pick<Task, (typeof MEMBERS)[number]>;
@@ -14,7 +15,8 @@ function pick(task: Task, names: readonly (keyof Task)[]) {
 /** Returns the operation that makes the task which the user saw into the one that the user wants, if they differ. */
 export function difference(seen: Task | undefined, wanted: Task | undefined): Operation | undefined {
   if (!wanted) return seen && { op: "delete", id: seen.id };
-  if (!seen) return { op: "create", id: wanted.id, task: pick(wanted, MEMBERS) };
+  // Without a position, the server puts a new task where the user prefers new ones.
+  if (!seen) return { op: "create", id: wanted.id, task: pick(wanted, MEMBERS.filter((name) => name !== "position" || wanted.position)) };
   const names = MEMBERS.filter((name) => JSON.stringify(seen[name]) !== JSON.stringify(wanted[name]));
   if (names.length > 0) return { op: "update", id: seen.id, changes: pick(wanted, names), base: pick(seen, names) };
   return undefined;

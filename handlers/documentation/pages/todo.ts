@@ -2,6 +2,7 @@
 import createClient from "openapi-fetch";
 import type { components, paths } from "./api.js";
 export type Task = components["schemas"]["Task"];
+export type List = components["schemas"]["TodoList"];
 export type Changes = components["schemas"]["ChangeList"];
 export type Connection = ReturnType<typeof connect>;
 export type Session = { baseUrl: string; user_id: string; getToken: () => Promise<string>; signal: AbortSignal };

@@ -8,13 +8,23 @@ from collections.abc import Iterator
 from http import HTTPStatus
 
 import httpx
+import lists_of_tasks
 import synchronisation
 import trusted_writes
 from todo_api_client import AuthenticatedClient, Client
 from todo_api_client.api.auth import verify_token
 from todo_api_client.api.health import get_health, get_liveness, get_readiness
+from todo_api_client.api.preferences import get_preferences, update_preferences
 from todo_api_client.api.tags import list_tags
-from todo_api_client.api.tasks import create_task, delete_task, get_task, list_tasks, update_task
+from todo_api_client.api.tasks import (
+    create_task,
+    delete_task,
+    get_task,
+    list_tasks,
+    move_task,
+    skip_occurrence,
+    update_task,
+)
 from todo_api_client.models import (
     ForbiddenProblem,
     Health,
@@ -25,8 +35,12 @@ from todo_api_client.models import (
     ListTasksSortDirection,
     Liveness,
     LivenessStatus,
+    MoveConflictProblem,
+    NoNextOccurrenceProblem,
     NotFoundProblem,
     PreconditionFailedProblem,
+    Preferences,
+    PreferencesUpdate,
     Principal,
     Priority,
     Readiness,
@@ -34,8 +48,14 @@ from todo_api_client.models import (
     Task,
     TaskCreate,
     TaskList,
+    TaskMove,
+    TaskMoveAt,
+    TaskRecurrence,
+    TaskRecurrenceFrequency,
     TaskUpdate,
     UnauthorizedProblem,
+    UpdateConflictProblem,
+    WeekStart,
 )
 from todo_api_client.types import UNSET, Unset
 
@@ -65,7 +85,7 @@ def create(client: AuthenticatedClient) -> Task:
     task = create_task.sync(USER, client=client, body=TaskCreate(title="Water the plants"))
     assert isinstance(task, Task)
     assert (task.description, task.completed, task.completed_at) == (None, False, None)
-    assert (task.priority, task.due_date, task.tags) == (Priority.MEDIUM, None, [])
+    assert (task.priority, task.due_date, task.tags, task.list_id) == (Priority.MEDIUM, None, [], None)
     return task
 
 
@@ -142,6 +162,52 @@ def search_and_count(client: AuthenticatedClient) -> None:
     assert [(tag.name, tag.usage_count) for tag in tags] == [("alphabet", 5)]
 
 
+def set_times(client: AuthenticatedClient) -> None:
+    body = TaskCreate(title="Call", due_date=datetime.date(2026, 11, 24), due_time="18:30", time_zone="Europe/Berlin")
+    call = create_task.sync(USER, client=client, body=body)
+    assert isinstance(call, Task)
+    assert call.due_at == datetime.datetime(2026, 11, 24, 17, 30, tzinfo=datetime.UTC)
+    update_task.sync(USER, call.id, client=client, body=TaskUpdate(due_date=None))
+    refused = update_task.sync(USER, call.id, client=client, body=TaskUpdate(due_time="09:00"))
+    assert isinstance(refused, UpdateConflictProblem)
+    delete_task.sync(USER, call.id, client=client)
+    assert isinstance(get_preferences.sync(USER, client=client), Preferences)
+    preferred = update_preferences.sync(USER, client=client, body=PreferencesUpdate(week_start=WeekStart.SUNDAY))
+    assert isinstance(preferred, Preferences)
+    assert (preferred.time_zone, preferred.week_start) == (None, WeekStart.SUNDAY)
+
+
+def move(client: AuthenticatedClient, task: Task) -> Task:
+    """Move a task to the first place and behind another task, and return it."""
+    first = move_task.sync(USER, task.id, client=client, body=TaskMove(at=TaskMoveAt.FIRST))
+    assert isinstance(first, Task)
+    other = create_task.sync(USER, client=client, body=TaskCreate(title="Feed the cat"))
+    assert isinstance(other, Task)
+    last = move_task.sync(USER, task.id, client=client, body=TaskMove(after=other.id))
+    assert isinstance(last, Task)
+    assert first.position < other.position < last.position
+    missing = move_task.sync(USER, task.id, client=client, body=TaskMove(before=uuid.uuid4()))
+    assert isinstance(missing, MoveConflictProblem)
+    return last
+
+
+def recur(client: AuthenticatedClient) -> None:
+    monthly = TaskRecurrence(frequency=TaskRecurrenceFrequency.MONTHLY)
+    body = TaskCreate(title="Pay the rent", due_date=datetime.date(2096, 1, 31), recurrence=monthly)
+    rent = create_task.sync(USER, client=client, body=body)
+    assert isinstance(rent, Task)
+    assert (rent.recurrence and rent.recurrence.month_day, rent.occurrence_date) == (31, rent.due_date)
+    skipped = skip_occurrence.sync(USER, rent.id, client=client)
+    assert isinstance(skipped, Task)
+    assert skipped.due_date == datetime.date(2096, 2, 29)
+    done = update_task.sync(USER, rent.id, client=client, body=TaskUpdate(completed=True))
+    assert isinstance(done, Task)
+    assert done.next_task_id
+    assert isinstance(skip_occurrence.sync(USER, rent.id, client=client), NoNextOccurrenceProblem)
+    delete_task.sync(USER, done.next_task_id, client=client)
+    delete_task.sync(USER, rent.id, client=client)
+
+
 def delete(client: AuthenticatedClient, task: Task) -> None:
     rejected = delete_task.sync(USER, task.id, client=client, if_match='"0"')
     assert isinstance(rejected, PreconditionFailedProblem)
@@ -170,10 +236,13 @@ def main() -> None:
         task = create(client)
         rejected_input_gets_every_error(client)
         read(client, task)
-        task = change(client, task)
+        task = move(client, change(client, task))
         search_and_count(client)
+        set_times(client)
+        recur(client)
         delete(client, task)
         trusted_writes.every_write(client)
+        lists_of_tasks.every_operation(client)
         synchronisation.follow_changes(client)
         synchronisation.follow_events(client)
     with Client(base_url=API, httpx_args=OBSERVED) as anonymous_client:

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createRxDatabase } from "rxdb/plugins/core";
 import { getRxStorageMemory } from "rxdb/plugins/storage-memory";
 import { newTask, open, server } from "./random-edits.js";
-import { schema } from "./tasks-database.js";
+import { creator } from "./tasks-database.js";
 import { keepInStep } from "./todo-map.js";
 import { replicate } from "./todo-rxdb.js";
 import { tasksCollection } from "./todo-tanstack.js";
@@ -17,7 +17,7 @@ await keepInStep(open(api), map, () => {})();
 const collection = tasksCollection(open(api));
 await collection.preload();
 const database = await createRxDatabase({ name: "device", storage: getRxStorageMemory() });
-const { tasks } = await database.addCollections({ tasks: { schema } });
+const { tasks } = await database.addCollections({ tasks: creator });
 await replicate(open(api), tasks, () => {}).awaitInitialReplication();
 
 async function show(...titles: string[]): Promise<void> {

@@ -2,14 +2,14 @@
 import { createRxDatabase } from "rxdb/plugins/core";
 import { getRxStorageMemory } from "rxdb/plugins/storage-memory";
 import { check } from "./random-edits.js";
-import { schema } from "./tasks-database.js";
+import { creator } from "./tasks-database.js";
 import { replicate } from "./todo-rxdb.js";
 
 let devices = 0;
 await check(150, async (todo) => {
   devices += 1;
   const database = await createRxDatabase({ name: `device${devices}`, storage: getRxStorageMemory() });
-  const { tasks } = await database.addCollections({ tasks: { schema } });
+  const { tasks } = await database.addCollections({ tasks: creator });
   let rejected = 0;
   const replication = replicate(todo, tasks, () => void (rejected += 1));
   replication.error$.subscribe((error) => console.log(error));

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { everyTask, type Filters, type Task } from "./client.js";
 import { ada, anonymous, api, newTask, operation, pathOf, user } from "./session.js";
 import "./changes.js";
+import "./lists.js";
 import "./trusted-writes.js";
 
 operation("verify_token", () => {
@@ -32,8 +33,8 @@ operation("create_task", () => {
     assert.equal(response.status, 201);
     assert.equal(response.headers.get("Location"), `/api/${ada.id}/tasks/${task.id}`);
     assert.equal(response.headers.get("ETag"), `"${task.revision}"`);
-    const { id, revision, created_at, updated_at, ...rest } = task;
-    assert.ok(id && revision > 0 && created_at === updated_at);
+    const { id, revision, position, created_at, updated_at, ...rest } = task;
+    assert.ok(id && position && revision > 0 && created_at === updated_at);
     assert.deepEqual(rest, {
       user_id: ada.id,
       title: "Water the plants",
@@ -42,7 +43,16 @@ operation("create_task", () => {
       completed_at: null,
       priority: "Medium",
       due_date: null,
+      due_time: null,
+      time_zone: null,
+      due_at: null,
+      recurrence: null,
+      rrule: null,
+      series_id: null,
+      occurrence_date: null,
+      next_task_id: null,
       tags: [],
+      list_id: null,
     });
   });
 
@@ -134,6 +144,9 @@ async function rename(task: Task, title: string): Promise<string> {
     case "urn:problem-type:todo-api:unauthorized":
     case "urn:problem-type:todo-api:forbidden":
     case "urn:problem-type:todo-api:not-found":
+    case "urn:problem-type:todo-api:no-due-date":
+    case "urn:problem-type:todo-api:series-moved-on":
+    case "urn:problem-type:todo-api:no-such-list":
     case "urn:problem-type:todo-api:content-too-large":
     case "urn:problem-type:todo-api:unsupported-media-type":
     case "urn:problem-type:todo-api:service-unavailable":
@@ -181,6 +194,27 @@ operation("list_tasks", () => {
   });
 });
 
+operation("move_task", () => {
+  test("puts a task before another one, and changes no other task", async () => {
+    const [first, second] = [await newTask("Second"), await newTask("First")];
+    const { data } = await api.POST("/api/{user_id}/tasks/{task_id}/move", {
+      params: { path: pathOf(second) },
+      body: { before: first.id },
+    });
+    assert.ok(data && data.position < first.position);
+    const other = await api.GET("/api/{user_id}/tasks/{task_id}", { params: { path: pathOf(first) } });
+    assert.deepEqual(other.data, first);
+  });
+
+  test("returns no-such-anchor for a task that does not exist", async () => {
+    const { error } = await api.POST("/api/{user_id}/tasks/{task_id}/move", {
+      params: { path: pathOf(await newTask("Third")) },
+      body: { after: "019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41" },
+    });
+    assert.equal(error?.type, "urn:problem-type:todo-api:no-such-anchor");
+  });
+});
+
 operation("delete_task", () => {
   test("deletes only the revision that If-Match names", async () => {
     const task = await newTask("Old news");
@@ -201,6 +235,43 @@ operation("list_tags", () => {
     await newTask("Paint the wall", ["house"]);
     const { data } = await api.GET("/api/{user_id}/tags", { params: { path: user } });
     assert.deepEqual(data?.find(({ name }) => name === "house"), { name: "house", usage_count: 2 });
+  });
+});
+
+operation("skip_occurrence", () => {
+  test("moves a task that recurs to its next day, and completing it creates the next one", async () => {
+    const body = { title: "Pay the rent", due_date: "2096-01-31", recurrence: { frequency: "monthly" as const } };
+    const { data: task } = await api.POST("/api/{user_id}/tasks", { params: { path: user }, body });
+    assert.ok(task);
+    assert.deepEqual([task.recurrence?.month_day, task.rrule?.slice(0, 12)], [31, "FREQ=MONTHLY"]);
+    const path = { ...user, task_id: task.id };
+    const { data: skipped } = await api.POST("/api/{user_id}/tasks/{task_id}/skip", { params: { path } });
+    assert.deepEqual([skipped?.due_date, skipped?.occurrence_date], ["2096-02-29", "2096-02-29"]);
+    const { data: done } = await api.PATCH("/api/{user_id}/tasks/{task_id}", {
+      params: { path },
+      body: { completed: true },
+      headers: { "Content-Type": "application/merge-patch+json" },
+    });
+    assert.ok(done?.next_task_id);
+    const { error } = await api.POST("/api/{user_id}/tasks/{task_id}/skip", { params: { path } });
+    assert.equal(error?.type, "urn:problem-type:todo-api:no-next-occurrence");
+    await api.DELETE("/api/{user_id}/tasks/{task_id}", { params: { path } });
+    await api.DELETE("/api/{user_id}/tasks/{task_id}", { params: { path: { ...user, task_id: done.next_task_id } } });
+  });
+});
+
+operation("get_preferences", () => {
+  test("returns the defaults of a user who has set none", async () => {
+    const { data } = await api.GET("/api/{user_id}/preferences", { params: { path: user } });
+    assert.equal(data?.week_start, "monday");
+  });
+});
+
+operation("update_preferences", () => {
+  test("changes what is sent, and returns all", async () => {
+    const params = { path: user };
+    const { data } = await api.PATCH("/api/{user_id}/preferences", { params, body: { time_zone: "Europe/Berlin" } });
+    assert.deepEqual([data?.time_zone, data?.week_start], ["Europe/Berlin", "monday"]);
   });
 });
 

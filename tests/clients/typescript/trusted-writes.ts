@@ -133,7 +133,7 @@ operation("empty_trash", () => {
     const { response } = await api.DELETE("/api/{user_id}/trash", { params: { path: user } });
     assert.equal(response.status, 204);
     const { data } = await api.GET("/api/{user_id}/trash", { params: { path: user } });
-    assert.deepEqual(data, { tasks: [], next_cursor: null });
+    assert.deepEqual(data, { tasks: [], lists: [], next_cursor: null });
   });
 });
 

@@ -13,6 +13,7 @@ const changeable = {
     uniqueItems: true,
     items: { type: "string", minLength: 1, maxLength: 50, pattern: "^\\S(.*\\S)?$" },
   },
+  list_id: { type: "string", format: "uuid", nullable: true },
 };
 
 export const taskUpdate = { type: "object", additionalProperties: false, properties: changeable };
@@ -27,6 +28,7 @@ export const taskCreate = {
     priority: { ...changeable.priority, default: "Medium" },
     due_date: { ...changeable.due_date, default: null },
     tags: { ...changeable.tags, default: [] },
+    list_id: { ...changeable.list_id, default: null },
   },
 };
 
@@ -53,7 +55,17 @@ export const task = record({
   completed_at: { ...time, nullable: true },
   priority: { type: "string" },
   due_date: { type: "string", format: "date", nullable: true },
+  due_time: { type: "string", nullable: true },
+  time_zone: { type: "string", nullable: true },
+  due_at: { ...time, nullable: true },
+  recurrence: { type: "object", nullable: true },
+  rrule: { type: "string", nullable: true },
+  series_id: { type: "string", nullable: true },
+  occurrence_date: { type: "string", format: "date", nullable: true },
+  next_task_id: { type: "string", nullable: true },
   tags: { type: "array", items: { type: "string" } },
+  list_id: { type: "string", nullable: true },
+  position: { type: "string" },
   created_at: time,
   updated_at: time,
   revision: { type: "integer" },

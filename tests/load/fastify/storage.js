@@ -12,8 +12,9 @@ const GET = `SELECT ${COLUMNS} FROM tasks WHERE ${OWN} AND id = $2`;
 const DELETE = `DELETE FROM tasks WHERE ${OWN} AND id = $2`;
 const CREATE = `
   INSERT INTO tasks (id, revision, created_at, updated_at, completed_at,
-                     user_id, title, description, completed, priority, due_date, tags)
-  VALUES (uuidv7(), 1, now(), now(), CASE WHEN $4 THEN now() END, $1, $2, $3, $4, $5, $6, $7)
+                     user_id, title, description, completed, priority, due_date, tags, list_id, position)
+  VALUES (uuidv7(), 1, now(), now(), CASE WHEN $4 THEN now() END, $1, $2, $3, $4, $5, $6, $7, $8,
+          'm' || to_hex((extract(epoch FROM now()) * 1000000)::bigint))
   RETURNING ${COLUMNS}`;
 const TAGS = `
   SELECT name, count(*) AS usage_count FROM tasks, unnest(tags) AS name
@@ -62,8 +63,8 @@ export async function listTasks(userId, { search, completed, limit, offset }) {
   return { tasks, total: rows[0].total, limit, offset, next_cursor: rows.length > limit ? tasks.at(-1).id : null };
 }
 
-export async function createTask(userId, { title, description, completed, priority, due_date, tags }) {
-  const values = [userId, title, description, completed, PRIORITIES[priority], due_date, tags];
+export async function createTask(userId, { title, description, completed, priority, due_date, tags, list_id }) {
+  const values = [userId, title, description, completed, PRIORITIES[priority], due_date, tags, list_id];
   const { rows } = await pool.query({ name: "create", text: CREATE, values });
   return resource(rows[0]);
 }

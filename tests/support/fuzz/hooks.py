@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import schemathesis
+from hypothesis import strategies as st
 from schemathesis import Case, HookContext, Response
 from schemathesis.core.failures import Failure
 from schemathesis.generation.meta import CoveragePhaseData, ExamplesPhaseData
@@ -13,8 +14,13 @@ from schemathesis.openapi.checks import RejectedPositiveData, UndefinedStatusCod
 _IN_WORDS = re.compile(
     "must have at least one of|cannot be combined with|must not be in add_tags too|must not occur twice in a batch"
     "|must be the same as the id of the operation|is not in changes|is required, because it is in changes"
+    "|needs a due_date|must be a time of day|must be the name of a time zone"
 )
 _GUESSED = {"If-Match", "If-None-Match"}
+
+# Without these, nearly all values of the contract's own formats would be refused.
+schemathesis.openapi.format("time-of-day", st.times().map("{:%H:%M}".format))
+schemathesis.openapi.format("time-zone", st.sampled_from(["Europe/Berlin", "UTC", "Pacific/Niue", "Asia/Kathmandu"]))
 
 
 @schemathesis.hook

@@ -23,14 +23,32 @@ PROMISES = {
     "every task has an account, whose revision is at least the task's": """
         SELECT FROM tasks LEFT JOIN accounts USING (user_id)
         WHERE accounts.revision IS NULL OR accounts.revision < tasks.revision""",
-    "no two tasks of a user share a revision": """
-        SELECT FROM tasks GROUP BY user_id, revision HAVING count(*) > 1""",
+    "no two tasks or lists of a user share a revision": """
+        SELECT FROM (SELECT user_id, revision FROM tasks UNION ALL SELECT user_id, revision FROM lists)
+        GROUP BY user_id, revision HAVING count(*) > 1""",
+    "every list has an account, whose revision is at least the list's": """
+        SELECT FROM lists LEFT JOIN accounts USING (user_id)
+        WHERE accounts.revision IS NULL OR accounts.revision < lists.revision""",
+    "a task is in a list that is there, or in none": """
+        SELECT FROM tasks LEFT JOIN lists ON lists.user_id = tasks.user_id AND lists.id = tasks.list_id
+        WHERE tasks.deleted_at IS NULL AND tasks.list_id IS NOT NULL
+        AND (lists.id IS NULL OR lists.deleted_at IS NOT NULL)""",
+    "a list is within the contract's limits": r"""
+        SELECT FROM lists WHERE char_length(name) > 100 OR name !~ '[^\s]' AND erased_at IS NULL
+        OR name IS NOT NFC NORMALIZED OR position !~ '^[0-9A-Za-z]{1,255}$' OR created_at > updated_at""",
+    "an erased list is deleted, and its text is gone": """
+        SELECT FROM lists WHERE erased_at IS NOT NULL AND (deleted_at IS NULL OR name <> '' OR color IS NOT NULL)""",
+    "only a deleted list has a deletion, and each has one": """
+        SELECT FROM lists WHERE (deletion_id IS NULL) <> (deleted_at IS NULL)""",
     "a later revision never has an earlier time": """
         SELECT FROM (SELECT updated_at < lag(updated_at) OVER (PARTITION BY user_id ORDER BY revision) AS back
             FROM tasks)
         WHERE back""",
     "a task has a time of completion if and only if it is completed": """
         SELECT FROM tasks WHERE completed <> (completed_at IS NOT NULL)""",
+    "only a task with a date has a time, and an instant if and only if the time is in a zone": """
+        SELECT FROM tasks WHERE due_date IS NULL AND (due_time IS NOT NULL OR time_zone IS NOT NULL)
+        OR (due_at IS NOT NULL) <> (due_time IS NOT NULL AND time_zone IS NOT NULL)""",
     "a task is created first, then changed, and deleted last": """
         SELECT FROM tasks WHERE created_at > updated_at OR completed_at > updated_at OR deleted_at <> updated_at""",
     "a task is within the contract's limits": r"""
@@ -52,6 +70,8 @@ PROMISES = {
 TABLES = (
     "SELECT accounts::text FROM accounts ORDER BY 1",
     "SELECT tasks::text FROM tasks ORDER BY 1",
+    "SELECT lists::text FROM lists ORDER BY 1",
+    "SELECT preferences::text FROM preferences ORDER BY 1",
     "SELECT idempotency_keys::text FROM idempotency_keys ORDER BY 1",
 )
 

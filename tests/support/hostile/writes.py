@@ -102,9 +102,19 @@ FILTERS: dict[str, tuple[str, int]] = {
     "an unknown id": (f"id={_ID}", 200),
     "the same id 100 times": ("&".join([f"id={_ID}"] * 100), 200),
     "SQL as ordinary text": ("search=%27%20OR%201=1%20--", 200),
+    "an empty list": ("list_id=", 400),
+    "the inbox in upper case": ("list_id=INBOX", 400),
+    "the inbox and a list": (f"list_id=inbox,{_ID}", 400),
+    "a list that is null": ("list_id=null", 400),
+    "a list in braces": (f"list_id=%7B{_ID}%7D", 400),
+    "101 lists": ("&".join([f"list_id={_ID}"] * 101), 400),
+    "an unknown list": (f"list_id={_ID.upper()}", 200),
 }
 
 CHANGES: dict[str, tuple[bytes, int]] = {
+    "a list that is not there": (b'{"list_id": "%b"}' % _ID.encode(), 409),
+    "a list that is the inbox's name": (b'{"list_id": "inbox"}', 400),
+    "a list that is a number": (b'{"list_id": 1}', 400),
     "tags and tags to add": (b'{"tags": [], "add_tags": ["a"]}', 400),
     "tags and tags to remove": (b'{"tags": [], "remove_tags": []}', 400),
     "a tag to add and to remove": (b'{"add_tags": ["a"], "remove_tags": ["a"]}', 400),
@@ -160,6 +170,40 @@ TRASH: dict[str, int] = {
     "POST /trash/restore/restore": 400,
 }
 
+MOVES: dict[str, tuple[bytes, int]] = {
+    "to the last place": (b"{}", 404),
+    "to the first place": (b'{"at": "first"}', 404),
+    "of no task": (b'{"after": "%b"}' % _ID.encode(), 404),
+    "before and after": (b'{"before": "%b", "after": "%b"}' % (_ID.encode(), _ID.encode()), 400),
+    "before and first": (b'{"before": "%b", "at": "first"}' % _ID.encode(), 400),
+    "before null": (b'{"before": null}', 400),
+    "before a number": (b'{"before": 1}', 400),
+    "before text": (b'{"before": "first"}', 400),
+    "before U+0000": (b'{"before": "%b\\u0000"}' % _ID.encode(), 400),
+    "to another place": (b'{"at": "middle"}', 400),
+    "to FIRST": (b'{"at": "FIRST"}', 400),
+    "to a position": (b'{"position": "a"}', 400),
+    "prototype": (b'{"__proto__": {"at": "first"}}', 400),
+    "a list": (b"[]", 400),
+    "null": (b"null", 400),
+    "merge patch": (b'{"at": null}', 400),
+}
+POSITIONS: dict[str, tuple[bytes, int]] = {
+    "255 digits": (b"z" * 255, 201),
+    "256 digits": (b"z" * 256, 400),
+    "60,000 digits": (b"z" * 60_000, 400),
+    "empty": (b"", 400),
+    "the digit for zero": (b"-", 400),
+    "zero at the end": (b"a-", 400),
+    "U+0000": (b"a\\u0000", 400),
+    "line feed at the end": (b"a\\n", 400),
+    "letter that is not ASCII": ("ä".encode(), 400),
+    "digit that is not ASCII": (b"\xd9\xa1", 400),
+    "surrogate": (b"\\ud800", 400),
+    "blank": (b" a", 400),
+    "SQL": (b"' OR 1=1 --", 400),
+}
+
 PUTS: dict[str, tuple[bytes, bytes, int]] = {
     "an entity tag in If-None-Match": (b'If-None-Match: "1"', b'{"title": "t"}', 400),
     "a list in If-None-Match": (b"If-None-Match: *, *", b'{"title": "t"}', 400),
@@ -170,7 +214,37 @@ PUTS: dict[str, tuple[bytes, bytes, int]] = {
     "merge patch": (b"X-A: a", b'{"title": null}', 400),
 }
 
+# Each is sent with POST.
+LISTS: dict[str, tuple[bytes, int]] = {
+    "a blank name": (b'{"name": "\\u00a0\\u200b"}', 400),
+    "U+0000": (b'{"name": "\\u0000"}', 400),
+    "a lone surrogate": (b'{"name": "\\ud800"}', 400),
+    "101 characters": (b'{"name": "%b"}' % (b"x" * 101), 400),
+    "100 characters beyond the BMP": (b'{"name": "%b"}' % ("\U0001f4a9" * 100).encode(), 201),
+    "a name that is a list": (b'{"name": ["x"]}', 400),
+    "a colour in upper case": (b'{"name": "x", "color": "RED"}', 400),
+    "a colour that is text": (b'{"name": "x", "color": "null"}', 400),
+    "an empty position": (b'{"name": "x", "position": ""}', 400),
+    "a position with a line feed": (b'{"name": "x", "position": "m\\n"}', 400),
+    "a position that is not ASCII": ('{"name": "x", "position": "\u0660"}'.encode(), 400),
+    "a position of 255 characters": (b'{"name": "x", "position": "%b"}' % (b"z" * 255), 201),
+    "archived 1": (b'{"name": "x", "archived": 1}', 400),
+    "id": (b'{"name": "x", "id": "%b"}' % _ID.encode(), 400),
+}
+
 CASES = [
+    *(
+        Case(f"list: {name}", post(body, JSON, line=f"POST {_ME}/lists HTTP/1.1"), (status,))
+        for name, (body, status) in LISTS.items()
+    ),
+    *(
+        Case(f"move: {name}", post(body, JSON, line=f"POST {NO_TASK}/move HTTP/1.1"), (status,))
+        for name, (body, status) in MOVES.items()
+    ),
+    *(
+        Case(f"position: {name}", post(b'{"title": "t", "position": "%b"}' % position, JSON), (status,))
+        for name, (position, status) in POSITIONS.items()
+    ),
     *(
         Case(f"key: {name}", head(_NOTHING, HOST, AUTHORIZATION, *fields), (status,))
         for name, (fields, status) in KEYS.items()

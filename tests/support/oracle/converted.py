@@ -1,7 +1,7 @@
 """What handlers receive for a JSON body by the contract's rules, written a second time."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, time
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from tests.support.oracle.sides import Json
 
 
 def converted(schema: Json, value: Any) -> Any:
-    """Return a valid value with dates and UUIDs as objects and defaults filled in, without its read-only members."""
+    """Return a valid value with dates, times and UUIDs as objects and defaults filled in, without read-only members."""
     match schema:
         case {"oneOf": _}:
             return converted(_branch(schema, value), value)
@@ -23,7 +23,9 @@ def converted(schema: Json, value: Any) -> Any:
             return [converted(items, one) for one in value]
         case {"format": "date"} if value is not None:
             return date.fromisoformat(value)
-        case {"format": "uuid"}:
+        case {"format": "time-of-day"} if value is not None:
+            return time.fromisoformat(value)
+        case {"format": "uuid"} if value is not None:
             return UUID(value)
     return value
 

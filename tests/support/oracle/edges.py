@@ -21,7 +21,7 @@ from tests.support.oracle.values import ID, IDS, edges, usual
 
 def each_edge(operation: Operation) -> Iterator[Request]:
     """Yield a plain request for an operation, and requests that differ from it in one place."""
-    path = operation.path.format(user_id=USER, task_id=ID)
+    path = operation.path.format(user_id=USER, task_id=ID, list_id=ID)
     request = Request(operation.method, path, encoded(_required(operation.parameters)))
     for name, content in operation.content.items():
         request = request._replace(headers=lowered([("Content-Type", name)]), body=next(_bodies(content["schema"])))

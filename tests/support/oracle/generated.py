@@ -45,6 +45,7 @@ def requests_for(operation: Operation) -> st.SearchStrategy[Request]:
             operation.path.format,
             user_id=_rarely(st.just("grace"), st.just(USER)),
             task_id=_rarely(edgy(uuid), plain(uuid)),
+            list_id=_rarely(edgy(uuid), plain(uuid)),
         ),
         _queries(query),
         _headers(header, list(operation.content)).map(lowered),

@@ -9,9 +9,14 @@ from uuid import UUID
 from tests.support.oracle.sides import Difference, Request
 
 _PLACE = re.compile(r"/operations/(\d+)/(id|if_revision|base|task|changes)(?:/(.+))?")
-_FILTERS = {"id", "search", "completed", "priority", "tags", "due_before", "due_after"}
+_FILTERS = {"id", "search", "completed", "priority", "tags", "due_before", "due_after", "due", "list_id"}
+_WITHOUT_DATE = ("needs a due_date", "cannot be combined with due_date null")
 _REMOVED = re.compile(r"/remove_tags/(\d+)")
-_READ_ONLY = {"id", "user_id", "completed_at", "created_at", "updated_at", "revision"}
+_OF_A_RULE = re.compile(r".*/recurrence/[^/]+")
+_COMBINED = re.compile(r"cannot be combined with (\w+)")
+_ONLY_IF = re.compile(r"is only allowed if (\w+) is (.+)")
+_READ_ONLY = {"id", "user_id", "completed_at", "due_at", "created_at", "updated_at", "revision"}
+_READ_ONLY |= {"rrule", "series_id", "occurrence_date", "next_task_id"}
 
 
 def breaks_a_rule(request: Request, found: Difference) -> bool:
@@ -19,9 +24,15 @@ def breaks_a_rule(request: Request, found: Difference) -> bool:
     if found.kind != "error":
         return False
     if str(found.ours).startswith("must have at least one of"):
-        return not any(name in _FILTERS and text for name, text in parse_qsl(request.query.decode("latin-1")))
+        # A value that is not UTF-8 is refused, and is no filter.
+        given = parse_qsl(request.query.decode("latin-1"))
+        return not any(name in _FILTERS and text and "\ufffd" not in text for name, text in given)
     if found.name in ("/add_tags", "/remove_tags"):
         return "tags" in json.loads(request.body)
+    if _OF_A_RULE.fullmatch(found.name):
+        return _do_not_go_together(_holder(json.loads(request.body), found.name), str(found.ours))
+    if found.ours in _WITHOUT_DATE:
+        return _holder(json.loads(request.body), found.name).get("due_date") is None
     if tag := _REMOVED.fullmatch(found.name):
         body = json.loads(request.body)
         return body["remove_tags"][int(tag[1])] in body.get("add_tags", ())
@@ -39,6 +50,21 @@ def breaks_a_rule(request: Request, found: Difference) -> bool:
         changes = operation["changes"].keys() - _READ_ONLY
         return (inner in operation["base"]) != (inner in changes)
     return inner == "id" and _id(operation[member]) != _id(operation)
+
+
+def _do_not_go_together(rule: Any, words: str) -> bool:
+    """Return whether a rule of recurrence really has what an error says of it."""
+    if combined := _COMBINED.fullmatch(words):
+        return combined[1] in rule
+    only_if = _ONLY_IF.fullmatch(words)
+    return only_if is not None and rule.get(only_if[1], "due") not in only_if[2].split(" or ")
+
+
+def _holder(body: Any, pointer: str) -> Any:
+    """Return the object that has the member to which a JSON pointer leads."""
+    for step in pointer.split("/")[1:-1]:
+        body = body[int(step)] if isinstance(body, list) else body[step]
+    return body
 
 
 def _id(value: Any) -> UUID | None:

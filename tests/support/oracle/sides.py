@@ -27,6 +27,7 @@ from handlers.service.app import create_app
 from handlers.settings.settings import Settings
 from tests.support.client import mint
 from tests.support.conformance import CONTRACT
+from tests.support.formats import FORMATS
 from tests.support.server import ROOT, SECRET
 
 Json = Any
@@ -194,6 +195,9 @@ def both() -> Iterator[Pair]:
             patch.setitem(
                 Draft4Validator.FORMAT_CHECKER.checkers, name, Draft202012Validator.FORMAT_CHECKER.checkers[name]
             )
+        # These are the contract's own.
+        for name in ("time-of-day", "time-zone"):
+            patch.setitem(Draft4Validator.FORMAT_CHECKER.checkers, name, FORMATS.checkers[name])
         yield Pair(Side(app, ours), _stock(), runner)
 
 

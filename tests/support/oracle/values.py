@@ -23,7 +23,22 @@ ID = "019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"
 IDS = [ID.upper(), ID.replace("-", ""), f"{{{ID}}}", ID[:-1], f"{ID}\n", ID.replace("-", ":"), "g" * 36, "1", "null"]
 IDS += [f"{ID[:-1]}\u0661", f"{ID[:-3]}_41", f"{ID[:7]}-{ID[7]}{ID[9:]}", "a b"]
 TIMES = ["2026-01-31T09:30:00+00:00", "2026-01-31T09:30:00", "2026-01-31", "", "null"]
+CLOCK_TIMES = ["24:00", "9:00", "09:00:00", "09:00Z", "", "null", "\uff10\uff19:00", "09:60"]
+ZONES = [
+    "europe/berlin",
+    "Europe/Berlin\n",
+    "../UTC",
+    "/etc/localtime",
+    "Factory",
+    "CEST",
+    "+01:00",
+    "UTC+1",
+    "",
+    "null",
+]
 BY_FORMAT = {
+    "time-of-day": (st.times().map("{:%H:%M}".format), CLOCK_TIMES),
+    "time-zone": (st.sampled_from(["Europe/Berlin", "UTC", "Pacific/Niue", "Asia/Kathmandu"]), ZONES),
     "date": (st.dates().map(str), DAYS),
     "date-time": (st.datetimes().map("{:%Y-%m-%dT%H:%M:%SZ}".format), TIMES),
     "uuid": (st.uuids().map(str), IDS),

@@ -7,7 +7,7 @@ from tests.support.client import Json
 from tests.support.sync.device import Device
 from tests.support.sync.edits import Edit, Op
 
-HABITS: dict[str, int] = {"create": 15, "update": 30, "complete": 15, "tag": 20, "delete": 12, "restore": 8}
+HABITS: dict[str, int] = {"create": 15, "update": 30, "complete": 15, "tag": 20, "move": 10, "delete": 12, "restore": 8}
 """What the user does, and how often."""
 # How many tasks the user turns to most of the time, so that devices often meet on one.
 FAVOURITES = 10
@@ -50,7 +50,14 @@ class Hand:
             tag = self._dice.choice("abcdef")
             kept = [one for one in task["tags"] if one != tag]
             return {"tags": kept if tag in task["tags"] else [*kept, tag]}
+        if habit == "move" and "position" in task:
+            return {"position": self._position()}
         return self._values() or {"title": self._text()}
+
+    def _position(self) -> str:
+        """Return a position after that of some task, perhaps the same as another device chooses."""
+        shown = sorted(task["position"] for task in self._device.store.view().values() if "position" in task)
+        return f"{self._dice.choice(shown)[:100]}V"
 
     def _values(self) -> dict[str, Json]:
         """Return new values for some members, or for none."""

@@ -19,7 +19,8 @@ from tests.support.sync.device import Device
 from tests.support.sync.hand import Hand
 from tests.support.sync.journal import Journal
 from tests.support.sync.network import Network, network
-from tests.support.sync.replica import Moment
+from tests.support.sync.organiser import Organiser
+from tests.support.sync.replica import Moment, moment_at
 from tests.support.sync.world import World, world
 
 NAMES = ("phone", "tablet", "laptop")
@@ -60,16 +61,21 @@ class Trial:
             self.devices.append(self._add_device(name, stack))
             self.hands.append(Hand(name, self.devices[-1], Random(f"{seed} {name}")))  # noqa: S311 - repeatable
         self.follower = self._add_device("follower", stack)
+        # Also on a network of its own: an answer that gets lost does not matter.
+        self.organiser = Organiser(self._add_user("organiser", stack), Random(f"{seed} organiser"))  # noqa: S311
         self._threads = stack.enter_context(ThreadPoolExecutor(at_once))
         self._over = Event()
         self._following = stack.enter_context(ThreadPoolExecutor(1)).submit(self._follow)
 
     def _add_device(self, name: str, stack: ExitStack) -> Device:
-        dice = Random(f"{self.seed} {name} network"), Random(f"{self.seed} {name} device")  # noqa: S311 - repeatable
-        self.networks.append(stack.enter_context(network(self.world.url, dice[0])))
+        return Device(self._add_user(name, stack), Random(f"{self.seed} {name} device"))  # noqa: S311 - repeatable
+
+    def _add_user(self, name: str, stack: ExitStack) -> User:
+        dice = Random(f"{self.seed} {name} network")  # noqa: S311 - repeatable
+        self.networks.append(stack.enter_context(network(self.world.url, dice)))
         user = stack.enter_context(User(self.networks[-1].url, USER))
         user.http.headers["Connection"] = "close"
-        return Device(user, dice[1])
+        return user
 
     def run_round(self, disturbance: str | None) -> None:
         """Let users edit, some devices synchronise, and perhaps one thing go wrong meanwhile."""
@@ -80,6 +86,7 @@ class Trial:
         jobs: list[Callable[[], object]] = [] if disturbance is None else [partial(self._disturb, disturbance)]
         online = [device for device in self.devices if self.dice.random() < 0.7]
         jobs += [partial(self._sync, device, self.dice.choice(LIMITS)) for device in online]
+        jobs.append(partial(self.organiser.work, self.dice.randint(0, 3)))
         self.dice.shuffle(jobs)
         for done in [self._threads.submit(job) for job in jobs]:
             done.result()
@@ -128,16 +135,18 @@ class Trial:
 
     def check(self) -> None:
         """Compare the devices with the server, and their edits with what the database has noted."""
-        tasks = {task["id"]: task for task in self._read_all()}
+        tasks, lists = {task["id"]: task for task in self._read_all()}, self._read_lists()
         for hand, device in zip(self.hands, self.devices, strict=True):
             assert device.store.view() == tasks, hand
+            assert device.store.copy.lists == lists, hand
             accepted = [one.edit for answer in device.store.answers for one in answer.accepted]
             reported = [conflict.edit for conflict in device.store.conflicts]
             assert Counter(accepted + reported) == Counter(hand.edits)
         self._wait_for_follower(tasks)
         journal = Journal(self.world.database, USER)
         explain(journal, [answer for device in self.devices for answer in device.store.answers])
-        journal.check(Moment(journal.head, {task_id: task["revision"] for task_id, task in tasks.items()}))
+        assert len(journal.lists) > len(lists) > 0
+        journal.check(moment_at(journal.head, tasks, lists))
         for moment in self.caught_up:
             journal.check(moment)
 
@@ -157,6 +166,11 @@ class Trial:
                 if page["next_cursor"] is None:
                     return found
                 query["cursor"] = page["next_cursor"]
+
+    def _read_lists(self) -> dict[str, Json]:
+        with User(self.world.url, USER) as user:
+            found = user.get("/lists", params={"archived": "include"}).json()["lists"]
+        return {one["id"]: one for one in found}
 
     def summary(self) -> Counter[str]:
         """Return how often what happened."""

@@ -15,6 +15,7 @@ from tests.support.sync.journal import WITNESS
 AGE = """
 UPDATE tasks SET deleted_at = deleted_at - interval '40 days' WHERE deleted_at IS NOT NULL AND id <> ALL(%s::uuid[])
 """
+AGE_LISTS = "UPDATE lists SET deleted_at = deleted_at - interval '40 days' WHERE deleted_at IS NOT NULL"
 LISTENERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN %'"
 
 
@@ -56,6 +57,7 @@ class World:
         """Make everything in the trash so old that it is purged, but for these ids."""
         with psycopg.connect(self.database) as connection:
             connection.execute(AGE, [list(kept)])
+            connection.execute(AGE_LISTS)
 
     def purge_trash(self) -> None:
         """Purge what was deleted long ago."""
