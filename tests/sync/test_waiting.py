@@ -45,7 +45,7 @@ def test_without_a_change_the_answer_is_empty_in_the_end(ada: User) -> None:
     ada.create()
     token = ada.sync_token()
     page, seconds = changes(ada, token, wait=1)
-    nothing = {"tasks": [], "deleted": [], "lists": [], "deleted_lists": []}
+    nothing: dict[str, list[object]] = {"tasks": [], "deleted": [], "lists": [], "deleted_lists": []}
     assert page == {**nothing, "sync_token": token, "has_more": False}
     assert 0.9 < seconds < 4
 
