@@ -50,8 +50,8 @@ from todo_api_client.models import (
     TaskList,
     TaskMove,
     TaskMoveAt,
-    TaskRecurrence,
-    TaskRecurrenceFrequency,
+    TaskRecurrenceType0,
+    TaskRecurrenceType0Frequency,
     TaskUpdate,
     UnauthorizedProblem,
     UpdateConflictProblem,
@@ -192,7 +192,7 @@ def move(client: AuthenticatedClient, task: Task) -> Task:
 
 
 def recur(client: AuthenticatedClient) -> None:
-    monthly = TaskRecurrence(frequency=TaskRecurrenceFrequency.MONTHLY)
+    monthly = TaskRecurrenceType0(frequency=TaskRecurrenceType0Frequency.MONTHLY)
     body = TaskCreate(title="Pay the rent", due_date=datetime.date(2096, 1, 31), recurrence=monthly)
     rent = create_task.sync(USER, client=client, body=body)
     assert isinstance(rent, Task)
