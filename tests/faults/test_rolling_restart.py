@@ -27,6 +27,7 @@ pytestmark = needs_haproxy
 
 CLIENTS = 16
 # No `retry-on` and no `option redispatch`: HAProxy sends a request again only if it could not connect.
+# Without `timeout check`, an instance that takes all the load would be down if it answered later than after 100 ms.
 FRONT = """
 frontend public
     bind 127.0.0.1:{front}
@@ -35,6 +36,7 @@ frontend public
     default_backend api
 backend api
     option httpchk GET /health/ready
+    timeout check 2s
     default-server check inter 100ms fall 2 rise 2
     server first 127.0.0.1:{first}
     server second 127.0.0.1:{second}
