@@ -132,9 +132,12 @@ def test_a_worker_whose_parent_was_killed_is_idle_while_its_last_request_waits(t
             connection.execute("SELECT FROM accounts WHERE user_id = 'last' FOR UPDATE")
             created = threads.submit(user.create)
             wait_for_locks(database, 1)
-            before = {worker: processor_seconds(worker) for worker in workers_of(service)}
+            workers = workers_of(service)
             service.process.kill()
+            # Stopping takes some time of its own.
             time.sleep(2)
+            before = {worker: processor_seconds(worker) for worker in workers}
+            time.sleep(1)
             used = [processor_seconds(worker) - seconds for worker, seconds in before.items()]
             connection.rollback()
             created.exception()
