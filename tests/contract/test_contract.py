@@ -87,16 +87,16 @@ def objects_with(member: str, part: Json) -> Iterator[Json]:
 def test_the_times_in_the_examples_agree_with_each_other() -> None:
     time = datetime.fromisoformat
     (token,) = objects_with("issued_at", WRITTEN)
-    tasks = list(objects_with("created_at", WRITTEN))
-    assert len(tasks) > 3
-    for task in tasks:
+    stored = list(objects_with("created_at", WRITTEN))
+    assert len(stored) > 3
+    for one in stored:
         # The first 48 bits of a version 7 UUID are a time in milliseconds (RFC 9562, section 5.7).
-        made = datetime.fromtimestamp((UUID(task["id"]).int >> 80) / 1000, UTC)
-        assert timedelta(0) <= time(task["created_at"]) - made < timedelta(milliseconds=1)
-        assert time(token["issued_at"]) < time(task["created_at"]) < time(token["expires_at"])
-        assert time(task["created_at"]) <= time(task["updated_at"])
-        assert (task.get("deleted_at") or task["completed_at"]) in (None, task["updated_at"])
-        assert task["revision"] > 1 or task["created_at"] == task["updated_at"]
+        made = datetime.fromtimestamp((UUID(one["id"]).int >> 80) / 1000, UTC)
+        assert timedelta(0) <= time(one["created_at"]) - made < timedelta(milliseconds=1)
+        assert time(token["issued_at"]) < time(one["created_at"]) < time(token["expires_at"])
+        assert time(one["created_at"]) <= time(one["updated_at"])
+        assert (one.get("deleted_at") or one.get("completed_at")) in (None, one["updated_at"])
+        assert one["revision"] > 1 or one["created_at"] == one["updated_at"]
 
 
 @EACH_OPERATION
