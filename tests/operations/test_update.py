@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.client import User
+from tests.support.client import Json, User
 from tests.support.tasks import FULL, STAMPS, without
 
 
@@ -20,8 +20,6 @@ from tests.support.tasks import FULL, STAMPS, without
         ("description", None),
         ("priority", "Low"),
         ("priority", "Medium"),
-        ("due_date", "2027-01-01"),
-        ("due_date", None),
         ("tags", []),
         ("tags", ["shopping", "home"]),
         ("tags", ["new", "home"]),
@@ -38,6 +36,25 @@ def test_a_patch_changes_only_the_given_member(ada: User, member: str, value: An
     assert changed["revision"] == task["revision"] + 1
     assert changed["updated_at"] > task["updated_at"]
     assert response.headers["ETag"] == f'"{changed["revision"]}"'
+    assert ada.get(f"/tasks/{task['id']}").json() == changed
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/merge-patch+json"])
+@pytest.mark.parametrize(
+    ("members", "following"),
+    [
+        ({"due_date": "2027-01-01"}, {"due_at": "2027-01-01T17:30:00Z"}),
+        ({"due_date": None}, {"due_time": None, "time_zone": None, "due_at": None}),
+    ],
+    ids=str,
+)
+def test_a_patch_of_the_date_moves_or_clears_the_time_with_it(
+    ada: User, members: Json, following: Json, media_type: str
+) -> None:
+    task = ada.create(**FULL)
+    changed = ada.patch(task["id"], members, headers={"Content-Type": media_type}).json()
+    assert without(changed, *STAMPS) == {**without(task, *STAMPS), **members, **following}
+    assert changed["revision"] == task["revision"] + 1
     assert ada.get(f"/tasks/{task['id']}").json() == changed
 
 
