@@ -78,7 +78,6 @@ def test_all_errors_in_path_query_header_and_body_are_reported_at_once(ada: User
         ("GET", "/api/{ada}/lists/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
         ("DELETE", "/api/{ada}/lists/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
         ("POST", "/api/{ada}/lists/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41/restore"),
-        ("POST", "/api/{ada}/tasks/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41/move"),
         ("GET", "/api/{ada}/trash"),
         ("DELETE", "/api/{ada}/trash"),
         ("DELETE", "/api/{ada}/trash/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"),
