@@ -15,7 +15,7 @@ def converted(schema: Json, value: Any) -> Any:
             return converted(_branch(schema, value), value)
         case {"allOf": [part]}:
             return converted(part, value)
-        case {"properties": members}:
+        case {"properties": members} if value is not None:
             defaults = {name: member["default"] for name, member in members.items() if "default" in member}
             own = {name: members[name] for name in value if name not in _left_out(schema)}
             return defaults | {name: converted(member, value[name]) for name, member in own.items()}

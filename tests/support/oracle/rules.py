@@ -13,6 +13,7 @@ _FILTERS = {"id", "search", "completed", "priority", "tags", "due_before", "due_
 _WITHOUT_DATE = ("needs a due_date", "cannot be combined with due_date null")
 _REMOVED = re.compile(r"/remove_tags/(\d+)")
 _OF_A_RULE = re.compile(r".*/recurrence/[^/]+")
+_PLACES = ("/before", "/after", "/at")
 _COMBINED = re.compile(r"cannot be combined with (\w+)")
 _ONLY_IF = re.compile(r"is only allowed if (\w+) is (.+)")
 _READ_ONLY = {"id", "user_id", "completed_at", "due_at", "created_at", "updated_at", "revision"}
@@ -50,6 +51,14 @@ def breaks_a_rule(request: Request, found: Difference) -> bool:
         changes = operation["changes"].keys() - _READ_ONLY
         return (inner in operation["base"]) != (inner in changes)
     return inner == "id" and _id(operation[member]) != _id(operation)
+
+
+def names_two_places(request: Request, found: Difference) -> bool:
+    """Recognise a move to two places at once, which we reject."""
+    combined = _COMBINED.fullmatch(str(found.ours))
+    if found.kind != "error" or found.name not in _PLACES or combined is None:
+        return False
+    return bool({found.name[1:], combined[1]} <= json.loads(request.body).keys())
 
 
 def _do_not_go_together(rule: Any, words: str) -> bool:

@@ -93,11 +93,13 @@ def edges(schema: Json) -> list[Any]:
             return edges(part)
         case {"oneOf": parts}:
             return [edge for part in parts for edge in edges(part)]
+        case {"nullable": True}:
+            return [None, *edges({**schema, "nullable": False})]
         case {"properties": members}:
             values = [(name, edge) for name, member in members.items() for edge in edges(member)[:20]]
             return [{}, *(usual(schema) | {name: edge} for name, edge in values)]
-        case {"nullable": True}:
-            return [None, *edges({**schema, "nullable": False})]
+        case {"type": "integer", "enum": numbers}:
+            return [*numbers, min(numbers) - 1, 0, max(numbers) + 1, 2**63, *NUMBERS]
         case {"enum": [first, *_]}:
             return [first.swapcase(), f"{first}\n", f"{first},", "", "null"]
         case {"type": "boolean"}:

@@ -37,7 +37,7 @@ from tests.support.oracle.explanations import (
     makes_stock_fail,
     rejected,
 )
-from tests.support.oracle.rules import breaks_a_rule
+from tests.support.oracle.rules import breaks_a_rule, names_two_places
 from tests.support.oracle.sides import USER, Request
 
 JSON = (b"content-type", b"application/json")
@@ -45,6 +45,7 @@ TASKS = f"/api/{USER}/tasks"
 ID = "019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41"
 BATCH = f"/api/{USER}/batch"
 TWICE = b'{"operations": [{"op": "delete", "id": "%b"}, {"op": "delete", "id": "%b"}]}' % (ID.encode(), ID.encode())
+TWO_PLACES = b'{"at": "first", "after": "%b"}' % ID.encode()
 
 
 class Wanted(NamedTuple):
@@ -85,6 +86,11 @@ WANTED = {
         "The contract says so in keywords of its own, which stock Connexion does not know.",
         breaks_a_rule,
         Request("POST", BATCH, headers=(JSON,), body=TWICE),
+    ),
+    "a move has one place": Wanted(
+        "As for the operations of a batch: the contract says `x-not-with`.",
+        names_two_places,
+        Request("POST", f"{TASKS}/{ID}/move", headers=(JSON,), body=TWO_PLACES),
     ),
     "text is compared as people see it": Wanted(
         "The contract says `x-normalization: NFC`, an extension that stock Connexion does not know.",
