@@ -17,9 +17,8 @@ from uuid6 import uuid7
 _SECRET = os.environ["BETTER_AUTH_SECRET"]
 _COLUMNS = (
     "id, user_id, title, description, completed, completed_at, priority, due_date, due_time, time_zone, due_at, "
-    "recurrence, series_id, occurrence_date, next_task_id, tags, position, "
+    "recurrence, series_id, occurrence_date, next_task_id, tags, list_id, position, created_at, updated_at, revision"
 )
-_COLUMNS += "list_id, created_at, updated_at, revision"
 _NAMES = _COLUMNS.split(", ")
 _PRIORITIES = {"Low": 1, "Medium": 2, "High": 3}
 _PRIORITY_NAMES = {number: name for name, number in _PRIORITIES.items()}
@@ -35,8 +34,9 @@ _TAGS = f"SELECT name, count(*) FROM tasks, unnest(tags) AS name WHERE {_OWN} GR
 _TAGS += 'ORDER BY name COLLATE "C"'
 _REVISION = "SELECT revision FROM accounts WHERE user_id = %s"
 _CREATE = f"""
-    INSERT INTO tasks ({_COLUMNS})
-    VALUES (%s, %s, %s, %s, %s, NULL, %s, %s, NULL, NULL, NULL, %s, %s, NULL, now(), now(), 1) RETURNING {_COLUMNS}
+    INSERT INTO tasks (id, user_id, title, description, completed, priority, due_date, tags, position,
+                       created_at, updated_at, revision)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, now(), now(), 1) RETURNING {_COLUMNS}
 """  # noqa: S608
 _DELETE = "DELETE FROM tasks WHERE id = %s AND user_id = %s"
 _JSON = [(b"content-type", b"application/json")]
@@ -148,6 +148,8 @@ async def _fetch_one(sql: str, *parameters: object) -> Any:
 def _resource(row: tuple[Any, ...]) -> dict[str, Any]:
     task = dict(zip(_NAMES, row, strict=True))
     task["priority"] = _PRIORITY_NAMES[task["priority"]]
+    # No task of the bench recurs.
+    task["rrule"] = None
     return task
 
 

