@@ -107,6 +107,7 @@ def test_every_operation_rejects_an_unknown_query_parameter(ada: User, method: s
         ("POST", "/lists", {"name": "house"}),
         ("PUT", "/lists/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41", {"name": "house"}),
         ("PATCH", "/lists/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41", {"name": "house"}),
+        ("POST", "/lists/019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41/move", {"at": "first"}),
     ],
 )
 def test_an_operation_reports_unknown_names_in_query_and_body_together(
