@@ -2,12 +2,12 @@
 
 import asyncio
 from contextlib import suppress
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.errors import Diagnostic, QueryCanceled
 
+from storage.driver.giving_way import GaveWay, has_given_way
 from storage.driver.pool import none_was_free
 from storage.driver.statement import NoEffect, Statement
 
@@ -54,6 +54,8 @@ class Cancellation:
             return none_was_free(self._connection.wait)
         if is_cancelled and now - self._connection.first_since >= self._limit(statement):
             return psycopg.OperationalError(f"the statement took longer than {self._connection.limit:g} s")
+        if not is_cancelled and has_given_way(self._connection.exclusive, error):
+            return GaveWay(str(error))
         # It held up others, or it was hit by a cancellation meant for the statement before it.
         return NoEffect(str(error)) if is_stale or is_cancelled else error
 
@@ -66,10 +68,7 @@ class Cancellation:
         if not line:
             return None
         first = line[0]
-        # A user's own writes have to wait for it in any case.
-        behind = [*islice(line, 1, None), *connection.backlog]
-        others = any(one.owner != first.owner or not one.query.is_write for one in behind)
-        is_hurried = (others and not first.is_repeated) or connection.is_late(first)
+        is_hurried = (len(line) > 1 and not first.is_repeated) or connection.is_late(first)
         allowed = min(patience, self._limit(first)) if is_hurried else self._limit(first)
         return first if self._is_over(allowed) else None
 

@@ -32,11 +32,12 @@ def ends_connection(error: psycopg.Error) -> bool:
 class ExclusiveConnection(AsyncConnection[Row]):
     """A psycopg connection that runs queries, with a limit in seconds for each statement; None means no limit.
 
-    The other attributes are for the pipeline: `plans`, `depth` and `most_writes` (the most statements to have in
-    flight), `round_trip` (the shortest time in which the server replied to a statement that did not have to wait, in
-    seconds), `patience` (how old a statement in flight may be before it holds up others, in seconds), `notices_within`
-    (after how many seconds the server has surely noticed that the connection is closed; 0 if that is unknown) and
-    `backend` (the server's process, by its id and when it began, in microseconds; None if it is unknown).
+    The other attributes are for the pipeline: `plans`, `depth` (the most reads to have in flight), `round_trip` (the
+    shortest time in which the server replied to a statement that did not have to wait, in seconds), `patience` (how old
+    a statement in flight may be before it holds up others, in seconds), `notices_within` (after how many seconds the
+    server has surely noticed that the connection is closed; 0 if that is unknown), `backend` (the server's process, by
+    its id and when it began, in microseconds; None if it is unknown) and `gives_way` (whether a statement on it
+    may have been cancelled to give way to others, since the connection was lent).
     """
 
     statement_timeout: float | None = None
@@ -45,9 +46,9 @@ class ExclusiveConnection(AsyncConnection[Row]):
     round_trip = 0.0
     patience = _HELD_UP_SECONDS
     depth = 1
-    most_writes = 1
     notices_within = 0.0
     backend: tuple[int, int] | None = None
+    gives_way = False
 
     def note_round_trip(self, seconds: float) -> None:
         """Set `round_trip`, and with it `patience`."""
@@ -59,11 +60,7 @@ class ExclusiveConnection(AsyncConnection[Row]):
 
         The text of a notice depends on the language of the server.
         """
-        doubt = _UNCERTAIN.get(notice.source_function or "")
-        if doubt:
-            # The standby or the cluster may be newer than the connection.
-            self.most_writes = 1
-        return doubt
+        return _UNCERTAIN.get(notice.source_function or "")
 
     async def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None) -> Result:  # noqa: ASYNC109 - psycopg's
         """Run psycopg's generator `gen`, which executes a statement. Raises psycopg.OperationalError after the limit.

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
-from weakref import WeakValueDictionary
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -13,11 +13,13 @@ from sqlalchemy import text
 
 from storage.driver.announcements import Announcements
 from storage.driver.connection import ExclusiveConnection, ends_connection
+from storage.driver.giving_way import GaveWay, has_given_way
 from storage.driver.pipeline import CONFLICTS, Pipeline
 from storage.driver.pool import AWAY, Pool, first_line
 from storage.driver.query import Query
 from storage.driver.transaction import Transaction
-from storage.errors import Busy, Unavailable
+from storage.driver.turns import Turns
+from storage.errors import Unavailable
 
 Result = TypeVar("Result")
 
@@ -67,18 +69,17 @@ class Database:
         }
         self._longest_pause = f"{statement_timeout * 1000:.0f}ms"
         self._pool = Pool(url, min_size=min_size, max_size=max_size, **options)
-        # For checks when no connection is idle, which does not mean that the database is down, and for announcements,
-        # which wait for those of other processes.
+        # For checks when no connection is idle, which does not mean that the database is down, for having statements
+        # give way, and for announcements, which wait for those of other processes.
         self._side_pipeline = Pipeline(Pool(url, min_size=0, max_size=1, **options))
         self.announcements = Announcements(url, self._side_pipeline)
-        self.pipeline = Pipeline(self._pool, self.announcements.announce)
+        self.pipeline = Pipeline(self._pool, self.announcements.announce, self._side_pipeline)
         self._ping: asyncio.Task[Ping] | None = None
-        # A transaction is not cancelled when others wait, as a single statement is. So a quarter of the connections is
+        # A transaction that has its lock is not cancelled when others wait. So a quarter of the connections is
         # left to single statements, and half to these and short transactions. All share a single connection.
         self._places = asyncio.Semaphore(max_size * 3 // 4 or 1)
         self._places_of_long = asyncio.Semaphore((max_size + 3) // 4)
-        self._waiting = 0
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._turns = Turns(pool_timeout)
 
     async def open(self) -> None:
         """Start the pools, without waiting for the database."""
@@ -98,22 +99,20 @@ class Database:
 
         A user has one transaction at a time, so that a long one occupies one connection. All users together have three
         quarters of the connections for them, and one for those that may be long. `work` is run once more if the first
-        transaction conflicts with another, or its connection breaks before the commit. The server ends it early if the
+        transaction conflicts with another, or its connection breaks before the commit, and again if it gives way while
+        it waits for the user's lock. The server ends it early if the
         pause between two groups of statements is longer than a statement may take. Raises Busy, and Unavailable if no
         connection becomes free in time, if it breaks, or if a statement takes too long. Other errors of `work` roll the
         transaction back.
         """
-        turn = self._turns.setdefault(user_id, asyncio.Lock())
-        try:
-            async with asyncio.timeout(self._pool.timeout):
-                await turn.acquire()
-        except TimeoutError:
-            raise Busy("the same user's other transaction did not end") from None
+        turn = await self._turns.take(user_id)
+        deadline = asyncio.get_running_loop().time() + self._pool.timeout
+        attempt = partial(self._attempt, user_id, work, is_long=is_long)
         try:
             try:
-                return await self._attempt(user_id, work, is_long=is_long)
+                return await self.pipeline.giving_way.insist(attempt, deadline)
             except _Repeatable:
-                return await self._attempt(user_id, work, is_long=is_long)
+                return await self.pipeline.giving_way.insist(attempt, deadline)
         except _Repeatable as error:
             raise Unavailable(first_line(error.cause)) from error.cause
         finally:
@@ -122,7 +121,7 @@ class Database:
     async def _attempt(
         self, user_id: str, work: Callable[[Transaction], Awaitable[Result]], *, is_long: bool
     ) -> Result:
-        """Run `work` once. Raises _Repeatable if nothing was written, and another attempt may succeed.
+        """Run `work` once. Raises GaveWay, and _Repeatable if nothing was written, and another attempt may succeed.
 
         If the connection is lost during the commit, the outcome is unknown. The error comes once the server does not
         carry out the commit any more, so that it cannot undo what the client does next.
@@ -133,6 +132,8 @@ class Database:
                 return await work(transaction)
             except psycopg.Error as error:
                 self.pipeline.on_error(error)
+                if has_given_way(connection, error):
+                    raise GaveWay(first_line(error)) from error
                 is_away = isinstance(error, AWAY) or ends_connection(error)
                 if isinstance(error, CONFLICTS) or (is_away and connection.closed and not transaction.is_committing):
                     raise _Repeatable(error) from error
@@ -161,21 +162,19 @@ class Database:
                 await self._pool.give_back(connection)
 
     async def _lend(self, needed: Iterable[asyncio.Semaphore], taken: AsyncExitStack) -> ExclusiveConnection:
-        self._waiting += 1
         try:
-            async with self._pool.in_time():
-                for place in needed:
-                    await taken.enter_async_context(place)
-                return await self.pipeline.lend()
+            with self.pipeline.giving_way.others_wait():
+                async with self._pool.in_time():
+                    for place in needed:
+                        await taken.enter_async_context(place)
+                    return await self.pipeline.lend()
         except psycopg.OperationalError as error:
             raise Unavailable(first_line(error)) from error
-        finally:
-            self._waiting -= 1
 
     def load(self) -> tuple[int, int]:
         """Return how many connections are in use, and how many statements and transactions wait for one."""
         in_use, waiting = self.pipeline.load()
-        return in_use, waiting + self._waiting
+        return in_use, waiting + self._turns.waiting
 
     async def ping(self, within: float) -> Ping:
         """Check whether the database responds, and wait at most `within` seconds.

@@ -4,17 +4,18 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
-from weakref import WeakValueDictionary
 
 import psycopg
 from psycopg import errors
 
 from storage.driver.connection import ExclusiveConnection
+from storage.driver.giving_way import GaveWay, GivingWay
 from storage.driver.pool import AWAY, Pool, first_line, none_was_free
-from storage.driver.query import PING, Query, Row
+from storage.driver.query import PING, Connection, Query, Row
 from storage.driver.shared_connection import SharedConnection
 from storage.driver.shares import Shares, insert
 from storage.driver.statement import NoEffect, Statement
+from storage.driver.turns import Turns
 from storage.errors import Unavailable
 
 # The errors of a statement that met others at the wrong moment. It had no effect, and may succeed on a second attempt.
@@ -30,14 +31,23 @@ _CLOSE_SECONDS = 1.0
 class Pipeline:
     """Runs each statement on the shared connection with the least in flight, and opens connections as needed."""
 
-    def __init__(self, pool: Pool, on_write: Callable[[str | None], object] = lambda _: None) -> None:
-        """`on_write` is called with the owner of each write that has ended, whether or not it took effect."""
+    def __init__(
+        self,
+        pool: Pool,
+        on_write: Callable[[str | None], object] = lambda _: None,
+        aside: Connection | None = None,
+    ) -> None:
+        """`on_write` is called with the owner of each write that has ended, whether or not it took effect.
+
+        `aside` is a connection to the same database that is not of the pool.
+        """
         self._pool = pool
         self.on_write = on_write
         self._connections: list[SharedConnection] = []
         self._waiting: deque[Statement] = deque()
         self._shares = Shares(self._connections, pool.max_size, lambda: self.run(PING, {}), self.on_reply)
-        self._writes: WeakValueDictionary[str | None, Statement] = WeakValueDictionary()
+        self._turns = Turns(pool.timeout)
+        self.giving_way = GivingWay(pool.lent, pool.max_size, aside or self, lambda: self._waiting)
         self._slow_until: dict[bytes, float] = {}
         self._waiting_transactions = 0
         self._renews_at = 0.0
@@ -45,17 +55,30 @@ class Pipeline:
         self._background: set[asyncio.Task[None]] = set()
 
     async def run(self, query: Query, parameters: Mapping[str, Any]) -> Sequence[Row]:
-        """Execute the query and return all its rows.
+        """Execute the query and return all its rows. A user's writes are executed one after the other.
 
         If it has no effect, because its connection breaks, it holds up others or it conflicts with another, it is
-        repeated once for each, in the time that is left. Raises Unavailable if this does not help, if no connection
-        becomes free in time, or if the statement takes too long.
+        repeated once for each, in the time that is left, and again and again if it gives way while it waits for a lock.
+        Raises Busy and Unavailable if this does not help, if no connection becomes free in time, or if the statement
+        takes too long.
         """
-        repeated: list[type[Exception]] = []
         deadline = self._loop.time() + self._pool.timeout + self._pool.statement_timeout
+        owner = parameters.get("user_id")
+        if owner is None or not query.is_write:
+            return await self._repeat(query, parameters, deadline)
+        turn = await self._turns.take(owner)
+        try:
+            return await self.giving_way.insist(lambda: self._repeat(query, parameters, deadline), deadline)
+        finally:
+            turn.release()
+
+    async def _repeat(self, query: Query, parameters: Mapping[str, Any], deadline: float) -> Sequence[Row]:
+        repeated: list[type[Exception]] = []
         while True:
             try:
                 return await self._send(Statement(query, parameters, self._loop, deadline, is_repeated=bool(repeated)))
+            except GaveWay:
+                raise
             except (*AWAY, *CONFLICTS) as error:
                 if not isinstance(error, (NoEffect, *CONFLICTS)) or type(error) in repeated:
                     raise Unavailable(first_line(error)) from error
@@ -75,14 +98,14 @@ class Pipeline:
         used = [connection for connection in self._connections if connection.in_flight]
         now = self._loop.time()
         held_up = [one for one in used if not one.has_room(now, is_write=one.in_flight[0].query.is_write)]
-        behind = sum(len(connection.in_flight) - 1 + len(connection.backlog) for connection in held_up)
-        in_use = self._pool.lent - len(self._connections) + len(used)
+        behind = sum(len(connection.in_flight) - 1 for connection in held_up)
+        in_use = len(self._pool.lent) - len(self._connections) + len(used)
         waiting = sum(not statement.future.done() for statement in self._waiting)
-        return in_use, waiting + len(self._shares) + behind
+        return in_use, waiting + len(self._shares) + behind + self._turns.waiting + self.giving_way.waiting
 
     def has_idle(self) -> bool:
         """Return whether a connection is there that does nothing."""
-        idle = any(not (one.is_retiring or one.in_flight or one.backlog) for one in self._connections)
+        idle = any(not (one.is_retiring or one.in_flight) for one in self._connections)
         return idle or self._pool.get_stats()["pool_available"] > 0
 
     async def open(self) -> None:
@@ -92,6 +115,7 @@ class Pipeline:
 
     async def close(self) -> None:
         """Fail all statements, and close the pool."""
+        self.giving_way.end()
         if self._opening is not None:
             self._opening.cancel()
         error = psycopg.OperationalError("the service is stopping")
@@ -142,16 +166,15 @@ class Pipeline:
             self._renews_at = max(now, self._renews_at + _RENEW_SECONDS)
             self._loop.call_at(self._renews_at, self.suspect_others)
 
-    def on_unknown(self, connection: ExclusiveConnection, writes: Sequence[Statement]) -> None:
-        """Fail the writes of a broken connection, once the server has noticed that it is broken."""
+    def on_unknown(self, connection: ExclusiveConnection, write: Statement) -> None:
+        """Fail the write of a broken connection, once the server has noticed that it is broken."""
         self._pool.forsake(connection)
-        self._in_background(self._fail_later(writes, connection.notices_within))
+        self._in_background(self._fail_later(write, connection.notices_within))
 
-    async def _fail_later(self, writes: Sequence[Statement], seconds: float) -> None:
-        if not all(write.future.done() for write in writes):
+    async def _fail_later(self, write: Statement, seconds: float) -> None:
+        if not write.future.done():
             await asyncio.sleep(seconds)
-        for write in writes:
-            self.end(write)
+        self.end(write)
 
     def suspect_others(self) -> None:
         """Replace all connections, because one has broken while in use, or is read-only."""
@@ -163,6 +186,7 @@ class Pipeline:
         if self._waiting or not self._place(statement):
             if not self._shares.hold_back(statement):
                 self._waiting.append(statement)
+                self.giving_way.begin()
                 self.on_reply()
             latest = min(statement.created + self._pool.timeout, statement.deadline)
             timer = self._loop.call_at(latest, self._expire, statement)
@@ -187,15 +211,6 @@ class Pipeline:
         """Put a statement in line on one of the connections; return False if it has to wait for one."""
         query, now = statement.query, self._loop.time()
         statement.is_slow = statement.is_repeated or self._slow_until.get(query.sql, 0.0) > now
-        if query.is_write:
-            # Writes of one user wait for each other anyway. On one connection, they do not occupy others meanwhile.
-            last = self._writes.get(statement.owner)
-            self._writes[statement.owner] = statement
-            line = last and last.connection
-            # A transaction may be waiting for a connection that is retiring.
-            if line and line.is_open_to_next(now) and not (line.is_retiring and self._waiting_transactions):
-                line.append(statement)
-                return True
         best: SharedConnection | None = None
         has_share = self._shares.has_share(statement.owner)
         for one in self._connections if has_share else self._shares.occupied_by(statement.owner):
@@ -209,13 +224,13 @@ class Pipeline:
 
     def _grow(self) -> None:
         """Open another connection if the pool has one."""
-        if self._opening is None and (self._pool.lent < self._pool.max_size or not self._connections):
+        if self._opening is None and (len(self._pool.lent) < self._pool.max_size or not self._connections):
             self._opening = self._loop.create_task(self._open())
 
     def _make_room(self) -> None:
         """Have as many shared connections end as transactions wait for, if the pool has no others."""
         staying = [one for one in self._connections if not one.is_retiring]
-        coming = self._pool.max_size - self._pool.lent + len(self._connections) - len(staying)
+        coming = self._pool.max_size - len(self._pool.lent) + len(self._connections) - len(staying)
         staying.sort(key=lambda one: len(one.in_flight))
         for one in staying[: max(0, self._waiting_transactions - coming)]:
             one.retire()

@@ -34,7 +34,7 @@ _AWAY_SECONDS = 1.0
 _SHORT_WAIT_SECONDS = 0.05
 # The most statements that a connection prepares. The first ones include those in common use.
 _MOST_PREPARED = 100
-# The most statements in flight on one connection.
+# The most reads in flight on one connection.
 _DEPTH = 16
 # How long the server takes to notice that a connection is closed, in seconds: its interval, and a little more.
 _NOTICE_SECONDS = 0.6
@@ -63,7 +63,7 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
     ) -> None:
         self.statement_timeout = statement_timeout
         self._most_prepared = _MOST_PREPARED if prepared_statements else 0
-        self.lent = 0
+        self.lent: set[ExclusiveConnection] = set()
         self._failing_since: float | None = None
         self._limits: set[asyncio.Timeout] = set()
         self._retrying: asyncio.Task[None] | None = None
@@ -101,7 +101,8 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
             while _has_something_to_read(connection := await self.getconn()):
                 await connection.close()
                 await self.putconn(connection)
-        self.lent += 1
+        connection.gives_way = False
+        self.lent.add(connection)
         return connection
 
     @asynccontextmanager
@@ -122,7 +123,7 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
 
     async def give_back(self, connection: ExclusiveConnection) -> None:
         """Take back a connection in any state, even broken."""
-        self.lent -= 1
+        self.lent.discard(connection)
         await self.putconn(connection)
 
     def forsake(self, connection: ExclusiveConnection) -> None:
@@ -181,7 +182,6 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
             f"CASE WHEN pg_backend_pid() = {pid} AND version() ~ 'linux' "
             "THEN set_config('client_connection_check_interval', '500', false) END, "
             f"{_OWN_BEGIN}, "
-            "current_setting('synchronous_standby_names') <> '' OR to_regclass('pg_dist_partition') IS NOT NULL, "
             "pg_backend_pid()"
         )
         row = await cursor.fetchone()
@@ -189,13 +189,9 @@ class Pool(AsyncConnectionPool[ExclusiveConnection]):
         # statement to one server and the rest to another (PgBouncer's issue 759).
         is_direct = row is not None and row[-1] == pid
         connection.depth = _DEPTH if is_direct and self._most_prepared else 1
-        # Writes that wait for a standby must not hold up each other: cancelling one would spoil it (`on_notice`). On a
-        # Citus, a write may wait for a node that hangs, and those behind it, which cannot be repeated, would fail too.
-        awaits_others = row is not None and row[-2]
-        connection.most_writes = 1 if awaits_others else max(1, connection.depth // 4)
         if row is not None and is_direct:
-            connection.notices_within = _NOTICE_SECONDS if row[-4] else 0.0
-            connection.backend = (pid, row[-3]) if row[-3] else None
+            connection.notices_within = _NOTICE_SECONDS if row[-3] else 0.0
+            connection.backend = (pid, row[-2]) if row[-2] else None
         connection.note_round_trip(time.monotonic() - began)
         await self._end_forsaken(connection)
         connection.is_ready = True

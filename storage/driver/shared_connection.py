@@ -34,7 +34,7 @@ class SharedConnection:
         A statement may take `wait` seconds to become first in line, and then `limit` seconds to end.
         """
         self.exclusive = connection
-        self.in_flight, self.backlog = deque[Statement](), deque[Statement]()
+        self.in_flight = deque[Statement]()
         # How many statements each user has in line.
         self.owners: dict[str | None, int] = {}
         self.is_retiring = self._has_ended = False
@@ -50,20 +50,20 @@ class SharedConnection:
 
     def is_free(self, statement: Statement, now: float) -> bool:
         """Return whether the connection takes the statement, and would send it at once."""
-        return not (self.is_retiring or self.backlog) and self.has_room(now, is_write=statement.query.is_write)
+        return not self.is_retiring and self.has_room(now, is_write=statement.query.is_write)
 
     def has_room(self, now: float, *, is_write: bool) -> bool:
-        """Return whether few statements are in flight, and none that may hold up a read or a write."""
+        """Return whether nothing is in flight or, for a read, only a few reads of which none may hold it up.
+
+        A write is alone. It may wait for a lock, the disk or the merge of an index. And if this process is killed, the
+        server may still carry out what it has received: a write behind another one could then undo what its client has
+        written since by way of another process.
+        """
         if not (line := self.in_flight):
             return True
-        # A write may wait for a lock, the disk or the merge of an index. No read waits with it, and few writes do.
-        most = self.exclusive.most_writes if is_write else self.exclusive.depth
-        is_open = len(line) < most and line[-1].query.is_write == is_write
-        return is_open and not (line[0].is_slow or line[-1].is_slow or now - line[0].sent > self.exclusive.patience)
-
-    def is_open_to_next(self, now: float) -> bool:
-        """Return whether a user's next write may follow the last one here: nobody else's in front may be slow."""
-        return len(self.owners) == 1 or self.has_room(now, is_write=True)
+        if is_write or line[0].query.is_write or len(line) >= self.exclusive.depth:
+            return False
+        return not (line[0].is_slow or line[-1].is_slow or now - line[0].sent > self.exclusive.patience)
 
     def is_late(self, statement: Statement) -> bool:
         """Return whether the statement that is first in line has waited too long for that."""
@@ -77,16 +77,10 @@ class SharedConnection:
         except psycopg.OperationalError as error:
             self.break_off(error)
 
-    def append(self, statement: Statement) -> None:
-        """Send a statement as soon as there is room."""
-        statement.join(self)
-        self.backlog.append(statement)
-        self._send_backlog()
-
     def retire(self) -> None:
         """Take no more statements, and end after those in line."""
         self.is_retiring = True
-        if not (self.in_flight or self.backlog or self._cancellation.task or self._has_ended):
+        if not (self.in_flight or self._cancellation.task or self._has_ended):
             self._leave()
             with suppress(psycopg.Error):
                 self._pgconn.exit_pipeline_mode()
@@ -95,27 +89,23 @@ class SharedConnection:
     def break_off(self, error: Exception) -> None:
         """Close the connection, and fail all statements in line.
 
-        The outcome of writes in flight is unknown. They fail once the server does not carry them out any more, so that
-        none of them can undo what the client does next.
+        The outcome of a write in flight is unknown. It fails once the server does not carry it out any more, so that it
+        cannot undo what the client does next.
         """
         if self._has_ended:
             return
         self._leave()
         self._pgconn.finish()
         self._pipeline.on_end(self, lost=bool(self.in_flight))
-        line = [*self.in_flight, *self.backlog]
-        self.in_flight, self.backlog = deque(), deque()
-        unknown = []
+        line, self.in_flight = self.in_flight, deque()
         for statement in line:
             statement.leave()
-            if statement.sent and statement.query.is_write:
+            if statement.query.is_write:
                 statement.error = statement.error or error
-                unknown.append(statement)
+                self._pipeline.on_unknown(self.exclusive, statement)
             else:
                 statement.error = Lost(str(error))
                 self._pipeline.end(statement)
-        if unknown:
-            self._pipeline.on_unknown(self.exclusive, unknown)
 
     def _leave(self) -> None:
         self._has_ended = self.is_retiring = True
@@ -123,17 +113,6 @@ class SharedConnection:
         self.exclusive.remove_notice_handler(self._cancellation.on_notice)
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
-
-    def _send_backlog(self) -> None:
-        try:
-            while self.backlog and self.has_room(self._loop.time(), is_write=self.backlog[0].query.is_write):
-                statement = self.backlog.popleft()
-                if statement.future.done():
-                    statement.leave()
-                else:
-                    self._send(statement)
-        except psycopg.OperationalError as error:
-            self.break_off(error)
 
     def _send(self, statement: Statement) -> None:
         statement.sent = now = self._loop.time()
@@ -176,7 +155,6 @@ class SharedConnection:
         except psycopg.OperationalError as error:
             self.break_off(error)
             return
-        self._send_backlog()
         self._pipeline.on_reply()
         if self.is_retiring:
             self.retire()
@@ -187,7 +165,7 @@ class SharedConnection:
         took = now - self.first_since
         if statement.sent == self.first_since and took < self.exclusive.round_trip:
             self.exclusive.note_round_trip(took)
-        if took > self.exclusive.patience and (self.in_flight or self.backlog or statement.is_slow):
+        if took > self.exclusive.patience and (self.in_flight or statement.is_slow):
             self._pipeline.on_slow(statement)
         if statement.error is not None:
             statement.error = self._cancellation.judge(statement, statement.error, now)
@@ -200,9 +178,8 @@ class SharedConnection:
         if self.in_flight:
             # Uvloop reports a socket's error only once, and libpq may have read data before it.
             self._receive()
-        for statement in [*islice(self.in_flight, 1, None), *self.backlog]:
-            # A write that has been sent may still take effect; when its turn comes, it is cancelled.
-            if now - statement.created > self.wait and not (statement.sent and statement.query.is_write):
+        for statement in islice(self.in_flight, 1, None):
+            if now - statement.created > self.wait:
                 statement.fail(none_was_free(self.wait))
         if now - self._opened > _SHARED_SECONDS:
             self.retire()

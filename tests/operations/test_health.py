@@ -199,7 +199,8 @@ def test_requests_queue_for_a_connection_until_the_pool_timeout(tmp_path: Path) 
         # A statement of a job that waits behind a slow one would have that cancelled and repeated.
         wait_for_jobs(url)
         with psycopg.connect(url) as connection:
-            connection.execute("SELECT FROM accounts FOR UPDATE")
+            # What waits for the lock of a row would give way.
+            connection.execute("LOCK TABLE tasks IN SHARE MODE")
             first = threads.submit(ada.patch, task["id"], {"title": "first"})
             wait_for_locks(url, 1)
             waited = ada.get("/tasks")

@@ -18,13 +18,13 @@ from tests.support.sessions import Observer, until
 
 COUNTERS = """
     CREATE TABLE counters (user_id text PRIMARY KEY, value integer NOT NULL);
-    INSERT INTO counters VALUES ('ada', 0), ('grace', 0);
+    INSERT INTO counters VALUES ('ada', 0), ('bob', 0), ('eve', 0), ('grace', 0);
 """
 
 
 @pytest.fixture
 def url(postgres: str) -> str:
-    """Return the URL of a database with a counter for each of two users."""
+    """Return the URL of a database with a counter for each of four users."""
     return database_with(postgres, COUNTERS)
 
 
@@ -54,10 +54,10 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def ada_locked(url: str) -> Iterator[None]:
-    """Lock Ada's counter during the `with` block."""
+def locked(url: str, *users: str) -> Iterator[None]:
+    """Lock the counters of some users during the `with` block."""
     with psycopg.connect(url) as connection:
-        connection.execute("SELECT FROM counters WHERE user_id = 'ada' FOR UPDATE")
+        connection.execute("SELECT FROM counters WHERE user_id = ANY(%s) FOR UPDATE", [[*users]])
         yield
 
 
@@ -108,7 +108,7 @@ def test_connections_are_opened_up_to_the_maximum_while_all_are_held_up(url: str
             for outcome in await asyncio.gather(*late, return_exceptions=True):
                 assert isinstance(outcome, Unavailable)
                 assert str(outcome) == "no connection became free within 0.5 s"
-            assert len(observer.backends()) == 3
+            assert len(opened._pool.lent) == 3
         assert await asyncio.gather(*slow) == ["user-0", "user-1", "user-2"]
         assert await read(opened, "afterwards") == "afterwards"
 
@@ -130,7 +130,7 @@ def test_one_more_statement_than_a_connection_takes_opens_another(url: str, obse
 
 def test_writes_of_one_user_that_wait_for_its_lock_hold_one_connection(url: str, observer: Observer) -> None:
     async def test(opened: Database) -> None:
-        with ada_locked(url):
+        with locked(url, "ada"):
             writes = [asyncio.create_task(count(opened, "ada")) for _ in range(20)]
             await until(observer.waiting)
             (holder,) = observer.waiting()
@@ -145,72 +145,94 @@ def test_writes_of_one_user_that_wait_for_its_lock_hold_one_connection(url: str,
     with_database(url, test, connections=4)
 
 
-@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("connections", [1, 3])
-def test_a_write_that_waits_for_a_lock_does_not_hold_up_another_users(
-    url: str, observer: Observer, connections: int
-) -> None:
+def test_writes_that_wait_for_locks_do_not_hold_up_other_users(url: str, observer: Observer, connections: int) -> None:
     async def test(opened: Database) -> None:
-        await read(opened, "ada")
-        with ada_locked(url):
-            waits = asyncio.create_task(count(opened, "ada"))
-            behind = asyncio.create_task(count(opened, "grace"))
-            await asyncio.sleep(0)
-            # The second statement has been sent behind the first one.
-            assert [len(one.in_flight) for one in opened.pipeline._connections] == [2]
-            assert await behind == 1
-            await until(observer.waiting)
-            assert not waits.done()
-        assert await waits == 1
-        assert await count(opened, "ada") == await count(opened, "grace") == 2
+        with locked(url, "ada", "bob", "eve"):
+            waiting = [asyncio.create_task(count(opened, user)) for user in ("ada", "bob", "eve")]
+            await until(lambda: len(observer.waiting()) == connections)
+            for number in range(1, 11):
+                assert await count(opened, "grace") == number
+                assert await read(opened, "grace") == "grace"
+            assert not any(one.done() for one in waiting)
+        assert await asyncio.gather(*waiting) == [1, 1, 1]
 
     with_database(url, test, connections=connections)
 
 
-@pytest.mark.usefixtures("patient")
-def test_no_write_follows_into_a_line_where_another_user_waits_for_a_lock(
-    url: str, observer: Observer, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("connections", [1, 3])
+def test_transactions_that_wait_for_locks_do_not_hold_up_other_users(
+    url: str, observer: Observer, connections: int
 ) -> None:
-    slow = "UPDATE counters SET value = value + 1 FROM pg_sleep(0.05) WHERE user_id = :user_id RETURNING value"
+    increment = Query(text("UPDATE counters SET value = value + 1 WHERE user_id = :user_id RETURNING value"))
 
     async def test(opened: Database) -> None:
-        await read(opened, "ada")
-        with ada_locked(url):
-            first = asyncio.create_task(fetch(opened.pipeline, slow, user_id="grace"))
-            await asyncio.sleep(0)
-            waits = asyncio.create_task(count(opened, "ada"))
-            await asyncio.sleep(0)
-            assert [len(one.in_flight) for one in opened.pipeline._connections] == [2]
-            # From now on, nothing more is sent behind them.
-            monkeypatch.setattr("storage.driver.connection._HELD_UP_SECONDS", 0)
-            await asyncio.sleep(2 * opened.pipeline._connections[0].exclusive.round_trip)
-            later = [asyncio.create_task(count(opened, "grace"))]
-            await first
+        async def transact(user: str) -> int:
+            (rows,) = await opened.in_transaction(user, lambda one: one.commit((increment, {"user_id": user})))
+            return int(rows[0][0])
+
+        with locked(url, "ada", "bob", "eve"):
+            waiting = [asyncio.create_task(transact(user)) for user in ("ada", "bob", "eve")]
             await until(observer.waiting)
-            later += [asyncio.create_task(count(opened, "grace")) for _ in range(5)]
-            assert len(set(await asyncio.gather(*later))) == 6
-            assert not waits.done()
+            for number in range(1, 10, 2):
+                assert await transact("grace") == number
+                assert await count(opened, "grace") == number + 1
+            assert not any(one.done() for one in waiting)
+        assert await asyncio.gather(*waiting) == [1, 1, 1]
+
+    with_database(url, test, connections=connections)
+
+
+def test_a_write_that_waits_for_a_lock_keeps_its_place_in_the_queue_while_nobody_needs_its_connection(
+    url: str, observer: Observer
+) -> None:
+    async def test(opened: Database) -> None:
+        with locked(url, "ada"):
+            waits = asyncio.create_task(count(opened, "ada"))
+            await until(observer.waiting)
+            (holder,) = observer.waiting()
+            for _ in range(10):
+                assert await count(opened, "grace")
+                await asyncio.sleep(0.05)
+            assert observer.waiting() == {holder}
         assert await waits == 1
 
-    with_database(url, test, connections=3)
+    with_database(url, test, connections=2)
+
+
+def test_a_write_whose_lock_stays_taken_while_others_need_its_connection_fails_in_time(
+    url: str, observer: Observer
+) -> None:
+    async def test(opened: Database) -> None:
+        with locked(url, "ada"):
+            waits = asyncio.create_task(count(opened, "ada"))
+            await until(observer.waiting)
+            async with asyncio.timeout(5):
+                while not waits.done():
+                    assert await count(opened, "grace")
+            assert isinstance(waits.exception(), Unavailable)
+        assert await count(opened, "ada") == 1
+
+    with_database(url, test, pool_timeout=1, statement_timeout=1)
 
 
 @pytest.mark.usefixtures("patient")
-def test_no_read_and_few_writes_are_sent_behind_a_write(url: str) -> None:
+def test_a_write_is_alone_on_its_connection(url: str) -> None:
+    """Of what a killed process has sent, the server could carry out more than the statement that it is running."""
+
     async def test(opened: Database) -> None:
         await read(opened, "ada")
-        with ada_locked(url):
+        with locked(url, "ada"):
             waits = asyncio.create_task(count(opened, "ada"))
             others = [asyncio.create_task(read(opened, f"user-{number}")) for number in range(10)]
+            others += [asyncio.create_task(read(opened, "grace"))]
+            writes = [asyncio.create_task(count(opened, "grace")) for _ in range(10)]
             await asyncio.sleep(0)
             assert [len(one.in_flight) for one in opened.pipeline._connections] == [1]
-            assert await asyncio.gather(*others) == [f"user-{number}" for number in range(10)]
+            assert await asyncio.gather(*writes) == [*range(1, 11)]
+            assert len(await asyncio.gather(*others)) == 11
             assert not waits.done()
         assert await waits == 1
-        writes = [asyncio.create_task(count(opened, "grace")) for _ in range(10)]
-        await asyncio.sleep(0)
-        assert max(len(one.in_flight) for one in opened.pipeline._connections) == 4
-        assert await asyncio.gather(*writes) == [*range(1, 11)]
 
     with_database(url, test, connections=2)
 
@@ -248,25 +270,25 @@ def test_idle_connections_go_back_to_the_pool(url: str, observer: Observer) -> N
         with observer.gate():
             slow = [asyncio.create_task(wait_at_the_gate(opened, f"user-{number}")) for number in range(3)]
             await until(lambda: len(observer.waiting()) == 3)
-            assert opened._pool.lent == 3
+            assert len(opened._pool.lent) == 3
         await asyncio.gather(*slow)
         # Little work needs one connection, even if it would reach all of them; no work needs none.
         async with asyncio.timeout(10):
-            while opened._pool.lent > 1:
+            while len(opened._pool.lent) > 1:
                 await asyncio.gather(*(read(opened, "ada") for _ in range(3)))
                 await asyncio.sleep(0.05)
-        await until(lambda: opened._pool.lent == 0)
+        await until(lambda: len(opened._pool.lent) == 0)
         async with AsyncExitStack() as stack:
             for _ in range(2):
                 await stack.enter_async_context(held(opened))
-            assert len(observer.backends()) == 3
+            assert opened._pool.get_stats()["pool_size"] == 3
 
     with_database(url, test, connections=3)
 
 
 def test_closing_the_database_ends_what_is_in_flight_or_waits(url: str, observer: Observer) -> None:
     async def test(opened: Database) -> None:
-        with observer.gate(), ada_locked(url):
+        with observer.gate(), locked(url, "ada"):
             held: list[asyncio.Task[Any]] = [asyncio.create_task(wait_at_the_gate(opened, "grace"))]
             await until(lambda: len(observer.waiting()) == 1)
             held.append(asyncio.create_task(count(opened, "ada")))

@@ -12,7 +12,7 @@ from tests.support.postgres import wait_for_locks
 
 @contextmanager
 def locked_writes(url: str, server: str, *, writes: int, connections: int) -> Iterator[None]:
-    """Lock all accounts during the `with` block, while as many users write; check that all writes succeed afterwards.
+    """Lock the tasks during the `with` block, while as many users write; check that all writes succeed afterwards.
 
     Writes of one user would share a connection. `connections` is how many of the writes get one.
     """
@@ -22,7 +22,8 @@ def locked_writes(url: str, server: str, *, writes: int, connections: int) -> It
             user.create("before")
         threads = stack.enter_context(ThreadPoolExecutor(writes))
         with psycopg.connect(url) as connection:
-            connection.execute("SELECT FROM accounts FOR UPDATE")
+            # What waits for the lock of a row would give way to others.
+            connection.execute("LOCK TABLE tasks IN SHARE MODE")
             created = [threads.submit(user.create, "waits") for user in users]
             wait_for_locks(url, connections)
             yield
