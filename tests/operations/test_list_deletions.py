@@ -3,11 +3,13 @@
 from operator import itemgetter
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from tests.support.changes import changes
 from tests.support.client import Json, User
 from tests.support.lists import create_list, delete_list, listed, restore_list
+from tests.support.many import insert_tasks
 
 
 def restore(user: User, task: Json) -> Json:
@@ -56,6 +58,20 @@ def test_the_tasks_go_with_their_list(ada: User, home: Json) -> None:
     page = changes(ada, token)
     assert [one["revision"] for one in page["deleted"]] == [6, 7, 8]
     assert [(one["id"], one["revision"]) for one in page["deleted_lists"]] == [(home["id"], 9)]
+
+
+def test_a_list_with_more_than_10000_tasks_is_not_deleted(database: str, ada: User) -> None:
+    insert_tasks(database, ada, 10_001, [])
+    home = create_list(ada, "home")
+    with psycopg.connect(database) as connection:
+        connection.execute("UPDATE tasks SET list_id = %s WHERE user_id = %s", [home["id"], ada.id])
+    response = ada.request("DELETE", f"/lists/{home['id']}")
+    assert (response.status_code, response.json()["type"]) == (409, "urn:problem-type:todo-api:too-many")
+    assert response.json()["detail"] == "The list has more than 10,000 tasks. Delete some of them first."
+    assert listed(ada) == [home]
+    ada.delete(ada.get("/tasks", params={"limit": 1}).json()["tasks"][0]["id"])
+    delete_list(ada, home)
+    assert ada.titles() == []
 
 
 def test_restoring_the_list_brings_back_what_went_with_it(ada: User, home: Json) -> None:
