@@ -84,7 +84,7 @@ def test_a_deleted_task_is_in_the_trash_as_it_was(ada: User) -> None:
 def test_the_trash_is_never_stored_and_has_no_entity_tag(ada: User) -> None:
     for headers in ({}, {"If-None-Match": "*"}):
         response = ada.get("/trash", headers=headers)
-        assert (response.status_code, response.json()) == (200, {"tasks": [], "next_cursor": None})
+        assert (response.status_code, response.json()) == (200, {"tasks": [], "lists": [], "next_cursor": None})
         assert response.headers["Cache-Control"] == "no-store"
         assert "ETag" not in response.headers
 

@@ -24,7 +24,9 @@ UNDO_MIGRATION = (
     "DROP TABLE idempotency_keys, leases, lists, preferences",
     "DROP INDEX tasks_by_deleted_at, tasks_by_revision",
     "ALTER TABLE tasks DROP COLUMN deletion_id, DROP COLUMN erased_at, DROP COLUMN list_id",
-    "ALTER TABLE tasks DROP COLUMN due_time, DROP COLUMN time_zone, DROP COLUMN due_at",
+    "ALTER TABLE tasks DROP COLUMN due_time, DROP COLUMN time_zone, DROP COLUMN due_at, DROP COLUMN position",
+    "ALTER TABLE tasks DROP COLUMN recurrence, DROP COLUMN series_id, DROP COLUMN occurrence_date",
+    "ALTER TABLE tasks DROP COLUMN next_task_id, DROP COLUMN next_revision",
     "ALTER TABLE accounts DROP COLUMN purged, DROP COLUMN epoch",
     "UPDATE alembic_version SET version_num = '0004'",
 )

@@ -13,7 +13,8 @@ from schemathesis.openapi.checks import RejectedPositiveData, UndefinedStatusCod
 # What the contract says in words only, because OpenAPI 3.0 has no keyword for it.
 _IN_WORDS = re.compile(
     "must have at least one of|cannot be combined with|must not be in add_tags too|must not occur twice in a batch"
-    "|must be the same as the id of the operation|is not in changes|is required, because it is in changes"
+    "|must be the same as the id beside|is not in changes|is required, because it is in changes"
+    "|is only allowed if|because due_date is in|must not be before due_date|has no date after due_date"
     "|needs a due_date|must be a time of day|must be the name of a time zone"
 )
 _GUESSED = {"If-Match", "If-None-Match"}

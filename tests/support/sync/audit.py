@@ -47,7 +47,9 @@ def is_effect(edit: Edit, write: Write) -> bool:
         return False
     match edit.op:
         case "create":
-            return write.before is None and write.after == {**DEFAULTS, **edit.members}
+            # The service chooses the position of a task that is created without one.
+            chosen = {"position": write.after["position"]}
+            return write.before is None and write.after == {**DEFAULTS, **chosen, **edit.members}
         case "delete":
             return write.was_live and not write.is_live
         case "restore":
