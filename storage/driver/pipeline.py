@@ -108,6 +108,10 @@ class Pipeline:
         idle = any(not (one.is_retiring or one.in_flight) for one in self._connections)
         return idle or self._pool.get_stats()["pool_available"] > 0
 
+    def has_waiting(self) -> bool:
+        """Return whether statements or transactions wait for a connection."""
+        return bool(self._waiting or self._waiting_transactions)
+
     async def open(self) -> None:
         """Open the pool, without waiting for the database."""
         self._loop = asyncio.get_running_loop()

@@ -11,6 +11,7 @@ from psycopg.pq import ExecStatus, Format
 
 from storage.driver.cancellation import Cancellation
 from storage.driver.connection import ExclusiveConnection
+from storage.driver.network import loses_packets
 from storage.driver.plans import Plan
 from storage.driver.pool import none_was_free
 from storage.driver.statement import Lost, Statement
@@ -22,6 +23,8 @@ _TICK_SECONDS = 0.1
 # How long the pipeline keeps a connection. It then returns it to the pool, which may replace it or lend it for a
 # transaction. The pipeline takes a new one only if it needs one: fewer connections are less work.
 _SHARED_SECONDS = 1.0
+# How long reads wait for packets that are lost, while others wait for a connection. They are repeated on a new one.
+_LOST_SECONDS = 1.0
 _SYNC = int(ExecStatus.PIPELINE_SYNC)
 
 
@@ -178,9 +181,18 @@ class SharedConnection:
         if self.in_flight:
             # Uvloop reports a socket's error only once, and libpq may have read data before it.
             self._receive()
+        if self._is_lost(now):
+            self.break_off(psycopg.OperationalError("the network loses the packets of the connection"))
+            return
         for statement in islice(self.in_flight, 1, None):
             if now - statement.created > self.wait:
                 statement.fail(none_was_free(self.wait))
         if now - self._opened > _SHARED_SECONDS:
             self.retire()
         self._cancellation.check()
+
+    def _is_lost(self, now: float) -> bool:
+        """Return whether reads are in flight here whose packets the network loses, and others wait for a connection."""
+        if not self.in_flight or self.in_flight[0].query.is_write or now - self.first_since < _LOST_SECONDS:
+            return False
+        return self._pipeline.has_waiting() and loses_packets(self._socket)

@@ -60,6 +60,21 @@ def test_no_read_fails_while_others_of_the_same_user_wait_for_an_answer(forgotte
         assert [one.result().status_code for one in asked] == [200] * 60
 
 
+def test_reads_that_wait_for_the_only_connection_get_a_new_one(postgres: str, tmp_path: Path) -> None:
+    with faulty_proxy(new_database(postgres)) as proxy:
+        settings = {"DATABASE_URL": proxy.url, "DATABASE_POOL_MAX_SIZE": "1"}
+        with serve(tmp_path, **settings) as url, User(url, "ada") as ada, ThreadPoolExecutor() as threads:
+            ada.create("kept")
+            # The service has work of its own when it starts, and what has been written must not be repeated.
+            time.sleep(2)
+            proxy.lose_packets()
+            asked = []
+            for _ in range(5):
+                asked.append(threads.submit(ada.get, "/tasks", timeout=60))
+                time.sleep(0.05)
+            assert [one.result().status_code for one in asked] == [200] * 5
+
+
 @pytest.mark.parametrize("forgotten", [SOON], indirect=True)
 def test_at_most_one_write_fails(forgotten: User) -> None:
     written = [forgotten.request("POST", "/tasks", json={"title": str(n)}, timeout=60).status_code for n in range(10)]
