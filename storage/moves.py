@@ -11,12 +11,13 @@ from uuid import UUID
 from sqlalchemy import BigInteger, DateTime, Text, Uuid, bindparam, column, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from storage import accounts, positions, siblings
+from storage import accounts, positions, set_subtasks, siblings
 from storage.driver.database import Database
 from storage.driver.query import Query
 from storage.driver.transaction import Call, Transaction
-from storage.errors import NoSuchAnchor, NoSuchList, NotFound, PreconditionFailed
+from storage.errors import ListOfParent, NoSuchAnchor, NoSuchList, NotFound, PreconditionFailed
 from storage.schema import is_live, is_live_list, lists, tasks
+from storage.set_changes import portions
 from storage.siblings import Spot
 from storage.tasks import Task, changed, columns, not_before_last_update, own
 
@@ -67,8 +68,9 @@ async def move_task(
     """Move the task to a spot, and return it. A task that is there already keeps its revision.
 
     If there is no position between its new neighbours, some of its siblings get new ones, each with a revision of its
-    own. The task is moved only if its revision is in `revisions`; None allows any. Raises NotFound,
-    PreconditionFailed, NoSuchList, NoSuchAnchor, and what `Database.in_transaction` raises.
+    own. Its subtasks follow it into another list. The task is moved only if its revision is in `revisions`; None allows
+    any. Raises NotFound, PreconditionFailed, NoSuchList, NoSuchAnchor, ListOfParent, and what `Database.in_transaction`
+    raises.
     """
 
     async def work(transaction: Transaction) -> Task:
@@ -99,6 +101,8 @@ async def _turn(
         raise PreconditionFailed("task", task)
     if spot.list_id is not None and not there:
         raise NoSuchList
+    if spot.is_in_list and task.parent_id is not None and spot.list_id != task.list_id:
+        raise ListOfParent
     if not ends:
         raise NoSuchAnchor("task")
     (revision, at), (low, high) = locked[0], ends[0]
@@ -127,8 +131,14 @@ def _portion(turn: _Turn, moved: Sequence[tuple[UUID, str]], revision: int) -> C
 
 
 async def _move(transaction: Transaction, turn: _Turn, place: str, revision: int) -> Task:
-    """Give the task its position with the last revision of the move, and commit."""
-    owner = {"user_id": turn.task.user_id}
+    """Give the task its position and list, have its subtasks follow into that, and commit."""
+    user_id, ids = turn.task.user_id, [turn.task.id]
     new = {"id": turn.task.id, "list_id": turn.list_id, "position": place, "revision": revision, "at": turn.at}
-    (row,), _ = await transaction.commit((_MOVE, {**owner, **new}), accounts.set_revision(**owner, revision=revision))
+    move: Call = (_MOVE, {"user_id": user_id, **new})
+    follow: Sequence[UUID] = ()
+    if turn.list_id != turn.task.list_id:
+        follow = await set_subtasks.followers(transaction, user_id, ids, turn.list_id)
+    into = {"user_id": user_id, "new_list_id": turn.list_id}
+    calls = [move, *portions(set_subtasks.FOLLOW, follow, into, revision, turn.at)]
+    (row,), *_ = await transaction.commit(*calls, accounts.set_revision(user_id, revision + len(follow)))
     return Task._make(row)

@@ -23,6 +23,7 @@ from sqlalchemy import (
     and_,
     cast,
     extract,
+    false,
     func,
     literal_column,
 )
@@ -70,6 +71,10 @@ tasks = Table(
     Column("tags", ARRAY(Text), nullable=False),
     # NULL in the inbox.
     Column("list_id", Uuid),
+    # The task that this one is a subtask of.
+    Column("parent_id", Uuid),
+    # Whether another task is or was its subtask. Unlike those, it is in the row that every write of the task locks.
+    Column("is_parent", Boolean, nullable=False, server_default=false()),
     # NULL in what a release before 0.6.0 has created.
     Column("position", Text(collation="C")),
     Column("created_at", DateTime(timezone=True), nullable=False),
@@ -198,6 +203,8 @@ Index(
 )
 # For what has changed since a revision, deletions included.
 Index("tasks_by_revision", tasks.c.user_id, tasks.c.revision)
+# For the subtasks of a task, deleted ones included.
+Index("tasks_by_parent", tasks.c.user_id, tasks.c.parent_id, postgresql_where=tasks.c.parent_id.is_not(None))
 Index(
     "lists_by_deleted_at",
     lists.c.user_id,

@@ -225,7 +225,7 @@ def test_tags_that_contradict_each_other_are_reported_together_with_all_other_er
 
 
 @pytest.mark.parametrize(
-    "member", ["id", "user_id", "revision", "completed_at", "created_at", "updated_at", "position", "foo"]
+    "member", ["id", "user_id", "revision", "completed_at", "created_at", "updated_at", "position", "parent_id", "foo"]
 )
 def test_members_that_a_set_of_tasks_cannot_have_are_rejected(ada: User, member: str) -> None:
     response = ada.request("PATCH", "/tasks?completed=true", json={member: ada.create().get(member)})
