@@ -16,7 +16,12 @@ def upgrade() -> None:
     """
     op.add_column("tasks", sa.Column("parent_id", sa.Uuid))
     op.add_column("tasks", sa.Column("is_parent", sa.Boolean, nullable=False, server_default=sa.false()))
-    op.execute("CREATE INDEX tasks_by_parent ON tasks (user_id, parent_id) WHERE parent_id IS NOT NULL")
+    position = (
+        "coalesce(position, "
+        "'lg' || lpad(to_hex((extract(epoch FROM created_at AT TIME ZONE 'UTC') * 1000000)::bigint), 13, '0'))"
+    )
+    names = f"user_id, parent_id, ({position}), id"
+    op.execute(f"CREATE INDEX tasks_by_parent ON tasks ({names}) WHERE parent_id IS NOT NULL")
 
 
 def downgrade() -> None:
