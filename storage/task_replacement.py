@@ -161,7 +161,7 @@ async def _prepared(connection: Connection, user_id: str, values: Mapping[str, A
     if values.get("recurrence") is None:
         new = series.settled(values)
         return _put(frozenset(new), in_list=in_list), new
-    step = await first_step(connection, user_id, {"list_id": None, **values})
+    step = await first_step(connection, user_id, {"list_id": None, "parent_id": None, **values})
     query = _put_recurring(names_of(step), in_list=in_list, has_next=step.following is not None)
     return query, {**step.values, **following(step.following)}
 

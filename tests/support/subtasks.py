@@ -36,3 +36,10 @@ def refused(response: Any) -> str:
     """Return the last part of the type of a 409."""
     assert response.status_code == 409, response.text
     return str(response.json()["type"].rsplit(":", 1)[1])
+
+
+def subtasks_of(user: User, task: Json) -> list[Json]:
+    """Return the subtasks of a task in their order, without theirs."""
+    query = {"parent_id": task["id"], "sort_by": "position", "sort_direction": "asc"}
+    found: list[Json] = user.get("/tasks", params=query).json()["tasks"]
+    return found
