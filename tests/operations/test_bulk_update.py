@@ -9,7 +9,8 @@ from tests.support.many import has_account, insert_tasks, revisions
 from tests.support.tasks import FULL, STAMPS, create_three, without
 from tests.support.turns import one_after_the_other
 
-ONE_FILTER = "must have at least one of id, search, completed, priority, tags, due_before, due_after, due, list_id"
+FILTERS = "id, search, completed, priority, tags, due_before, due_after, due, list_id, parent_id"
+ONE_FILTER = f"must have at least one of {FILTERS}"
 DUE = ("due_time", "time_zone", "due_at")
 """The members that follow from `due_date`: `tests/operations/test_due.py`."""
 

@@ -123,15 +123,15 @@ def test_a_subtask_that_is_made_just_before_follows_its_parent(database: str, ad
     assert now(ada, made.json())["list_id"] == home
 
 
-def test_a_subtask_is_restored_at_the_top_while_its_parent_is_being_deleted(
+def test_a_subtask_that_is_restored_while_its_parent_is_being_deleted_is_at_the_top_or_goes_with_it(
     database: str, ada: User, same_ada: User
 ) -> None:
     top = create(ada)
     child = create(ada, top)
     ada.delete(child["id"])
     _, back = in_turn(database, ada.id, lambda: delete(ada, top["id"], ""), lambda: restore(same_ada, child["id"], ""))
-    assert back.json()["parent_id"] is None
-    assert is_there(ada, child)
+    assert is_there(ada, child) == (back.json()["parent_id"] is None)
+    check_families(database, ada)
 
 
 def test_two_devices_that_each_make_the_others_task_its_parent_never_make_a_circle(
