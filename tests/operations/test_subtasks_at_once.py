@@ -150,7 +150,8 @@ def test_two_devices_that_each_make_the_others_task_its_parent_never_make_a_circ
 def test_whatever_many_devices_do_there_are_three_levels_at_most_and_no_task_is_lost(
     database: str, server: str, other_server: str, ada: User, seed: int
 ) -> None:
-    home, tasks = create_list(ada)["id"], [create(ada)["id"] for _ in range(8)]
+    home: str = create_list(ada)["id"]
+    tasks = [create(ada)["id"] for _ in range(8)]
 
     def move(user: User, task_id: str, _: str) -> httpx.Response:
         return user.patch(task_id, {"parent_id": None, "list_id": dice_list()})

@@ -40,6 +40,7 @@ PROMISES = {
         WHERE child.deleted_at IS NULL AND child.parent_id IS NOT NULL
         AND (parent.id IS NULL OR parent.deleted_at IS NOT NULL OR parent.list_id IS DISTINCT FROM child.list_id
         OR NOT parent.is_parent OR top.parent_id IS NOT NULL)""",
+    "a subtask does not recur": "SELECT FROM tasks WHERE parent_id IS NOT NULL AND recurrence IS NOT NULL",
     "a list is within the contract's limits": r"""
         SELECT FROM lists WHERE char_length(name) > 100 OR name !~ '[^\s]' AND erased_at IS NULL
         OR name IS NOT NFC NORMALIZED OR position !~ '^[-0-9A-Z_a-z]{0,254}[0-9A-Z_a-z]$' OR created_at > updated_at""",
