@@ -22,7 +22,7 @@ from handlers.resources.tasks import (
 from handlers.responses.entity_tags import is_listed, required_revisions
 from handlers.responses.problems import InputError, invalid_input
 from handlers.responses.response import JSON, NoContent, Response
-from storage import keyed_creation, moves, task_pages, task_replacement, task_sets, task_updates, tasks
+from storage import families, moves, task_pages, task_sets, tasks
 from storage.driver.database import Database
 
 
@@ -39,6 +39,7 @@ async def list_tasks(
     due_before: date | None,
     due_after: date | None,
     list_id: list[str] | None,
+    parent_id: list[str] | None,
     due: str | None,
     time_zone: str | None,
     sort_by: str,
@@ -51,7 +52,7 @@ async def list_tasks(
     """Return one page of the tasks that match, or 304."""
     read = await clock_for(database.pipeline, user_id, due, time_zone, sort_by)
     filters = filters_of(
-        id, search, completed, priority, tags, tag_match, due_before, due_after, list_id, due, clock_in(read)
+        id, search, completed, priority, tags, tag_match, due_before, due_after, list_id, parent_id, due, clock_in(read)
     )
     sort = task_pages.Sort(sort_by, sort_direction == "desc")
     query = [user_id, filters.fixed(), *sort, *filters.zoned()]
@@ -75,11 +76,8 @@ async def create_task(
 ) -> Response:
     """Create a task, and return it with its path. A request with a key that took effect earlier returns its task."""
     key = key_of(idempotency_key, fingerprint)
-    if key is None:
-        task, is_replayed = await tasks.create_task(database.pipeline, user_id, new_values(body)), False
-    else:
-        task, is_replayed = await keyed_creation.create_task(database.pipeline, user_id, new_values(body), key)
-    return _created(task, is_replayed=is_replayed)
+    created = await families.create_task(database, user_id, new_values(body), key)
+    return _created(created.task, is_replayed=created.is_replayed)
 
 
 async def update_tasks(
@@ -94,6 +92,7 @@ async def update_tasks(
     due_before: date | None,
     due_after: date | None,
     list_id: list[str] | None,
+    parent_id: list[str] | None,
     due: str | None,
     time_zone: str | None,
     keep_next: bool,
@@ -104,7 +103,9 @@ async def update_tasks(
 ) -> Response:
     """Apply the merge patch to all tasks that match, and return how many matched and changed."""
     clock = clock_in(await clock_for(database.pipeline, user_id, due, time_zone))
-    filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after, list_id, due, clock)
+    filters = filters_of(
+        id, search, completed, priority, tags, tag_match, due_before, due_after, list_id, parent_id, due, clock
+    )
     changes = set_values(body)
     if dry_run:
         outcome = await task_sets.count_updates(database.pipeline, user_id, filters, changes)
@@ -126,6 +127,7 @@ async def delete_tasks(
     due_before: date | None,
     due_after: date | None,
     list_id: list[str] | None,
+    parent_id: list[str] | None,
     due: str | None,
     time_zone: str | None,
     dry_run: bool,
@@ -134,7 +136,9 @@ async def delete_tasks(
 ) -> Response:
     """Move all tasks that match to the trash, and return how many."""
     clock = clock_in(await clock_for(database.pipeline, user_id, due, time_zone))
-    filters = filters_of(id, search, completed, priority, tags, tag_match, due_before, due_after, list_id, due, clock)
+    filters = filters_of(
+        id, search, completed, priority, tags, tag_match, due_before, due_after, list_id, parent_id, due, clock
+    )
     if dry_run:
         outcome = await task_sets.count_deletions(database.pipeline, user_id, filters)
     else:
@@ -158,10 +162,11 @@ async def put_task(
     if_match: str | None,
     if_none_match: str | None,
     keep_next: bool,
+    subtasks: families.Subtasks,
 ) -> Response:
     """Create or replace the task, and return it."""
-    put = await task_replacement.put_task(
-        database.pipeline,
+    put = await families.put_task(
+        database,
         user_id,
         task_id,
         whole_values(body),
@@ -169,16 +174,25 @@ async def put_task(
         revisions=required_revisions(if_match) if if_none_match is None else [],
         may_create=if_match is None,
         keep_next=keep_next,
+        subtasks=subtasks,
     )
     return _created(put.task) if put.is_new else _shown(put.task)
 
 
 async def update_task(
-    database: Database, user_id: str, task_id: UUID, body: dict[str, Any], if_match: str | None, keep_next: bool
+    database: Database,
+    user_id: str,
+    task_id: UUID,
+    body: dict[str, Any],
+    if_match: str | None,
+    keep_next: bool,
+    subtasks: families.Subtasks,
 ) -> Response:
     """Apply the merge patch, and return the task."""
     values, revisions = changed_values(body), required_revisions(if_match)
-    task = await task_updates.update_task(database.pipeline, user_id, task_id, values, revisions, keep_next=keep_next)
+    task = await families.update_task(
+        database, user_id, task_id, values, revisions, keep_next=keep_next, subtasks=subtasks
+    )
     return _shown(task)
 
 
@@ -192,12 +206,12 @@ async def move_task(
 async def skip_occurrence(database: Database, user_id: str, task_id: UUID, if_match: str | None) -> Response:
     """Move the task to its next occurrence, and return it."""
     revisions = required_revisions(if_match)
-    return _shown(await task_updates.skip_occurrence(database.pipeline, user_id, task_id, revisions))
+    return _shown(await families.skip_occurrence(database, user_id, task_id, revisions))
 
 
 async def delete_task(database: Database, user_id: str, task_id: UUID, if_match: str | None) -> Response:
-    """Delete the task, and return no content."""
-    await tasks.delete_task(database.pipeline, user_id, task_id, required_revisions(if_match))
+    """Delete the task with its subtasks, and return no content."""
+    await families.delete_task(database, user_id, task_id, required_revisions(if_match))
     return NoContent()
 
 

@@ -9,7 +9,7 @@ from handlers.resources.tasks import task_resource
 from handlers.resources.trash import trash_resource
 from handlers.responses.problems import invalid_input
 from handlers.responses.response import JSON, NoContent, Response
-from storage import deletions, trash
+from storage import deletions, family_trash, trash
 from storage.driver.database import Database
 from storage.task_pages import Position
 
@@ -44,7 +44,7 @@ async def erase_task(database: Database, user_id: str, task_id: UUID) -> Respons
 
 async def restore_task(database: Database, user_id: str, task_id: UUID) -> Response:
     """Restore the task, and return it."""
-    task = await trash.restore_task(database.pipeline, user_id, task_id)
+    task = await family_trash.restore_task(database, user_id, task_id)
     return JSON(task_resource(task), headers=resource_headers(task.revision))
 
 

@@ -1,20 +1,17 @@
 """Batches: many writes of a user's tasks in one transaction, in two round trips, however many there are."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select
-
-from storage import accounts, idempotency, new_positions, positions, stored_rows
+from storage import accounts, idempotency, list_of_task, new_positions, positions, relatives, stored_rows
 from storage.batch_answers import answer_of, ids_in, outcomes_of
-from storage.batch_plan import Operation, Outcome, failures, needs_lists, plan
+from storage.batch_plan import Operation, Outcome, failures, needs_family, needs_lists, plan
 from storage.driver.database import Database
-from storage.driver.query import Query
 from storage.driver.transaction import Call, Transaction
 from storage.idempotency import Key
-from storage.schema import is_live_list, lists
-from storage.task_rows import Stamp, StoredTask
+from storage.rows import Rows, Stamp
+from storage.set_changes import send
 from storage.tasks import ZONE
 
 
@@ -25,9 +22,6 @@ class Batch(NamedTuple):
     outcomes: Sequence[Outcome]
     is_written: bool
     is_replayed: bool = False
-
-
-_LISTS = Query(select(lists.c.id).where(lists.c.user_id == accounts.owner, is_live_list))
 
 
 async def run_batch(
@@ -43,15 +37,14 @@ async def run_batch(
         stamp, kept, rows = await _lock_and_find(transaction, user_id, operations, key)
         if kept is not None:
             return await _replay(transaction, user_id, kept)
-        rows |= await stored_rows.read(transaction, user_id, _next_ids(operations, rows))
+        rows.add((await _relatives(transaction, user_id, operations, rows)).values())
         planned = plan(operations, rows, stamp)
         if is_atomic and planned.has_failures():
             return Batch(stamp.revision - 1, failures(planned, operations), is_written=False)
-        writes = [stored_rows.write(user_id, planned.changed)] if planned.changed else []
-        if key is not None:
-            writes.append(idempotency.keep(user_id, key, answer_of(planned), stamp.at))
-        if writes:
-            await transaction.commit(accounts.set_revision(user_id, planned.revision), *writes)
+        last = [idempotency.keep(user_id, key, answer_of(planned), stamp.at)] if key else []
+        if planned.changed:
+            last.append(accounts.set_revision(user_id, planned.revision))
+        await send(transaction, stored_rows.writes(user_id, planned.changed), last)
         return Batch(planned.revision, planned.outcomes, is_written=True)
 
     return await database.in_transaction(user_id, work)
@@ -59,12 +52,12 @@ async def run_batch(
 
 async def _lock_and_find(
     transaction: Transaction, user_id: str, operations: Sequence[Operation], key: Key | None
-) -> tuple[Stamp, dict[str, Any] | None, dict[UUID, StoredTask]]:
+) -> tuple[Stamp, dict[str, Any] | None, Rows]:
     """Lock the account. Return the stamp of the first write, the kept answer if there is one, and the tasks by id."""
     owner = {"user_id": user_id}
     ids = [operation.id for operation in operations if operation.id is not None]
     kept = [idempotency.find(user_id, key)] if key else []
-    lists_of_user: list[Call] = [(_LISTS, owner)] if any(map(needs_lists, operations)) else []
+    lists_of_user: list[Call] = [(list_of_task.IDS, owner)] if any(map(needs_lists, operations)) else []
     found = [(ZONE, owner), (new_positions.PREFERS_FIRST, owner), stored_rows.find(user_id, ids), *kept, *lists_of_user]
     opened, ((revision, at),), ((zone,),), ((is_first,),), rows, *rest = await transaction.run(
         (accounts.OPEN, owner), (accounts.LOCK, owner), *found
@@ -76,10 +69,19 @@ async def _lock_and_find(
     return stamp, answer, stored_rows.by_id(rows)
 
 
-def _next_ids(operations: Iterable[Operation], rows: Mapping[UUID, StoredTask]) -> list[UUID]:
-    """Return the ids of the next occurrences that the operations may remove."""
-    reopened = [one.id for one in operations if one.id and one.values.get("completed") is False]
-    return [next_id for one in reopened if one in rows and (next_id := rows[one].task.next_task_id)]
+async def _relatives(transaction: Transaction, user_id: str, operations: Iterable[Operation], rows: Rows) -> Rows:
+    """Return what the operations depend on besides the tasks that they name. For plain tasks, nothing is sent."""
+    ids, parents = list[UUID](), list[UUID]()
+    for one in operations:
+        row = rows.get(one.id) if one.id else None
+        if row and one.values.get("completed") is False and row.task.next_task_id:
+            ids.append(row.task.next_task_id)
+        if row and (row.is_parent or row.task.parent_id) and needs_family(one):
+            ids.append(row.task.id)
+        if parent_id := one.values.get("parent_id"):
+            parents.append(parent_id)
+            ids += [row.task.id] if row else []
+    return await relatives.read(transaction, user_id, ids, parents)
 
 
 async def _replay(transaction: Transaction, user_id: str, kept: dict[str, Any]) -> Batch:

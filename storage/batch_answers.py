@@ -4,24 +4,34 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from storage.batch_plan import Failure, Outcome, Plan
+from storage.batch_plan import Outcome, Plan
 from storage.errors import (
     Conflict,
     ImpossibleRecurrence,
+    ListOfParent,
     NoDueDate,
     NoSuchList,
+    NoSuchParent,
     NotFound,
+    ParentCycle,
     PreconditionFailed,
+    RecurringSubtask,
     SeriesMovedOn,
+    TooDeep,
 )
 from storage.tasks import Task
 
-_FAILURES = {
+_FAILURES: dict[type[Exception], str] = {
     NotFound: "not_found",
     Conflict: "conflict",
     PreconditionFailed: "precondition_failed",
     NoDueDate: "no_due_date",
     NoSuchList: "no_such_list",
+    NoSuchParent: "no_such_parent",
+    ParentCycle: "parent_cycle",
+    TooDeep: "too_deep",
+    ListOfParent: "list_of_parent",
+    RecurringSubtask: "recurring_subtask",
     ImpossibleRecurrence: "impossible_recurrence",
     SeriesMovedOn: "series_moved_on",
 }
@@ -50,7 +60,7 @@ def _kept(outcome: Outcome) -> dict[str, Any]:
     return {"id": task_id, "kind": _FAILURES[type(outcome.error)], "members": _members(outcome.error)}
 
 
-def _members(error: Failure) -> list[str]:
+def _members(error: Exception) -> list[str]:
     """Return the members that an error is about. After that of an impossible rule comes what is wrong with it."""
     if isinstance(error, ImpossibleRecurrence):
         return [*filter(None, [error.member]), error.detail]
@@ -65,19 +75,15 @@ def _outcome(kept: Mapping[str, Any], current: Mapping[UUID, Task | None]) -> Ou
     return Outcome(kind, task_id, None if kind == "deleted" else task)
 
 
-def _failure(kind: str, members: Sequence[str], current: Task | None) -> Failure:
+def _failure(kind: str, members: Sequence[str], current: Task | None) -> Exception:
     match kind:
+        case "not_found":
+            return NotFound("task")
         case "conflict":
             return Conflict("task", current, members)
         case "precondition_failed":
             return PreconditionFailed("task", current)
-        case "no_due_date":
-            return NoDueDate()
-        case "no_such_list":
-            return NoSuchList()
         case "impossible_recurrence":
             *member, detail = members
             return ImpossibleRecurrence(member[0] if member else None, detail)
-        case "series_moved_on":
-            return SeriesMovedOn()
-    return NotFound("task")
+    return next(error for error, name in _FAILURES.items() if name == kind)()

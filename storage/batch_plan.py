@@ -1,33 +1,53 @@
 """What a batch does to each task: pure functions of the task as it is, and of the operation."""
 
-from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 from uuid import UUID, uuid4
 
-from storage import task_rows
+from storage import subtrees, task_rows
 from storage.errors import (
     Conflict,
     ImpossibleRecurrence,
+    ListOfParent,
     NoDueDate,
     NoSuchList,
+    NoSuchParent,
     NotFound,
+    ParentCycle,
     PreconditionFailed,
+    RecurringSubtask,
     SeriesMovedOn,
+    TooDeep,
 )
 from storage.recurrence_rules import normalised
-from storage.task_rows import Rows, Stamp, StoredTask, Written, touched
+from storage.rows import Rows, Stamp, StoredTask, Written
 from storage.tasks import CHANGEABLE, Task
 
-Failure = NotFound | Conflict | PreconditionFailed | NoDueDate | NoSuchList | ImpossibleRecurrence | SeriesMovedOn
-FAILURES = NotFound, Conflict, PreconditionFailed, NoDueDate, NoSuchList, ImpossibleRecurrence, SeriesMovedOn
+FAILURES = (
+    NotFound,
+    Conflict,
+    PreconditionFailed,
+    NoDueDate,
+    NoSuchList,
+    NoSuchParent,
+    ParentCycle,
+    TooDeep,
+    ListOfParent,
+    RecurringSubtask,
+    ImpossibleRecurrence,
+    SeriesMovedOn,
+)
 """The errors that an operation may end with."""
+
+
+_OF_FAMILY = {"parent_id", "list_id", "completed"}
 
 
 class Operation(NamedTuple):
     """A write of one task. A `create` without an id gets a new one.
 
-    `values` has a value for each name in CHANGEABLE, of which time, zone, list, position and recurrence may be absent.
+    `values` has a value for each name in CHANGEABLE, of which time, zone, list, parent, position and recurrence may be
+    absent.
     For an `update`, it has some of them, and `base` the values of the same names as the caller knows them. `revision`
     is the one that the task must have. None requires nothing. `keep_next` is that of `task_updates.update_task`.
     """
@@ -49,7 +69,7 @@ class Outcome(NamedTuple):
     kind: Literal["created", "written", "deleted", "failed", "not_run"]
     id: UUID | None
     task: Task | None = None
-    error: Failure | None = None
+    error: Exception | None = None
 
 
 class Plan(NamedTuple):
@@ -65,30 +85,32 @@ class Plan(NamedTuple):
 
 
 class _Turn(NamedTuple):
-    """What an operation finds: the rows after those before it, the stamp of its write, and the id of its deletion."""
+    """What an operation finds: the rows before the batch, and after the operations before it, and its stamp."""
 
+    found: Mapping[UUID, StoredTask]
     rows: Rows
     stamp: Stamp
     deletion_id: UUID
 
 
-def plan(operations: Iterable[Operation], found: Rows, stamp: Stamp) -> Plan:
+def plan(operations: Iterable[Operation], found: Mapping[UUID, StoredTask], stamp: Stamp) -> Plan:
     """Decide what each operation does. No two may have the same id.
 
     `found` are the rows that are there, by their ids, and `stamp` is that of the first write.
     """
     changed: dict[UUID, StoredTask] = {}
-    rows, outcomes, deletion_id = ChainMap(changed, dict(found)), [], uuid4()
+    rows, outcomes, deletion_id = Rows(found.values()), [], uuid4()
     for operation in operations:
         row = rows.get(operation.id) if operation.id else None
         try:
-            new, *others = _DECISIONS[operation.op](row, operation, _Turn(rows, stamp, deletion_id))
+            new, *others = _DECISIONS[operation.op](row, operation, _Turn(found, rows, stamp, deletion_id))
         except FAILURES as error:
             outcomes.append(Outcome("failed", operation.id, error=error))
             continue
         if new is not row:
+            rows.add((new, *others))
             changed |= {one.task.id: one for one in (new, *others)}
-            stamp = stamp._replace(revision=stamp.revision + 1 + len(others))
+            stamp = stamp.after(1 + len(others))
         outcomes.append(_success(row, new))
     return Plan(outcomes, [*changed.values()], stamp.revision - 1)
 
@@ -96,6 +118,11 @@ def plan(operations: Iterable[Operation], found: Rows, stamp: Stamp) -> Plan:
 def needs_lists(operation: Operation) -> bool:
     """Return whether what an operation does depends on which lists there are."""
     return operation.op == "restore" or operation.values.get("list_id") is not None
+
+
+def needs_family(operation: Operation) -> bool:
+    """Return whether what an operation does depends on the task's subtasks or its parent, if it has any."""
+    return operation.op in ("delete", "restore") or not operation.values.keys().isdisjoint(_OF_FAMILY)
 
 
 def failures(plan: Plan, operations: Sequence[Operation]) -> list[Outcome]:
@@ -113,36 +140,38 @@ def _success(old: StoredTask | None, new: StoredTask) -> Outcome:
 def _create(row: StoredTask | None, operation: Operation, turn: _Turn) -> Written:
     if row is not None:
         raise Conflict("task", row.current)
-    return task_rows.created(operation.id, operation.values, turn.stamp)
+    return task_rows.created(operation.id, operation.values, turn.rows, turn.stamp)
 
 
 def _replace(row: StoredTask | None, operation: Operation, turn: _Turn) -> Written:
     current = row.current if row else None
-    if operation.revision is not None and (current is None or current.revision != operation.revision):
+    if operation.revision is not None and (current is None or not _is_known(current, operation, turn)):
         raise PreconditionFailed("task", current)
     if row is None:
-        return task_rows.created(operation.id, operation.values, turn.stamp)
+        return task_rows.created(operation.id, operation.values, turn.rows, turn.stamp)
     if current is None:
         raise Conflict("task")
     return _with_values(row, operation, turn)
 
 
 def _update(row: StoredTask | None, operation: Operation, turn: _Turn) -> Written:
-    row = _accepted(row, operation)
+    row = _accepted(row, operation, turn)
     if members := _unexpected(row.task, operation):
         raise Conflict("task", row.task, members)
     return _with_values(row, operation, turn)
 
 
 def _delete(row: StoredTask | None, operation: Operation, turn: _Turn) -> Written:
-    task = touched(_accepted(row, operation).task, turn.stamp)
-    return (StoredTask(task, deleted_at=task.updated_at, deletion_id=turn.deletion_id),)
+    if row is not None and row.deletion_id == turn.deletion_id:
+        # With its parent, by an operation of this batch.
+        return (row,)
+    return tuple(subtrees.deleted(_accepted(row, operation, turn).task, turn.rows, turn.stamp, turn.deletion_id))
 
 
 def _restore(row: StoredTask | None, _: Operation, turn: _Turn) -> Written:
     if row is None or row.erased_at is not None:
         raise NotFound("task")
-    return (row,) if row.current else (task_rows.restored(row, turn.stamp),)
+    return (row,) if row.current else tuple(subtrees.restored(row, turn.rows, turn.stamp))
 
 
 def _with_values(row: StoredTask, operation: Operation, turn: _Turn) -> Written:
@@ -158,13 +187,19 @@ _DECISIONS: dict[str, Callable[[StoredTask | None, Operation, _Turn], Written]] 
 }
 
 
-def _accepted(row: StoredTask | None, operation: Operation) -> StoredTask:
+def _accepted(row: StoredTask | None, operation: Operation, turn: _Turn) -> StoredTask:
     """Return the row if it is a task that has the required revision. Raises NotFound and PreconditionFailed."""
     if row is None or row.current is None:
         raise NotFound("task")
-    if operation.revision not in (None, row.task.revision):
+    if operation.revision is not None and not _is_known(row.task, operation, turn):
         raise PreconditionFailed("task", row.task)
     return row
+
+
+def _is_known(task: Task, operation: Operation, turn: _Turn) -> bool:
+    """Return whether the task has the required revision, or had it before an operation on a relative changed it."""
+    found = turn.found.get(task.id)
+    return operation.revision in (task.revision, found.task.revision if found else None)
 
 
 def _unexpected(task: Task, operation: Operation) -> list[str]:

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, select, true
 
-from storage import accounts, trash
+from storage import accounts, relatives, trash
 from storage.driver.database import Database
 from storage.driver.query import Query
 from storage.driver.transaction import Transaction
 from storage.list_rows import StoredList, every_column
 from storage.lists import Turn, begin, check_number, write
 from storage.schema import is_in_trash, is_list_in_trash, lists
-from storage.set_changes import portions, send
+from storage.set_changes import portions
 from storage.set_statements import statements
 
 MOST_RESTORED = 1_000
@@ -67,6 +67,8 @@ async def restore(
         back = StoredList(turn.row.list.touched(revision, turn.at))
         # Before the tasks: one stays in the list only if that is there.
         first.append(write(back))
-    calls = [*first, *portions(_RESTORE.write, ids, {"user_id": user_id}, revision, turn.at)]
-    await send(transaction, calls, [accounts.set_revision(user_id, revision + len(ids))])
+    for call in [*first, *portions(_RESTORE.write, ids, {"user_id": user_id}, revision, turn.at)]:
+        await transaction.run(call)
+    await relatives.settle(transaction, user_id, ids)
+    await transaction.commit(accounts.set_revision(user_id, revision + len(ids)))
     return back, revision + len(ids)

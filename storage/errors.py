@@ -76,6 +76,38 @@ class NoSuchList(Exception):
     """A task would be in a list that the user does not have, or has deleted."""
 
 
+class NoSuchParent(Exception):
+    """A task would be a subtask of one that the user does not have, or has deleted."""
+
+
+class ParentCycle(Exception):
+    """A task would be a subtask of itself or of one of its own subtasks."""
+
+
+class TooDeep(Exception):
+    """A task would be deeper than the third level, or one of its subtasks would."""
+
+
+class ListOfParent(Exception):
+    """A subtask would be in another list than its parent."""
+
+
+class RecurringSubtask(Exception):
+    """A task would be a subtask and recur."""
+
+
+class OpenSubtasks(Exception):
+    """A task would be completed that has open subtasks, `number` of them with those below."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class HasRelatives(Exception):
+    """A single statement cannot write the task, because it has subtasks, or has had some, or has a parent."""
+
+
 class TooManyTags(Exception):
     """A task would have more tags than it may have."""
 

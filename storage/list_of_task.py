@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import CTE, ColumnElement, Uuid, bindparam, exists, literal_column, or_, select
 
 from storage import accounts
+from storage.driver.query import Query
 from storage.errors import NoSuchList
 from storage.schema import is_live_list, lists, tasks
 
@@ -22,6 +23,10 @@ class _InList(Protocol):
 
 _Task = TypeVar("_Task", bound=_InList)
 _one: ColumnElement[Any] = literal_column("1")
+
+
+IDS = Query(select(lists.c.id).where(lists.c.user_id == accounts.owner, is_live_list))
+"""Finds the ids of the user's lists."""
 
 
 def _locked(list_id: ColumnElement[Any]) -> CTE:

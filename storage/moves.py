@@ -11,12 +11,22 @@ from uuid import UUID
 from sqlalchemy import BigInteger, DateTime, Text, Uuid, bindparam, column, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from storage import accounts, positions, siblings
+from storage import accounts, positions, relatives, set_subtasks, siblings, stored_rows
 from storage.driver.database import Database
 from storage.driver.query import Query
 from storage.driver.transaction import Call, Transaction
-from storage.errors import NoSuchAnchor, NoSuchList, NotFound, PreconditionFailed
+from storage.errors import (
+    ListOfParent,
+    NoSuchAnchor,
+    NoSuchList,
+    NotFound,
+    PreconditionFailed,
+    RecurringSubtask,
+)
+from storage.family import placed
+from storage.rows import Rows
 from storage.schema import is_live, is_live_list, lists, tasks
+from storage.set_changes import portions
 from storage.siblings import Spot
 from storage.tasks import Task, changed, columns, not_before_last_update, own
 
@@ -25,9 +35,13 @@ _PORTION = 250
 _revision = bindparam("revision", type_=BigInteger)
 _list_id = bindparam("list_id", type_=Uuid)
 _time = not_before_last_update(bindparam("at", type_=DateTime(timezone=True)))
-_FIND = Query(select(*columns).where(*own, is_live))
+_FIND = Query(select(*columns, tasks.c.is_parent).where(*own, is_live))
 _FIND_LIST = Query(select(lists.c.id).where(lists.c.user_id == accounts.owner, lists.c.id == _list_id, is_live_list))
-_new_place = {"list_id": _list_id, "position": bindparam("position", type_=Text)}
+_new_place = {
+    "list_id": _list_id,
+    "parent_id": bindparam("parent_id", type_=Uuid),
+    "position": bindparam("position", type_=Text),
+}
 _MOVE = Query(update(tasks).where(*own).values(**changed(_new_place, _revision, _time)).returning(*columns))
 
 
@@ -43,22 +57,29 @@ def _space() -> Query:
 _SPACE = _space()
 
 
+class _Place(NamedTuple):
+    """Where a task is to be: in a list, under a parent or not, and between the positions of its neighbours."""
+
+    list_id: UUID | None
+    parent_id: UUID | None
+    low: str | None
+    high: str | None
+
+    def has(self, task: Task) -> bool:
+        """Return whether the task is there already."""
+        if (task.list_id, task.parent_id) != (self.list_id, self.parent_id):
+            return False
+        return (self.low is None or self.low < task.position) and (self.high is None or task.position < self.high)
+
+
 class _Turn(NamedTuple):
-    """What a move finds once it has the account's lock: the task, its new list, and the positions of its neighbours."""
+    """What a move finds once it has the account's lock. `is_parent` is whether the task may have subtasks."""
 
     revision: int
     at: datetime
     task: Task
-    list_id: UUID | None
-    low: str | None
-    high: str | None
-
-    def is_in_place(self) -> bool:
-        """Return whether the task is there already."""
-        here = self.task.position
-        if self.task.list_id != self.list_id:
-            return False
-        return (self.low is None or self.low < here) and (self.high is None or here < self.high)
+    is_parent: bool
+    place: _Place
 
 
 async def move_task(
@@ -67,18 +88,19 @@ async def move_task(
     """Move the task to a spot, and return it. A task that is there already keeps its revision.
 
     If there is no position between its new neighbours, some of its siblings get new ones, each with a revision of its
-    own. The task is moved only if its revision is in `revisions`; None allows any. Raises NotFound,
-    PreconditionFailed, NoSuchList, NoSuchAnchor, and what `Database.in_transaction` raises.
+    own. Its subtasks follow it into another list. The task is moved only if its revision is in `revisions`; None allows
+    any. Raises NotFound, PreconditionFailed, NoSuchList, NoSuchParent, ParentCycle, TooDeep, ListOfParent,
+    RecurringSubtask, NoSuchAnchor, and what `Database.in_transaction` raises.
     """
 
     async def work(transaction: Transaction) -> Task:
         turn = await _turn(transaction, user_id, task_id, spot, revisions)
-        if turn.is_in_place():
+        if turn.place.has(turn.task):
             return turn.task
-        place = positions.placed(turn.low, turn.high, turn.revision + 1)
-        if place is None:
+        position = positions.placed(turn.place.low, turn.place.high, turn.revision + 1)
+        if position is None:
             return await _make_room(transaction, turn, spot)
-        return await _move(transaction, turn, place, turn.revision + 1)
+        return await _move(transaction, turn, position, turn.revision + 1)
 
     return await database.in_transaction(user_id, work)
 
@@ -86,32 +108,51 @@ async def move_task(
 async def _turn(
     transaction: Transaction, user_id: str, task_id: UUID, spot: Spot, revisions: Sequence[int] | None
 ) -> _Turn:
-    """Lock the account, and find the task and its new neighbours, in one round trip."""
+    """Lock the account, and find the task, its new relatives and its new neighbours, in one round trip."""
     owner = {"user_id": user_id}
     find, find_list = (_FIND, {**owner, "id": task_id}), (_FIND_LIST, {**owner, "list_id": spot.list_id})
-    neighbours = siblings.neighbours(user_id, task_id, spot)
-    calls: list[Call] = [(accounts.LOCK, owner), find, find_list, siblings.IN_INDEX_ORDER, neighbours]
-    locked, found, there, _, ends = await transaction.run(*calls)
-    if not found:
+    neighbours = [siblings.IN_INDEX_ORDER, *siblings.neighbours(user_id, task_id, spot)]
+    family = [relatives.find(user_id, [task_id], [spot.parent_id])] if spot.parent_id else []
+    found = await transaction.run((accounts.LOCK, owner), find, find_list, *family, *neighbours)
+    locked, tasks_found, there, *kin, _, at_the_top, below = found
+    if not tasks_found:
         raise NotFound("task")
-    task = Task._make(found[0])
+    *columns, is_parent = tasks_found[0]
+    task = Task._make(columns)
     if revisions is not None and task.revision not in revisions:
         raise PreconditionFailed("task", task)
     if spot.list_id is not None and not there:
         raise NoSuchList
+    list_id, parent_id = _home(task, spot, stored_rows.by_id(kin[0]) if kin else Rows())
+    ends = below if parent_id else at_the_top
     if not ends:
         raise NoSuchAnchor("task")
     (revision, at), (low, high) = locked[0], ends[0]
-    return _Turn(revision, at, task, spot.list_id if spot.is_in_list else task.list_id, low, high)
+    return _Turn(revision, at, task, is_parent, _Place(list_id, parent_id, low, high))
+
+
+def _home(task: Task, spot: Spot, family: Rows) -> tuple[UUID | None, UUID | None]:
+    """Return the list and the parent that a task has at a spot. Raises what `placed` raises, and RecurringSubtask."""
+    in_list = {"list_id": spot.list_id} if spot.is_in_list else {}
+    parent_id = spot.parent_id if spot.has_parent else task.parent_id
+    if spot.parent_id is not None:
+        if task.recurrence is not None:
+            raise RecurringSubtask
+        return placed(family, task.id, {"parent_id": parent_id, **in_list})["list_id"], parent_id
+    list_id = spot.list_id if spot.is_in_list else task.list_id
+    if parent_id is not None and list_id != task.list_id:
+        raise ListOfParent
+    return list_id, parent_id
 
 
 async def _make_room(transaction: Transaction, turn: _Turn, spot: Spot) -> Task:
     """Move the task to a spot where there is no room, after giving new positions to siblings around it."""
-    (rows,) = await transaction.run(siblings.arranged(turn.task.user_id, turn.task.id, turn.list_id))
+    home = turn.place.list_id, turn.place.parent_id
+    (rows,) = await transaction.run(siblings.arranged(turn.task.user_id, turn.task.id, *home))
     ids, arranged = [row[0] for row in rows], [row[1] for row in rows]
-    place = siblings.index_of(spot, ids)
-    start, spaced = positions.with_room(arranged, place, turn.revision + 1)
-    own_position = spaced.pop(place - start)
+    index = siblings.index_of(spot, ids)
+    start, spaced = positions.with_room(arranged, index, turn.revision + 1)
+    own_position = spaced.pop(index - start)
     siblings_there = zip(ids[start:], spaced, arranged[start:], strict=False)
     moved = [(one, new) for one, new, old in siblings_there if new != old]
     for first in range(0, len(moved), _PORTION):
@@ -126,9 +167,17 @@ def _portion(turn: _Turn, moved: Sequence[tuple[UUID, str]], revision: int) -> C
     return _SPACE, {"user_id": turn.task.user_id, **new}
 
 
-async def _move(transaction: Transaction, turn: _Turn, place: str, revision: int) -> Task:
-    """Give the task its position with the last revision of the move, and commit."""
-    owner = {"user_id": turn.task.user_id}
-    new = {"id": turn.task.id, "list_id": turn.list_id, "position": place, "revision": revision, "at": turn.at}
-    (row,), _ = await transaction.commit((_MOVE, {**owner, **new}), accounts.set_revision(**owner, revision=revision))
+async def _move(transaction: Transaction, turn: _Turn, position: str, revision: int) -> Task:
+    """Give the task its place, have its subtasks follow into its list, and commit."""
+    user_id, place, follow = turn.task.user_id, turn.place, list[UUID]()
+    if turn.is_parent and place.list_id != turn.task.list_id:
+        follow = await set_subtasks.others_below(transaction, user_id, [turn.task.id])
+    home = {"list_id": place.list_id, "parent_id": place.parent_id, "position": position}
+    stamp = {"revision": revision, "at": turn.at}
+    calls: list[Call] = [(_MOVE, {"user_id": user_id, "id": turn.task.id, **home, **stamp})]
+    calls += portions(
+        set_subtasks.FOLLOW, follow, {"user_id": user_id, "new_list_id": place.list_id}, revision, turn.at
+    )
+    calls += [stored_rows.mark(user_id, [place.parent_id])] if place.parent_id else []
+    (row,), *_ = await transaction.commit(*calls, accounts.set_revision(user_id, revision + len(follow)))
     return Task._make(row)

@@ -17,12 +17,24 @@ Values = dict[str, ColumnElement[Any]]
 def plain(old: CTE, given: Values) -> tuple[Values, ColumnElement[bool]]:
     """Return new values of a task with what follows from them, and whether SQL may write them.
 
-    A `recurrence` among the values is null: the task leaves its series.
+    A `recurrence` or `parent_id` among the values is null: the task leaves its series, or its parent.
     """
     new, has_no_instant = _without_instant(old, given)
+    is_plain = and_(has_no_instant, keeps_family(old, new))
     if "recurrence" in new:
-        return {**new, **{name: null() for name in LEFT if name != "recurrence"}}, has_no_instant
-    return new, and_(has_no_instant, _keeps_series(old, new)) if "completed" in new else has_no_instant
+        return {**new, **{name: null() for name in LEFT if name != "recurrence"}}, is_plain
+    return new, and_(is_plain, _keeps_series(old, new)) if "completed" in new else is_plain
+
+
+def keeps_family(old: CTE, new: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:
+    """Return whether these values leave a subtask in the list of its parent, and a parent in that of its subtasks.
+
+    A `parent_id` among the values is null: the task leaves its parent.
+    """
+    if "list_id" not in new:
+        return true()
+    is_at_the_top = true() if "parent_id" in new else old.c.parent_id.is_(None)
+    return or_(and_(is_at_the_top, ~old.c.is_parent), old.c.list_id.is_not_distinct_from(new["list_id"]))
 
 
 def _keeps_series(old: CTE, new: Mapping[str, ColumnElement[Any]]) -> ColumnElement[bool]:

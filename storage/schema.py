@@ -3,6 +3,7 @@
 Every key begins with `user_id`, so the same schema can be distributed by it across servers (Citus).
 """
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Index,
+    Label,
     LargeBinary,
     MetaData,
     SmallInteger,
@@ -23,6 +25,7 @@ from sqlalchemy import (
     and_,
     cast,
     extract,
+    false,
     func,
     literal_column,
 )
@@ -70,6 +73,10 @@ tasks = Table(
     Column("tags", ARRAY(Text), nullable=False),
     # NULL in the inbox.
     Column("list_id", Uuid),
+    # The task that this one is a subtask of.
+    Column("parent_id", Uuid),
+    # Whether another task is or was its subtask. Unlike those, it is in the row that every write of the task locks.
+    Column("is_parent", Boolean, nullable=False, server_default=false()),
     # NULL in what a release before 0.6.0 has created.
     Column("position", Text(collation="C")),
     Column("created_at", DateTime(timezone=True), nullable=False),
@@ -165,15 +172,16 @@ Index(
     postgresql_ops={"text": "gin_trgm_ops"},
     postgresql_where=is_live,
 )
+_place: Label[Any] = literal_column(
+    "COALESCE(\"position\", 'lg'::text || lpad(to_hex((EXTRACT(epoch FROM (created_at AT TIME ZONE 'UTC'::text))"
+    " * 1000000::numeric)::bigint), 13, '0'::text))"
+).label("place")
 # For the neighbours of a place to which a task is moved.
 Index(
     "tasks_by_position",
     tasks.c.user_id,
     literal_column("COALESCE(list_id, '00000000-0000-0000-0000-000000000000'::uuid)").label("list"),
-    literal_column(
-        "COALESCE(\"position\", 'lg'::text || lpad(to_hex((EXTRACT(epoch FROM (created_at AT TIME ZONE 'UTC'::text))"
-        " * 1000000::numeric)::bigint), 13, '0'::text))"
-    ).label("place"),
+    _place,
     tasks.c.id,
     postgresql_where=is_live,
 )
@@ -198,6 +206,15 @@ Index(
 )
 # For what has changed since a revision, deletions included.
 Index("tasks_by_revision", tasks.c.user_id, tasks.c.revision)
+# For the subtasks of a task, in their order, deleted ones included.
+Index(
+    "tasks_by_parent",
+    tasks.c.user_id,
+    tasks.c.parent_id,
+    _place,
+    tasks.c.id,
+    postgresql_where=tasks.c.parent_id.is_not(None),
+)
 Index(
     "lists_by_deleted_at",
     lists.c.user_id,

@@ -8,7 +8,7 @@ from uuid import UUID
 from uuid6 import uuid7
 
 from storage import due, time_zones
-from storage.errors import NoDueDate, NoNextOccurrence
+from storage.errors import NoDueDate, NoNextOccurrence, RecurringSubtask
 from storage.recurrence import Recurrence, local_day, passed_day, successor
 from storage.recurrence_rules import Schedule, scheduled
 
@@ -45,7 +45,7 @@ def settled(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def of_new_task(values: Mapping[str, Any], now: Now) -> Step:
-    """Return what creating a task with these values does. Raises ImpossibleRecurrence.
+    """Return what creating a task with these values does. Raises ImpossibleRecurrence and RecurringSubtask.
 
     The values of a task that does not recur have none of the names in LEFT.
     """
@@ -53,18 +53,21 @@ def of_new_task(values: Mapping[str, Any], now: Now) -> Step:
     given = new.pop("recurrence", None)
     if given is None:
         return Step(new)
+    _check_parent(new.get("parent_id"))
     new |= _begun(scheduled(given, new["due_date"], None))
     return _completed(new, new, now) if new["completed"] else Step(new)
 
 
 def of_task(task: Any, values: Mapping[str, Any], now: Now, *, keep_next: bool = False) -> Step:
-    """Return what giving a task these values does. Raises NoDueDate and ImpossibleRecurrence."""
+    """Return what giving a task these values does. Raises NoDueDate, ImpossibleRecurrence and RecurringSubtask."""
     new = due.of_task(task, values)
     if new.get("recurrence", ...) is None or new.get("due_date", ...) is None:
         return Step({**new, **LEFT})
     if "recurrence" in new:
         new |= _rescheduled(task, new)
     after = task._replace(**new)
+    if after.recurrence is not None:
+        _check_parent(after.parent_id)
     if after.recurrence is None or after.completed == task.completed:
         return Step(new)
     return _completed(after._asdict(), new, now) if after.completed else _reopened(after, new, keep_next=keep_next)
@@ -80,6 +83,12 @@ def skipped(task: Any, now: Now) -> Step:
     if found is None:
         raise NoNextOccurrence("The series ends with this occurrence. Complete or delete it.")
     return Step(found)
+
+
+def _check_parent(parent_id: UUID | None) -> None:
+    """Raise RecurringSubtask if a task that recurs has a parent."""
+    if parent_id is not None:
+        raise RecurringSubtask
 
 
 def _begun(schedule: Schedule) -> dict[str, Any]:

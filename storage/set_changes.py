@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from storage import accounts, idempotency, instants
+from storage import accounts, idempotency, instants, set_subtasks
 from storage.driver.database import Database
 from storage.driver.query import Connection, Query
 from storage.driver.transaction import Call, Transaction
@@ -22,14 +22,16 @@ class Picked(NamedTuple):
     """The tasks of a set: how many match, and those that will change.
 
     `occurrences` are those that will have a next occurrence, or have it no more, and `ids` are the others. Also,
-    whether one would have too many tags, and whether the list that they are to be in is there, if any.
+    whether one would have too many tags, whether the list that they are to be in is there, if any, and whether one may
+    have subtasks.
     """
 
     matched: int
     ids: Sequence[UUID]
     has_too_many_tags: bool
     has_list: bool
-    occurrences: Sequence[UUID]
+    occurrences: Sequence[UUID] = ()
+    has_parents: bool = False
 
 
 class Outcome(NamedTuple):
@@ -49,8 +51,8 @@ class Outcome(NamedTuple):
 class Moves(NamedTuple):
     """Statements that write occurrences, and how many rows they write, each with a revision of its own."""
 
-    calls: Sequence[Call] = ()
-    writes: int = 0
+    calls: Sequence[Call]
+    writes: int
 
 
 MoveSeries = Callable[[Transaction, Sequence[UUID], int, datetime], Awaitable[Moves]]
@@ -71,7 +73,7 @@ async def count_set(connection: Connection, user_id: str, chosen: Statements, va
     """Return what would become of a set of any size. Raises TooManyTags and NoSuchList."""
     row: Any = await chosen.total.fetch_one(connection, user_id=user_id, **values)
     revision, matched, changed, has_too_many_tags, has_list = row
-    check_size(Picked(matched, (), has_too_many_tags, has_list, ()), matched)
+    check_size(Picked(matched, (), has_too_many_tags, has_list), matched)
     return Outcome(matched, changed, revision)
 
 
@@ -99,20 +101,20 @@ async def change_set(
         if turn.answer is not None:
             return Outcome(**turn.answer, is_replayed=True)
         check(turn.picked)
-        ids = turn.picked.ids[:most]
+        ids = [*turn.picked.ids[:most], *await _others_below(transaction, turn, chosen, parameters, most)]
         deletion_id = str(values["deletion_id"]) if ids and "deletion_id" in values else None
-        moves = await _moves(transaction, turn, len(ids), move_series)
-        changed, revision = len(ids) + len(turn.picked.occurrences), turn.revision + len(ids) + moves.writes
+        calls, revision = await _plain_calls(transaction, turn, chosen, parameters, ids)
+        if move_series and turn.picked.occurrences:
+            # What it reads may have subtasks that match too, so these are written first.
+            await _run(transaction, calls)
+            calls, writes = await move_series(transaction, turn.picked.occurrences, revision, turn.at)
+            revision += writes
+        changed = len(ids) + len(turn.picked.occurrences)
         outcome = Outcome(turn.picked.matched, changed, revision, deletion_id)
         last = [accounts.set_revision(user_id, revision)] if changed or key else []
         if key:
             last.append(idempotency.keep(user_id, key, _answer(outcome), turn.at))
-        calls = [*portions(chosen.write, ids, parameters, turn.revision, turn.at)]
-        if chosen.moves_instants and ids:
-            for call in calls:
-                await transaction.run(call)
-            calls = await instants.moved(transaction, user_id, ids)
-        await send(transaction, [*calls, *moves.calls], last)
+        await send(transaction, calls, last)
         return outcome
 
     return await database.in_transaction(user_id, work, is_long=True)
@@ -135,16 +137,45 @@ async def _turn(transaction: Transaction, user_id: str, pick: Call, key: Key | N
     own = {"user_id": user_id}
     find = [idempotency.find(user_id, key)] if key else []
     rows = await transaction.run((accounts.OPEN, own), (accounts.LOCK, own), pick, *find)
-    opened, ((revision, at),), ((matched, ids, has_too_many_tags, has_list, occurrences),), *found = rows
+    opened, ((revision, at),), (picked,), *found = rows
+    matched, ids, has_too_many_tags, has_list, occurrences, has_parents = picked
     answer = idempotency.answer_of(found[0], key) if key else None
-    picked = Picked(matched, ids or (), has_too_many_tags, has_list, occurrences or ())
+    picked = Picked(matched, ids or (), has_too_many_tags, has_list, occurrences or (), has_parents)
     return _Turn(revision - len(opened), at, picked, answer)
 
 
-async def _moves(transaction: Transaction, turn: _Turn, others: int, move_series: MoveSeries | None) -> Moves:
-    if move_series is None or not turn.picked.occurrences:
-        return Moves()
-    return await move_series(transaction, turn.picked.occurrences, turn.revision + others, turn.at)
+async def _others_below(
+    transaction: Transaction, turn: _Turn, chosen: Statements, parameters: Mapping[str, Any], most: int
+) -> list[UUID]:
+    """Return the subtasks that are changed with the tasks of the set, and are not among them."""
+    if not (chosen.takes_subtasks and turn.picked.has_parents):
+        return []
+    return await set_subtasks.others_below(transaction, parameters["user_id"], turn.picked.ids[:most])
+
+
+async def _plain_calls(
+    transaction: Transaction, turn: _Turn, chosen: Statements, parameters: Mapping[str, Any], ids: Sequence[UUID]
+) -> tuple[Sequence[Call], int]:
+    """Return the statements that change tasks, and move their subtasks with them, and the last revision that they take.
+
+    If more is to be done with these tasks than a statement can, they are changed already.
+    """
+    user_id, follow = parameters["user_id"], list[UUID]()
+    if chosen.moves_lists and turn.picked.has_parents and ids:
+        follow = await set_subtasks.followers(transaction, user_id, ids, parameters["new_list_id"])
+    calls = [*portions(chosen.write, ids, parameters, turn.revision, turn.at)]
+    if chosen.moves_instants and ids:
+        await _run(transaction, calls)
+        calls = await instants.moved(transaction, user_id, ids)
+    into = {"user_id": user_id, "new_list_id": parameters.get("new_list_id")}
+    calls += portions(set_subtasks.FOLLOW, follow, into, turn.revision + len(ids), turn.at)
+    return calls, turn.revision + len(ids) + len(follow)
+
+
+async def _run(transaction: Transaction, calls: Sequence[Call]) -> None:
+    """Execute statements, each with a round trip, and its limit, of its own."""
+    for call in calls:
+        await transaction.run(call)
 
 
 def portions(
@@ -158,8 +189,7 @@ def portions(
 
 async def send(transaction: Transaction, portions: Sequence[Call], last: Sequence[Call]) -> None:
     """Execute the statements and commit. Each portion but the last one has a round trip, and its limit, of its own."""
-    for call in portions[:-1]:
-        await transaction.run(call)
+    await _run(transaction, portions[:-1])
     if final := [*portions[-1:], *last]:
         await transaction.commit(*final)
 

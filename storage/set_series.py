@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from storage import positions, stored_rows, task_rows
+from storage import positions, relatives, stored_rows, task_rows
 from storage.driver.transaction import Transaction
+from storage.rows import Rows, Stamp, StoredTask
 from storage.set_changes import Moves
-from storage.task_rows import Stamp, StoredTask
 from storage.tasks import ZONE, Task
 
 # Of rows that may be long.
@@ -31,7 +31,7 @@ async def move_series(
     `changes` are those of `task_sets.update_tasks`, and `revision` is the last one that is taken. Raises SeriesMovedOn.
     """
     rows = await _read(transaction, user_id, ids)
-    rows |= await _read(transaction, user_id, [one for row in rows.values() if (one := row.task.next_task_id)])
+    rows.add((await _read(transaction, user_id, _next_ids(rows, ids))).values())
     (((zone,),),) = await transaction.run((ZONE, {"user_id": user_id}))
     # If the tasks are to be in a list, that has been found already.
     lists = [changes["list_id"]] if changes.get("list_id") else []
@@ -41,15 +41,19 @@ async def move_series(
         row = rows[task_id]
         written += task_rows.changed(row, _values(row.task, changes), rows, stamp, keep_next=keep_next)
         stamp = stamp._replace(revision=revision + len(written) + 1)
-    portions = [written[start : start + _PORTION] for start in range(0, len(written), _PORTION)]
-    return Moves([stored_rows.write(user_id, portion) for portion in portions], len(written))
+    return Moves(stored_rows.writes(user_id, written), len(written))
 
 
-async def _read(transaction: Transaction, user_id: str, ids: Sequence[UUID]) -> dict[UUID, StoredTask]:
-    rows: dict[UUID, StoredTask] = {}
+async def _read(transaction: Transaction, user_id: str, ids: Sequence[UUID]) -> Rows:
+    """Return tasks with their subtasks."""
+    rows = Rows()
     for start in range(0, len(ids), _PORTION):
-        rows |= await stored_rows.read(transaction, user_id, ids[start : start + _PORTION])
+        rows.add((await relatives.read(transaction, user_id, ids[start : start + _PORTION])).values())
     return rows
+
+
+def _next_ids(rows: Rows, ids: Sequence[UUID]) -> list[UUID]:
+    return [next_id for task_id in ids if (next_id := rows[task_id].task.next_task_id)]
 
 
 def _values(task: Task, changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,8 +32,8 @@ class Filters:
     """The conditions that a task meets. None and an empty list set no condition; dates are inclusive.
 
     A task must have one of `tags`, or with `all_tags` every one of them. `due` is overdue, today, tomorrow, week or
-    none, and all but the last need the reader's `clock`. With `lists`, it must be in
-    one of them, and with `inbox` in one of them or in none.
+    none, and all but the last need the reader's `clock`. With `lists`, it must be in one of them, and with `inbox` in
+    one of them or in none. With `parents`, it must be a subtask of one of them, and with `top` of one of them or none.
     """
 
     ids: Sequence[UUID] | None = None
@@ -48,11 +48,14 @@ class Filters:
     clock: Clock | None = None
     lists: Sequence[UUID] | None = None
     inbox: bool = False
+    parents: Sequence[UUID] | None = None
+    top: bool = False
 
     def given(self) -> tuple[frozenset[str], dict[str, Any]]:
         """Return the names of the conditions that are set, and their parameters."""
         tags = "all_tags" if self.all_tags else "any_tags"
         lists = "lists_or_inbox" if self.inbox else "lists"
+        parents = "parents_or_top" if self.top else "parents"
         found = {
             "ids": list(self.ids or ()) or None,
             "search": f"%{_escaped(self.search)}%" if self.search else None,
@@ -62,10 +65,11 @@ class Filters:
             "due_before": self.due_before,
             "due_after": self.due_after,
             lists: list(self.lists or ()) or ([] if self.inbox else None),
+            parents: list(self.parents or ()) or ([] if self.top else None),
         }
         values = {name: value for name, value in found.items() if value is not None}
         names = frozenset(values) | ({_DUE.get(self.due, "due_between")} if self.due else frozenset())
-        parameters = {tags: "tags", lists: "lists"}
+        parameters = {tags: "tags", lists: "lists", parents: "parents"}
         given = {parameters.get(name, name): value for name, value in values.items()}
         return names, given | self._due_values()
 
@@ -105,6 +109,7 @@ def _overdue() -> ColumnElement[bool]:
 _search = bindparam("search", type_=Text)
 _tags = bindparam("tags", type_=ARRAY(Text))
 _in_lists = tasks.c.list_id == any_(bindparam("lists", type_=ARRAY(Uuid)))
+_under = tasks.c.parent_id == any_(bindparam("parents", type_=ARRAY(Uuid)))
 _CONDITIONS: dict[str, ColumnElement[bool]] = {
     "ids": tasks.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))),
     "search": searched_text.like(func.lower(_search)),
@@ -118,6 +123,8 @@ _CONDITIONS: dict[str, ColumnElement[bool]] = {
     "overdue": _overdue(),
     "without_date": tasks.c.due_date.is_(None),
     "lists": _in_lists,
+    "parents": _under,
+    "parents_or_top": or_(tasks.c.parent_id.is_(None), _under),
     "lists_or_inbox": or_(tasks.c.list_id.is_(None), _in_lists),
 }
 

@@ -115,8 +115,8 @@ def _text(outcome: str) -> ColumnElement[str]:
 
 
 # What clients send that know neither times nor lists: with a date, and without one.
-_put(frozenset(WRITTEN) - {"due_time", "time_zone", "due_at", "list_id", "position"}, in_list=False)
-_put(frozenset({*WRITTEN, "recurrence"}) - {"list_id", "position"}, in_list=False)
+_put(frozenset(WRITTEN) - {"due_time", "time_zone", "due_at", "list_id", "parent_id", "position"}, in_list=False)
+_put(frozenset({*WRITTEN, "recurrence"}) - {"list_id", "parent_id", "position"}, in_list=False)
 
 
 async def put_task(
@@ -131,11 +131,12 @@ async def put_task(
 ) -> Put:
     """Create the task, or replace its values. If no value differs, the task keeps its revision.
 
-    `values` has a value for each name in CHANGEABLE. Time, zone, list, position and recurrence may be absent: a task
-    keeps its own. A task that is there must have a revision in `revisions`; None allows any. `keep_next` is that of
-    `update_task`. Raises PreconditionFailed if the task has another revision, or if it is absent or deleted and
-    `may_create` is false. Raises Conflict if it is deleted and `may_create` is true, NoSuchList, ImpossibleRecurrence
-    and SeriesMovedOn.
+    `values` has a value for each name in CHANGEABLE. Time, zone, list, parent, position and recurrence may be absent: a
+    task keeps its own. Only a new task may have a parent, which is not checked. A task that is there must have a
+    revision in `revisions`; None allows any. `keep_next` is that of `update_task`. Raises PreconditionFailed if the
+    task has another revision, or if it is absent or deleted and `may_create` is false. Raises Conflict if it is deleted
+    and `may_create` is true, NoSuchList, ImpossibleRecurrence, RecurringSubtask, SeriesMovedOn, and HasRelatives if
+    relatives change too, or decide on the list.
     """
     query, new = await _prepared(connection, user_id, values)
     fixed = {"user_id": user_id, "id": task_id, "revisions": revisions, "may_create": may_create}
@@ -160,7 +161,7 @@ async def _prepared(connection: Connection, user_id: str, values: Mapping[str, A
     if values.get("recurrence") is None:
         new = series.settled(values)
         return _put(frozenset(new), in_list=in_list), new
-    step = await first_step(connection, user_id, {"list_id": None, **values})
+    step = await first_step(connection, user_id, {"list_id": None, "parent_id": None, **values})
     query = _put_recurring(names_of(step), in_list=in_list, has_next=step.following is not None)
     return query, {**step.values, **following(step.following)}
 

@@ -1,65 +1,29 @@
 """What writes that Python decides make of rows: pure functions of the rows as they are, new values, and the time."""
 
-from collections.abc import Callable, Collection, Mapping
-from datetime import datetime
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
-from uuid6 import uuid7
-
-from storage import positions, series
-from storage.errors import NoSuchList, SeriesMovedOn
-from storage.series import LEFT, NO_NEXT, Now, Step
+from storage import series, subtrees
+from storage.errors import NoSuchList
+from storage.family import placed
+from storage.rows import Rows, Stamp, StoredTask, Written, touched
+from storage.series import LEFT, NO_NEXT, Step
 from storage.tasks import Task
 
 
-class StoredTask(NamedTuple):
-    """A task, deleted or not."""
+def created(task_id: UUID | None, values: Mapping[str, Any], rows: Rows, stamp: Stamp) -> Written:
+    """Return the rows of a new task, and of the next occurrence if it is completed. Without an id, it gets a new one.
 
-    task: Task
-    deleted_at: datetime | None = None
-    deletion_id: UUID | None = None
-    erased_at: datetime | None = None
-
-    @property
-    def current(self) -> Task | None:
-        """The task as callers see it: None if it is deleted."""
-        return self.task if self.deleted_at is None else None
-
-
-class Stamp(NamedTuple):
-    """What a write puts on a row: the next revision, and the time; and what it depends on.
-
-    `time_zone` is the one that the user prefers. `lists` are the ids of the user's lists, if the write puts a task into
-    one. `new_position` makes the position of a new task from its revision.
+    `rows` has the parent and its ancestors. Raises ImpossibleRecurrence, RecurringSubtask, NoSuchList and what `placed`
+    raises.
     """
-
-    user_id: str
-    revision: int
-    at: datetime
-    time_zone: str | None
-    lists: Collection[UUID]
-    new_position: Callable[[int], str]
-
-    @property
-    def now(self) -> Now:
-        """The time of the write, for the reckoning of a schedule."""
-        return Now(self.at, self.time_zone)
-
-
-Rows = Mapping[UUID, StoredTask]
-"""Rows by their ids."""
-Written = tuple[StoredTask, ...]
-"""The row of a task after a write, and with it, if there is one, that of the next occurrence."""
-
-
-def created(task_id: UUID | None, values: Mapping[str, Any], stamp: Stamp) -> Written:
-    """Return the rows of a new task. Without an id, it gets a new one. Raises ImpossibleRecurrence and NoSuchList."""
+    values = placed(rows, task_id, values)
     _check_list(values, stamp)
     absent = {"list_id": None, "position": stamp.new_position(stamp.revision)}
     step = series.of_new_task({**absent, **values}, stamp.now)
     task = Task(
-        id=task_id or _new_id(),
+        id=task_id or subtrees.new_id(),
         user_id=stamp.user_id,
         **{**LEFT, **step.values},
         completed_at=stamp.at if step.values["completed"] else None,
@@ -67,62 +31,57 @@ def created(task_id: UUID | None, values: Mapping[str, Any], stamp: Stamp) -> Wr
         updated_at=stamp.at,
         revision=stamp.revision,
     )
-    return _with_following(task, step)
+    return _with_next(task, step, rows, [StoredTask(task)], stamp)
 
 
-def changed(row: StoredTask, values: Mapping[str, Any], rows: Rows, stamp: Stamp, *, keep_next: bool) -> Written:
-    """Return the row with these values, or the same row if it has them already.
+def changed(
+    row: StoredTask, values: Mapping[str, Any], rows: Rows, stamp: Stamp, *, keep_next: bool, completes: bool = False
+) -> Written:
+    """Return the row with these values, or the same row if it has them already, and the others that change with it.
 
-    `rows` has the next occurrence, if reopening the task removes it. Raises NoDueDate, NoSuchList, ImpossibleRecurrence
-    and SeriesMovedOn.
+    `rows` has the relatives, if any may change, and the next occurrence with its own, if reopening removes it. With
+    `completes`, open subtasks are completed too. Raises NoDueDate, NoSuchList, ImpossibleRecurrence, RecurringSubtask,
+    SeriesMovedOn and what `placed` raises.
     """
-    _check_list(values, stamp)
+    if "parent_id" in values or "list_id" in values:
+        values = placed(rows, row.task.id, values)
+        _check_list(values, stamp)
     step = series.of_task(row.task, values, stamp.now, keep_next=keep_next)
     if all(getattr(row.task, name) == value for name, value in step.values.items()):
-        return (row,)
-    task = touched(row.task, stamp)._replace(**step.values)
-    task = task._replace(completed_at=(task.completed_at or task.updated_at) if task.completed else None)
+        return row, *(subtrees.following(row.task, rows, stamp, completes=True) if completes else ())
+    task = subtrees.completed(touched(row.task, stamp)._replace(**step.values))
+    written = [StoredTask(task)]
+    if completes or task.list_id != row.task.list_id:
+        written += subtrees.following(task, rows, stamp.after(1), completes=completes)
     if step.removes_next:
-        return (StoredTask(task), _removed(row.task, rows, stamp._replace(revision=stamp.revision + 1)))
-    return _with_following(task, step)
+        next_row = rows.get(row.task.next_task_id) if row.task.next_task_id else None
+        written += subtrees.removed(next_row, row.task.next_revision, rows, stamp.after(len(written)))
+    return _with_next(task, step, rows, written, stamp)
 
 
-def restored(row: StoredTask, stamp: Stamp) -> StoredTask:
-    """Return a deleted row as that of a task, which is at the top of the inbox if its list is deleted."""
-    task = touched(row.task, stamp)
-    if task.list_id is not None and task.list_id not in stamp.lists:
-        task = task._replace(list_id=None, position=positions.first(stamp.revision))
-    return StoredTask(task)
-
-
-def touched(task: Task, stamp: Stamp) -> Task:
-    """Return the task with the stamp of a write. Its time never goes back, even if the database's clock does."""
-    return task._replace(revision=stamp.revision, updated_at=max(stamp.at, task.updated_at))
+def skipped(row: StoredTask, rows: Rows, stamp: Stamp) -> Written:
+    """Return the row of an occurrence that is skipped, with its subtasks, which begin anew. Raises NoNextOccurrence."""
+    step = series.skipped(row.task, stamp.now)
+    task = touched(row.task, stamp)._replace(**step.values)
+    return StoredTask(task), *subtrees.moved_on(row.task, task, rows, stamp.after(1))
 
 
 def _check_list(values: Mapping[str, Any], stamp: Stamp) -> None:
-    """Raise NoSuchList if a task would be in a list that is not there."""
-    if values.get("list_id") is not None and values["list_id"] not in stamp.lists:
+    """Raise NoSuchList if a task would be in a list that is not there. That of its parent is."""
+    if values["parent_id"] is None and values.get("list_id") is not None and values["list_id"] not in stamp.lists:
         raise NoSuchList
 
 
-def _with_following(task: Task, step: Step) -> Written:
+def _with_next(task: Task, step: Step, rows: Rows, written: list[StoredTask], stamp: Stamp) -> Written:
+    """Return what is written, and the next occurrence if there is one: first copies of the subtasks, and it at last.
+
+    So a subtask with a higher revision than it had then has changed since.
+    """
     if step.following is None:
-        return (StoredTask(task),)
+        return tuple(written)
     fresh: dict[str, Any] = {"completed": False, "completed_at": None, "created_at": task.updated_at, **NO_NEXT}
-    following = task._replace(**fresh, **step.following, revision=task.revision + 1)
-    return StoredTask(task._replace(next_revision=following.revision)), StoredTask(following)
-
-
-def _removed(task: Task, rows: Rows, stamp: Stamp) -> StoredTask:
-    """Return the next occurrence as a tombstone. Raises SeriesMovedOn if it has changed since it was created."""
-    row = rows.get(task.next_task_id) if task.next_task_id else None
-    if row is None or row.current is None or row.task.revision != task.next_revision:
-        raise SeriesMovedOn
-    tombstone = touched(row.task, stamp)._replace(title="", description=None, tags=[])
-    return StoredTask(tombstone, deleted_at=tombstone.updated_at, erased_at=tombstone.updated_at)
-
-
-def _new_id() -> UUID:
-    # The library's own subclass cannot be written as JSON.
-    return UUID(int=uuid7().int)
+    next_task = task._replace(**fresh, **step.following)
+    copies = subtrees.copied(task, next_task, rows, stamp.after(len(written)))
+    next_task = next_task._replace(revision=stamp.revision + len(written) + len(copies))
+    first = StoredTask(task._replace(next_revision=next_task.revision))
+    return first, *written[1:], *copies, StoredTask(next_task)

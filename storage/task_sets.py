@@ -34,11 +34,14 @@ def _update(filters: frozenset[str], names: frozenset[str]) -> Statements:
         added, removed = _new("add_tags", ARRAY(Text)), _new("remove_tags", ARRAY(Text))
         new["tags"] = without_repeats(tasks.c.tags.concat(added), removed)
     new |= _following_from_dates(new)
+    wanted_list = new.get("list_id")
+    if wanted_list is not None:
+        new["list_id"] = case((tasks.c.parent_id.is_(None), wanted_list), else_=tasks.c.list_id)
     changes = or_(false(), *(tasks.c[name].is_distinct_from(value) for name, value in new.items()))
-    is_moved, prepare = "list_id" in new, "search" not in filters
-    moves_series = _moves_series(new) if "completed" in new else None
-    chosen = statements(_matching(filters), new, changes, is_moved=is_moved, moves_series=moves_series, prepare=prepare)
-    return chosen._replace(moves_instants=any(name in new for name in due.MEMBERS))
+    of_series = _moves_series(new) if "completed" in new else None
+    fixed: dict[str, Any] = {"wanted_list": wanted_list, "moves_series": of_series, "prepare": "search" not in filters}
+    chosen = statements(_matching(filters), new, changes, **fixed)
+    return chosen._replace(moves_instants=any(name in new for name in due.MEMBERS), moves_lists="list_id" in new)
 
 
 def _following_from_dates(new: Mapping[str, ColumnElement[Any]]) -> dict[str, ColumnElement[Any]]:
@@ -61,7 +64,8 @@ def _new(name: str, kind: TypeEngine[Any]) -> ColumnElement[Any]:
 
 @lru_cache(maxsize=1024)
 def _delete(filters: frozenset[str]) -> Statements:
-    return statements(_matching(filters), DELETED, true(), prepare="search" not in filters)
+    prepare = "search" not in filters
+    return statements(_matching(filters), DELETED, true(), takes_subtasks=True, prepare=prepare)
 
 
 def _matching(filters: Iterable[str]) -> list[ColumnElement[bool]]:
@@ -86,6 +90,8 @@ async def update_tasks(
 ) -> Outcome:
     """Update all tasks that match. A task for which no value differs keeps its revision.
 
+    Subtasks follow a parent into another list, and are not counted. One whose parent stays where it is stays too.
+
     `changes` has new values for some of the names in CHANGEABLE. Instead of `tags`, it may have both `add_tags`, which
     come last, and `remove_tags`. `keep_next` is that of `task_updates.update_task`. Raises TooMany if more than
     MOST_UPDATED tasks match, TooManyTags, NoSuchList, SeriesMovedOn and KeyReused, and then changes nothing.
@@ -104,7 +110,7 @@ async def count_updates(connection: Connection, user_id: str, filters: Filters, 
 
 
 async def delete_tasks(database: Database, user_id: str, filters: Filters, key: Key | None) -> Outcome:
-    """Move all tasks that match to the trash, under one `deletion_id`.
+    """Move all tasks that match to the trash, with their subtasks, under one `deletion_id`.
 
     Raises TooMany if more than MOST_DELETED tasks match, and KeyReused, and then deletes nothing.
     """

@@ -10,9 +10,9 @@ from sqlalchemy import CTE, BigInteger, Text, Uuid, and_, bindparam, false, null
 
 from storage import accounts, list_of_task, series
 from storage.driver.query import Connection, Query
-from storage.errors import NotFound, PreconditionFailed, SeriesMovedOn
+from storage.errors import HasRelatives, NotFound, PreconditionFailed, SeriesMovedOn
 from storage.optimistic import until_unchanged
-from storage.plain_writes import plain
+from storage.plain_writes import keeps_family, plain
 from storage.schema import is_live, tasks
 from storage.series import Now, Step
 from storage.tasks import (
@@ -57,16 +57,19 @@ def _update(names: frozenset[str], *, in_list: bool) -> Query:
 def _write(names: frozenset[str], *, in_list: bool, has_next: bool, removes_next: bool) -> Query:
     """Return the statement that updates these columns, and creates or removes the next occurrence.
 
-    It returns the task, whether that is written, and whether its revision matched; or no row if there is no such task.
+    A task that has subtasks, or whose list is that of its parent, is left to `storage/families.py`. The statement
+    returns the task, whether it is so left, whether it is written, and whether its revision matched; or no row if there
+    is no such task.
     """
     new = parameters_for(sorted(names))
-    conditions = [has_rows(_old, is_accepted(_old)), *([list_of_task.is_there] if in_list else [])]
+    is_alone = and_(~_old.c.is_parent, keeps_family(_old, new))
+    conditions = [has_rows(_old, is_accepted(_old), is_alone), *([list_of_task.is_there] if in_list else [])]
     if removes_next:
         conditions.append(has_rows(_untouched()))
     stamp = accounts.bump_if(and_(*conditions), 1 + (has_next or removes_next))
     written = updated(new, stamp)
-    left = select(*task_in(_old), false(), is_accepted(_old)).where(~has_rows(written))
-    query = union_all(select(*written.c, true(), true()), left)
+    left = select(*task_in(_old), ~is_alone, false(), is_accepted(_old)).where(~has_rows(written))
+    query = union_all(select(*written.c, false(), true(), true()), left)
     if has_next:
         query = query.add_cte(followed(written))
     return Query(query.add_cte(_removed(stamp)) if removes_next else query)
@@ -112,8 +115,9 @@ async def update_task(
 
     `values` has new values for some of the names in CHANGEABLE. The task is updated only if its revision is in
     `revisions`; None allows any. Completing a recurring task creates the next occurrence. Reopening it removes that, or
-    leaves the series with `keep_next`. Raises NotFound, PreconditionFailed, NoDueDate, NoSuchList, ImpossibleRecurrence
-    and SeriesMovedOn.
+    leaves the series with `keep_next`. A `parent_id` is None. Raises NotFound, PreconditionFailed, NoDueDate,
+    NoSuchList, ImpossibleRecurrence, RecurringSubtask, SeriesMovedOn, and HasRelatives if relatives change too, or
+    decide on the list.
     """
     new = series.settled(values)
     if new.get("recurrence") is not None:
@@ -137,7 +141,7 @@ async def update_task(
 async def skip_occurrence(connection: Connection, user_id: str, task_id: UUID, revisions: Sequence[int] | None) -> Task:
     """Move the task to its next occurrence, and return it.
 
-    `revisions` is that of `update_task`. Raises NotFound, PreconditionFailed and NoNextOccurrence.
+    `revisions` is that of `update_task`. Raises NotFound, PreconditionFailed, NoNextOccurrence and HasRelatives.
     """
     task, zone = await _read(connection, user_id, task_id, revisions)
 
@@ -150,7 +154,8 @@ async def skip_occurrence(connection: Connection, user_id: str, task_id: UUID, r
 async def take_step(connection: Connection, task: Task, step: Step) -> Task:
     """Write what was decided about a task, if it still has its revision, and return it.
 
-    A step that changes nothing takes no revision. Raises NotFound, PreconditionFailed, NoSuchList and SeriesMovedOn.
+    A step that changes nothing takes no revision. Raises NotFound, PreconditionFailed, HasRelatives, NoSuchList and
+    SeriesMovedOn.
     """
     if all(getattr(task, name) == value for name, value in step.values.items()):
         return task
@@ -160,7 +165,10 @@ async def take_step(connection: Connection, task: Task, step: Step) -> Task:
     if step.removes_next:
         parameters |= {"removed_id": task.next_task_id, "removed_revision": task.next_revision}
     row = await query.fetch_one(connection, **parameters, **step.values)
-    written = list_of_task.checked(accepted(row and (*row[:-2], row[-1])), step.values)
+    written = accepted(row and (*row[:-3], row[-1]))
+    if row and row[-3]:
+        raise HasRelatives
+    list_of_task.checked(written, step.values)
     if row and not row[-2]:
         raise SeriesMovedOn
     return written

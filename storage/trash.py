@@ -24,6 +24,7 @@ from sqlalchemy import (
     literal_column,
     null,
     select,
+    true,
     tuple_,
     union_all,
     update,
@@ -33,7 +34,7 @@ from storage import accounts, list_of_task, new_positions
 from storage.driver.database import Database
 from storage.driver.query import Connection, Query
 from storage.driver.transaction import Transaction
-from storage.errors import NotFound
+from storage.errors import HasRelatives, NotFound
 from storage.list_rows import TodoList
 from storage.schema import is_in_trash, is_list_in_trash, lists, tasks
 from storage.set_statements import REVISION
@@ -84,7 +85,8 @@ _RESTORED: Mapping[str, ColumnElement[Any]] = {"deleted_at": null(), "deletion_i
 
 def _at_top_of_inbox(list_id: ColumnElement[Any], kept: ColumnElement[Any], revision: ColumnElement[int]) -> Any:
     """Return the position of a restored task, which comes to the top of the inbox if its list is deleted."""
-    is_without_list = and_(list_id.is_not(None), kept.is_(None))
+    # A subtask stays where it is among the others, unless it loses its parent (`relatives.settle`).
+    is_without_list = and_(list_id.is_not(None), kept.is_(None), tasks.c.parent_id.is_(None))
     return case((is_without_list, new_positions.first(revision)), else_=tasks.c.position)
 
 
@@ -120,15 +122,20 @@ def _list(*, after_position: bool) -> Query:
 
 
 def _restore() -> Query:
-    """Return the statement, which returns the task as it is now, or no row if it is neither in the trash nor live."""
+    """Return the statement, which returns the task as it is now, or no row if it is neither in the trash nor live.
+
+    The row ends with whether the task is live. It is left in the trash if it has a parent, or may have subtasks.
+    """
     old = locked(tasks.c.erased_at.is_(None))
-    stamp = accounts.bump_if(has_rows(old, old.c.deleted_at.is_not(None)))
+    is_alone = and_(old.c.parent_id.is_(None), ~old.c.is_parent)
+    stamp = accounts.bump_if(has_rows(old, old.c.deleted_at.is_not(None), is_alone))
     at = not_before_last_update(stamp.c.at)
     kept = list_of_task.if_there(old)
     place = _at_top_of_inbox(tasks.c.list_id, kept, stamp.c.revision)
     values = changed({**_RESTORED, "list_id": kept, "position": place}, stamp.c.revision, at)
     restored = update(tasks).where(*own).values(**values).returning(*columns).cte("restored")
-    return Query(union_all(select(*restored.c), select(*task_in(old)).where(~has_rows(restored))))
+    left = select(*task_in(old), old.c.deleted_at.is_(None)).where(~has_rows(restored))
+    return Query(union_all(select(*restored.c, true()), left))
 
 
 def _erased(*chosen: ColumnElement[bool]) -> Update:
@@ -168,12 +175,14 @@ async def list_trash(connection: Connection, user_id: str, *, limit: int, after:
 async def restore_task(connection: Connection, user_id: str, task_id: UUID) -> Task:
     """Take the task out of the trash and return it, in the inbox if its list is deleted.
 
-    One that is not deleted is unchanged. Raises NotFound.
+    One that is not deleted is unchanged. Raises NotFound, and HasRelatives if it has a parent, or may have subtasks.
     """
     row = await _RESTORE.fetch_one(connection, user_id=user_id, id=task_id)
     if row is None:
         raise NotFound("task")
-    return Task._make(row)
+    if not row[-1]:
+        raise HasRelatives
+    return Task._make(row[:-1])
 
 
 async def erase_task(connection: Connection, user_id: str, task_id: UUID) -> None:

@@ -14,15 +14,21 @@ from storage.errors import (
     ImpossibleRecurrence,
     KeyReused,
     LimitReached,
+    ListOfParent,
     ListTooLarge,
     NoDueDate,
     NoNextOccurrence,
     NoSuchAnchor,
     NoSuchList,
+    NoSuchParent,
     NotFound,
+    OpenSubtasks,
+    ParentCycle,
     PreconditionFailed,
+    RecurringSubtask,
     SeriesMovedOn,
     SyncReset,
+    TooDeep,
     TooMany,
     TooManyTags,
     TooManyWatchers,
@@ -33,6 +39,27 @@ _RESET = (
     "The sync_token is no longer valid. Keep the edits that you have not sent yet, download everything again without a "
     "token, and apply these edits to it."
 )
+
+
+_UNFIT: dict[type[Exception], tuple[str, str]] = {
+    NoDueDate: ("no-due-date", "The task has no due date. Send a due_date with the due_time, time_zone or recurrence."),
+    NoSuchList: ("no-such-list", "There is no list with this list_id. It may have been deleted."),
+    NoSuchParent: ("no-such-parent", "There is no task with this parent_id. It may have been deleted."),
+    ParentCycle: ("parent-cycle", "A task cannot be a subtask of itself or of one of its subtasks."),
+    TooDeep: ("too-deep", "There would be more than three levels of tasks."),
+    ListOfParent: (
+        "list-of-parent",
+        "A subtask is in the list of its parent. Leave out list_id, or send a parent_id of null with it.",
+    ),
+    RecurringSubtask: (
+        "recurring-subtask",
+        "A subtask cannot recur. Send a recurrence of null or a parent_id of null, or let the task at the top recur.",
+    ),
+    SeriesMovedOn: (
+        "series-moved-on",
+        "The next occurrence has changed since this task was completed. To keep both, send keep_next=true.",
+    ),
+}
 
 
 def problem_of(error: Exception, reason: str | None = None) -> Problem | None:
@@ -76,29 +103,21 @@ def problem_of(error: Exception, reason: str | None = None) -> Problem | None:
 
 def _problem_of_plan(error: Exception) -> Problem | None:
     match error:
-        case NoDueDate() | NoSuchList() | NoSuchAnchor():
-            return _missing(error)
+        case OpenSubtasks(number=number):
+            detail = f"The task has {number:,} open subtask{'s' if number > 1 else ''}."
+            return Problem(409, detail, kind="open-subtasks", extensions={"open_subtasks": number})
+        case NoSuchAnchor(resource=kind):
+            detail = f"There is no such {kind} to move the {kind} before or after. Read the {kind}s again."
+            return Problem(409, detail, kind="no-such-anchor")
         case ImpossibleRecurrence(member=member, detail=detail):
             pointer = "/recurrence" if member is None else f"/recurrence/{member}"
             return invalid_input([{"in": "body", "pointer": pointer, "detail": detail}])
-        case SeriesMovedOn():
-            detail = "The next occurrence has changed since this task was completed. To keep both, send keep_next=true."
-            return Problem(409, detail, kind="series-moved-on")
         case NoNextOccurrence():
             return Problem(409, str(error), kind="no-next-occurrence")
+    if type(error) in _UNFIT:
+        kind, detail = _UNFIT[type(error)]
+        return Problem(409, detail, kind=kind)
     return None
-
-
-def _missing(error: NoDueDate | NoSuchList | NoSuchAnchor) -> Problem:
-    """Return the problem of a write that needs what is not there."""
-    if isinstance(error, NoDueDate):
-        detail = "The task has no due date. Send a due_date with the due_time, time_zone or recurrence."
-        return Problem(409, detail, kind="no-due-date")
-    if isinstance(error, NoSuchAnchor):
-        kind = error.resource
-        detail = f"There is no such {kind} to move the {kind} before or after. Read the {kind}s again."
-        return Problem(409, detail, kind="no-such-anchor")
-    return Problem(409, "There is no list with this list_id. It may have been deleted.", kind="no-such-list")
 
 
 def _limit(error: TooMany | LimitReached | ListTooLarge) -> str:

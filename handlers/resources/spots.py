@@ -8,8 +8,9 @@ from storage.siblings import Spot
 
 def spot_of(body: Mapping[str, Any]) -> Spot:
     """Return the place that a `TaskMove` or a `TodoListMove` names, which is the last one if it names none."""
-    is_in_list, list_id = "list_id" in body, body.get("list_id")
+    in_list, under = ("list_id" in body, body.get("list_id")), ("parent_id" in body, body.get("parent_id"))
+    spot = Spot(body.get("at", "last"), None, *in_list, *under)
     for side in ("before", "after"):
         if side in body:
-            return Spot(side, body[side], is_in_list, list_id)
-    return Spot(body.get("at", "last"), None, is_in_list, list_id)
+            return spot._replace(side=side, anchor=body[side])
+    return spot

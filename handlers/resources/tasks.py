@@ -15,6 +15,7 @@ from storage.tasks import Task
 
 PRIORITIES = {"Low": 1, "Medium": 2, "High": 3}
 _INBOX = "inbox"
+_NONE = "none"
 _PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
 
 
@@ -40,6 +41,7 @@ def task_resource(task: Task) -> dict[str, Any]:
         "next_task_id": task.next_task_id,
         "tags": task.tags,
         "list_id": task.list_id,
+        "parent_id": task.parent_id,
         "position": task.position,
         "created_at": task.created_at,
         "updated_at": task.updated_at,
@@ -73,6 +75,7 @@ def filters_of(
     due_before: date | None,
     due_after: date | None,
     list_ids: Iterable[str] | None,
+    parent_ids: Iterable[str] | None,
     due: str | None,
     clock: Clock | None,
 ) -> Filters:
@@ -90,16 +93,20 @@ def filters_of(
         clock=clock,
         lists=sorted({UUID(one) for one in list_ids or () if one != _INBOX}),
         inbox=_INBOX in (list_ids or ()),
+        parents=sorted({UUID(one) for one in parent_ids or () if one != _NONE}),
+        top=_NONE in (parent_ids or ()),
     )
 
 
 def new_values(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return a `TaskCreate` or `TaskReplace` as storage takes it: a value for each column that a client may set.
 
-    Storage decides on an absent time, zone, recurrence or position, which a task that is replaced keeps.
+    Storage decides on an absent time, zone, recurrence or position, which a task that is replaced keeps, and on the
+    list of a subtask.
     Members that have a default in the contract are there already.
     """
-    return {"list_id": None, **whole_values(body)}
+    top = {"list_id": None} if body.get("parent_id") is None else {}
+    return {"parent_id": None, **top, **whole_values(body)}
 
 
 def whole_values(body: Mapping[str, Any]) -> dict[str, Any]:

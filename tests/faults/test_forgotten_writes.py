@@ -67,6 +67,7 @@ NEW: dict[str, Any] = {
     "due_date": None,
     "tags": [],
     "list_id": None,
+    "parent_id": None,
     "position": None,
 }
 

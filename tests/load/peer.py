@@ -66,6 +66,7 @@ class Task(Base):
     next_task_id: Mapped[UUID | None]
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
     list_id: Mapped[UUID | None]
+    parent_id: Mapped[UUID | None]
     position: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
@@ -130,6 +131,7 @@ class TaskOut(BaseModel):
     next_task_id: UUID | None
     tags: list[str]
     list_id: UUID | None
+    parent_id: UUID | None
     position: str
     created_at: datetime
     updated_at: datetime

@@ -109,7 +109,7 @@ def test_a_task_can_be_sent_back_as_it_was_read(ada: User) -> None:
 
 def changeable(task: Json, title: str) -> Json:
     """Return the members of a task that a client may change, with another title."""
-    return {**{name: task[name] for name in (*FULL, "list_id", "recurrence")}, "title": title}
+    return {**{name: task[name] for name in (*FULL, "list_id", "parent_id", "recurrence")}, "title": title}
 
 
 @pytest.mark.parametrize("op", ["replace", "update"])

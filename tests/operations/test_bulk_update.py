@@ -9,7 +9,8 @@ from tests.support.many import has_account, insert_tasks, revisions
 from tests.support.tasks import FULL, STAMPS, create_three, without
 from tests.support.turns import one_after_the_other
 
-ONE_FILTER = "must have at least one of id, search, completed, priority, tags, due_before, due_after, due, list_id"
+FILTERS = "id, search, completed, priority, tags, due_before, due_after, due, list_id, parent_id"
+ONE_FILTER = f"must have at least one of {FILTERS}"
 DUE = ("due_time", "time_zone", "due_at")
 """The members that follow from `due_date`: `tests/operations/test_due.py`."""
 
@@ -225,7 +226,7 @@ def test_tags_that_contradict_each_other_are_reported_together_with_all_other_er
 
 
 @pytest.mark.parametrize(
-    "member", ["id", "user_id", "revision", "completed_at", "created_at", "updated_at", "position", "foo"]
+    "member", ["id", "user_id", "revision", "completed_at", "created_at", "updated_at", "position", "parent_id", "foo"]
 )
 def test_members_that_a_set_of_tasks_cannot_have_are_rejected(ada: User, member: str) -> None:
     response = ada.request("PATCH", "/tasks?completed=true", json={member: ada.create().get(member)})

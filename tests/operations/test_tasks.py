@@ -35,6 +35,7 @@ def test_a_task_needs_only_a_title(ada: User) -> None:
         "next_task_id": None,
         "tags": [],
         "list_id": None,
+        "parent_id": None,
         "position": "m000000000001",
         "revision": 1,
     }

@@ -27,6 +27,7 @@ UNDO_MIGRATION = (
     "ALTER TABLE tasks DROP COLUMN due_time, DROP COLUMN time_zone, DROP COLUMN due_at, DROP COLUMN position",
     "ALTER TABLE tasks DROP COLUMN recurrence, DROP COLUMN series_id, DROP COLUMN occurrence_date",
     "ALTER TABLE tasks DROP COLUMN next_task_id, DROP COLUMN next_revision",
+    "ALTER TABLE tasks DROP COLUMN parent_id, DROP COLUMN is_parent",
     "ALTER TABLE accounts DROP COLUMN purged, DROP COLUMN epoch",
     "UPDATE alembic_version SET version_num = '0004'",
 )

@@ -52,7 +52,7 @@ ORDERS = [
 PAGE = {"user_id": "ada", "limit": 51, "offset": 0, "turns": "{}", "offsets": "{0}"}
 TASK = {"user_id": "ada", "id": UUID("00000000-0000-7000-8000-000000000600")}
 NEW = {"title": "new", "description": None, "completed": True, "priority": 1, "due_date": None, "tags": ["home"]}
-NEW |= {"due_time": None, "time_zone": None, "due_at": None, "list_id": None, "position": "k"}
+NEW |= {"due_time": None, "time_zone": None, "due_at": None, "list_id": None, "parent_id": None, "position": "k"}
 # PostgreSQL plans for the given values or, once a statement is used often, for any values.
 MODES = ("force_custom_plan", "force_generic_plan")
 
@@ -74,6 +74,7 @@ BY_REVISION = frozenset({"tasks_by_revision"})
 # The indexes that begin with the user's id.
 ANY_INDEX = BY_REVISION | {"tasks_by_created_at", "tasks_by_position", "tasks_by_searched_text", "tasks_pkey"}
 BY_POSITION = frozenset({"tasks_by_position"})
+BY_PARENT = frozenset({"tasks_by_parent"})
 
 
 def listed(*filters: str, sort: Sort = NEWEST_FIRST, **parameters: Any) -> Case:
@@ -105,7 +106,7 @@ def changed(*, since: int, baseline: int = 0) -> Case:
 
 _COMPLETE = task_sets._update(frozenset({"any_tags"}), frozenset({"completed"}))
 _SET = {"user_id": "ada", "tags": ["home"], "new_completed": True, "limit": 1001}
-_ANCHOR = {"list_id": None, "anchor": UUID("00000000-0000-7000-8000-000000000606")}
+_ANCHOR = {"list_id": None, "parent_id": UUID(int=1), "anchor": UUID("00000000-0000-7000-8000-000000000606")}
 _PUT = {"revisions": [3], "may_create": True}
 _CHANGED = {"picked": [TASK["id"]], "revision": 3, "at": datetime(2026, 11, 24, tzinfo=UTC)}
 
@@ -125,11 +126,14 @@ CASES = {
     "delete task": Case(tasks._DELETE, TASK | {"revisions": [3], "deletion_id": UUID(int=1)}, BY_KEY),
     "put task": Case(task_replacement._put(frozenset(NEW), in_list=True), TASK | NEW | _PUT, BY_KEY),
     **{
-        f"neighbours of the {side} place, list {is_in_list}": Case(query, TASK | _ANCHOR, BY_POSITION | BY_KEY)
-        for (side, is_in_list), query in siblings._NEIGHBOURS.items()
+        f"neighbours of the {side} place, {kind}": Case(
+            query, TASK | _ANCHOR, BY_KEY | (BY_PARENT if kind.endswith("parent") else BY_POSITION)
+        )
+        for (side, kind), query in siblings._NEIGHBOURS.items()
     },
-    "arranged tasks": Case(siblings._ARRANGED, TASK | _ANCHOR, ANY_INDEX),
-    "move task": Case(moves._MOVE, TASK | _CHANGED | {"position": "k", "list_id": None}, BY_KEY),
+    "arranged tasks": Case(siblings._ARRANGED["list"], TASK | _ANCHOR, ANY_INDEX),
+    "arranged subtasks": Case(siblings._ARRANGED["parent"], TASK | _ANCHOR, BY_PARENT),
+    "move task": Case(moves._MOVE, TASK | _CHANGED | {"position": "k", "list_id": None, "parent_id": None}, BY_KEY),
     "space tasks": Case(
         moves._SPACE, _CHANGED | {"user_id": "ada", "ids": [TASK["id"]], "positions": ["k"]}, ANY_INDEX
     ),

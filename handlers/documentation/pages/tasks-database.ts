@@ -30,6 +30,7 @@ const schema = {
     next_task_id: nullable,
     tags: { type: "array", items: { type: "string" }, default: [] },
     list_id: nullable,
+    parent_id: nullable,
     position: { type: "string", default: "" },
     created_at: { type: "string", default: "" },
     updated_at: { type: "string", default: "" },

@@ -6,7 +6,7 @@ export type Operation = components["schemas"]["BatchOperation"];
 export type Result = { task?: Task; problem?: components["schemas"]["BatchOperationProblem"] };
 
 const DUE = ["due_date", "due_time", "time_zone", "recurrence"] as const;
-const MEMBERS = ["title", "description", "completed", "priority", ...DUE, "tags", "list_id", "position"] as const;
+const MEMBERS = ["title", "description", "completed", "priority", ...DUE, "tags", "list_id", "parent_id", "position"] as const;
 
 function pick(task: Task, names: readonly (keyof Task)[]) {
   return Object.fromEntries(names.map((name) => [name, task[name]])) as Pick<Task, (typeof MEMBERS)[number]>;

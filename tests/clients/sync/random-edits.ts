@@ -30,7 +30,7 @@ function below(end: number): number {
 
 export function newTask(title: string): Task {
   const now = new Date().toISOString();
-  const empty = { description: null, completed: false, completed_at: null, priority: "Medium" as const, due_date: null, due_time: null, time_zone: null, due_at: null, recurrence: null, rrule: null, series_id: null, occurrence_date: null, next_task_id: null, tags: [], list_id: null, position: "" };
+  const empty = { description: null, completed: false, completed_at: null, priority: "Medium" as const, due_date: null, due_time: null, time_zone: null, due_at: null, recurrence: null, rrule: null, series_id: null, occurrence_date: null, next_task_id: null, tags: [], list_id: null, parent_id: null, position: "" };
   return { id: randomUUID(), user_id: USER_ID, title, ...empty, created_at: now, updated_at: now, revision: 0 };
 }
 

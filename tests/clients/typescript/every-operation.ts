@@ -53,6 +53,7 @@ operation("create_task", () => {
       next_task_id: null,
       tags: [],
       list_id: null,
+      parent_id: null,
     });
   });
 

@@ -65,6 +65,7 @@ export const task = record({
   next_task_id: { type: "string", nullable: true },
   tags: { type: "array", items: { type: "string" } },
   list_id: { type: "string", nullable: true },
+  parent_id: { type: "string", nullable: true },
   position: { type: "string" },
   created_at: time,
   updated_at: time,

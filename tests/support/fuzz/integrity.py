@@ -33,6 +33,14 @@ PROMISES = {
         SELECT FROM tasks LEFT JOIN lists ON lists.user_id = tasks.user_id AND lists.id = tasks.list_id
         WHERE tasks.deleted_at IS NULL AND tasks.list_id IS NOT NULL
         AND (lists.id IS NULL OR lists.deleted_at IS NOT NULL)""",
+    "a subtask is on one of three levels, below a task that is there and in the same list": """
+        SELECT FROM tasks AS child LEFT JOIN tasks AS parent
+        ON parent.user_id = child.user_id AND parent.id = child.parent_id
+        LEFT JOIN tasks AS top ON top.user_id = parent.user_id AND top.id = parent.parent_id
+        WHERE child.deleted_at IS NULL AND child.parent_id IS NOT NULL
+        AND (parent.id IS NULL OR parent.deleted_at IS NOT NULL OR parent.list_id IS DISTINCT FROM child.list_id
+        OR NOT parent.is_parent OR top.parent_id IS NOT NULL)""",
+    "a subtask does not recur": "SELECT FROM tasks WHERE parent_id IS NOT NULL AND recurrence IS NOT NULL",
     "a list is within the contract's limits": r"""
         SELECT FROM lists WHERE char_length(name) > 100 OR name !~ '[^\s]' AND erased_at IS NULL
         OR name IS NOT NFC NORMALIZED OR position !~ '^[-0-9A-Z_a-z]{0,254}[0-9A-Z_a-z]$' OR created_at > updated_at""",

@@ -109,6 +109,11 @@ FILTERS: dict[str, tuple[str, int]] = {
     "a list in braces": (f"list_id=%7B{_ID}%7D", 400),
     "101 lists": ("&".join([f"list_id={_ID}"] * 101), 400),
     "an unknown list": (f"list_id={_ID.upper()}", 200),
+    "an empty parent": ("parent_id=", 400),
+    "no parent, in upper case": ("parent_id=NONE", 400),
+    "a parent that is null": ("parent_id=null", 400),
+    "101 parents": ("&".join([f"parent_id={_ID}"] * 101), 400),
+    "an unknown parent": (f"parent_id={_ID.upper()}", 200),
 }
 
 CHANGES: dict[str, tuple[bytes, int]] = {

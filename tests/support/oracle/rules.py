@@ -9,7 +9,7 @@ from uuid import UUID
 from tests.support.oracle.sides import Difference, Request
 
 _PLACE = re.compile(r"/operations/(\d+)/(id|if_revision|base|task|changes)(?:/(.+))?")
-_FILTERS = {"id", "search", "completed", "priority", "tags", "due_before", "due_after", "due", "list_id"}
+_FILTERS = {"id", "search", "completed", "priority", "tags", "due_before", "due_after", "due", "list_id", "parent_id"}
 _WITHOUT_DATE = ("needs a due_date", "cannot be combined with due_date null")
 _REMOVED = re.compile(r"/remove_tags/(\d+)")
 _OF_A_RULE = re.compile(r".*/recurrence/[^/]+")

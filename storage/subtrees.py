@@ -1,0 +1,138 @@
+"""What becomes of the subtasks of a task that is written: pure functions of the rows of a family.
+
+Each returns the rows that it changes, which take the revisions from that of the stamp on.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from uuid import UUID
+
+from uuid6 import uuid7
+
+from storage import due, positions
+from storage.errors import SeriesMovedOn
+from storage.family import Place, descendants, resettled
+from storage.rows import Rows, Stamp, StoredTask, touched_all
+from storage.tasks import Task
+
+
+def following(task: Task, family: Rows, stamp: Stamp, *, completes: bool = False) -> list[StoredTask]:
+    """Return the subtasks that change with a task: they are in its list and, with `completes`, they are completed."""
+
+    def wanted(one: Task) -> Task:
+        return one._replace(list_id=task.list_id, completed=one.completed or completes)
+
+    below = descendants(family, task.id)
+    changed = touched_all((wanted(one) for one in below if wanted(one) != one), stamp)
+    return [StoredTask(completed(one)) for one in changed]
+
+
+def copied(task: Task, next_task: Task, family: Rows, stamp: Stamp) -> list[StoredTask]:
+    """Return copies of the subtasks of an occurrence for the next one, at the same positions."""
+    ids, below = {task.id: next_task.id}, descendants(family, task.id)
+    ids |= {one.id: new_id() for one in below}
+    fresh = [
+        one._replace(
+            id=ids[one.id],
+            parent_id=one.parent_id and ids[one.parent_id],
+            list_id=next_task.list_id,
+            created_at=next_task.created_at,
+            updated_at=next_task.created_at,
+        )
+        for one in _begun_anew(below, _days_between(task, next_task))
+    ]
+    return [StoredTask(one) for one in touched_all(fresh, stamp)]
+
+
+def moved_on(task: Task, skipped: Task, family: Rows, stamp: Stamp) -> list[StoredTask]:
+    """Return the subtasks of an occurrence that is skipped, as they begin anew with the next one."""
+    below = descendants(family, task.id)
+    pairs = zip(below, _begun_anew(below, _days_between(task, skipped)), strict=True)
+    return [StoredTask(one) for one in touched_all((new for old, new in pairs if new != old), stamp)]
+
+
+def removed(row: StoredTask | None, revision: int | None, family: Rows, stamp: Stamp) -> list[StoredTask]:
+    """Return an occurrence and its subtasks as tombstones. The occurrence had this revision when it was created.
+
+    Its subtasks were created with lower revisions. Raises SeriesMovedOn if any of them has changed since, or was added.
+    """
+    if row is None or row.current is None or row.task.revision != revision:
+        raise SeriesMovedOn
+    below = descendants(family, row.task.id)
+    if any(one.revision > revision for one in below):
+        raise SeriesMovedOn
+    gone = [one._replace(title="", description=None, tags=[]) for one in (row.task, *below)]
+    return [StoredTask(one, one.updated_at, erased_at=one.updated_at) for one in touched_all(gone, stamp)]
+
+
+def deleted(task: Task, family: Rows, stamp: Stamp, deletion_id: UUID) -> list[StoredTask]:
+    """Return a task and its subtasks as deleted rows."""
+    gone = touched_all([task, *descendants(family, task.id)], stamp)
+    return [StoredTask(one, one.updated_at, deletion_id) for one in gone]
+
+
+def restored(row: StoredTask, rows: Rows, stamp: Stamp) -> list[StoredTask]:
+    """Return a deleted task and the subtasks that went with it, where they can be.
+
+    One whose list or parent is deleted is at the top of the inbox.
+    """
+    gone = Rows(StoredTask(one.task) for one in rows.values() if _went_with(row, one))
+    found = touched_all([row.task, *descendants(gone, row.task.id)], stamp)
+    return _resettled([_in_list_that_is_there(one, stamp) for one in found], rows)
+
+
+def completed(task: Task) -> Task:
+    """Return a task with the time of its completion, which is that of this write if it was open before."""
+    return task._replace(completed_at=(task.completed_at or task.updated_at) if task.completed else None)
+
+
+def new_id() -> UUID:
+    """Return the id of a new task."""
+    # The library's own subclass cannot be written as JSON.
+    return UUID(int=uuid7().int)
+
+
+def _begun_anew(tasks: Iterable[Task], days: timedelta) -> list[Task]:
+    """Return subtasks as a new occurrence has them: open, and due as many days later as it is."""
+    return [_due(task, days)._replace(completed=False, completed_at=None) for task in tasks]
+
+
+def _due(task: Task, days: timedelta) -> Task:
+    if task.due_date is None:
+        return task
+    day = date.fromordinal(min(task.due_date.toordinal() + days.days, date.max.toordinal()))
+    return task._replace(due_date=day, due_at=due.instant_of(day, task.due_time, task.time_zone))
+
+
+def _days_between(task: Task, next_task: Task) -> timedelta:
+    """Return how far two occurrences are apart in the schedule, wherever they have been postponed to."""
+    if task.occurrence_date is None or next_task.occurrence_date is None:
+        return timedelta()
+    return next_task.occurrence_date - task.occurrence_date
+
+
+def _went_with(row: StoredTask, other: StoredTask) -> bool:
+    return other.erased_at is None and row.deletion_id is not None and other.deletion_id == row.deletion_id
+
+
+def _in_list_that_is_there(task: Task, stamp: Stamp) -> Task:
+    if task.list_id is None or task.list_id in stamp.lists:
+        return task
+    return task._replace(list_id=None) if task.parent_id else _at_the_top(task)
+
+
+def _at_the_top(task: Task) -> Task:
+    """Return a task without list and parent, before all others."""
+    return task._replace(list_id=None, parent_id=None, position=positions.first(task.revision))
+
+
+def _resettled(tasks: Sequence[Task], rows: Rows) -> list[StoredTask]:
+    """Return restored tasks where they can be."""
+    live = [task for task in map(rows.live, rows) if task]
+    places = {one.id: Place(one.id, one.parent_id, one.list_id, is_live=True) for one in (*live, *tasks)}
+    new = {place.id: place for place in resettled(places, {task.id for task in tasks})}
+    return [StoredTask(_moved(task, new[task.id]) if task.id in new else task) for task in tasks]
+
+
+def _moved(task: Task, place: Place) -> Task:
+    return task._replace(list_id=place.list_id) if place.parent_id else _at_the_top(task)
