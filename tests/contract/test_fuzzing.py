@@ -37,7 +37,8 @@ LINKS = {
     for status, response in operation["responses"].items()
     for name in response.get("links", ())
 }
-# From tasks with ids that were free, and from filters that matched: few sequences get there. The clients do.
+# From tasks with ids that were free, from filters that matched, and from tasks that recur: few sequences get there. The
+# clients do.
 SELDOM = {
     link
     for link in LINKS
@@ -46,6 +47,7 @@ SELDOM = {
             "PUT /api/{user_id}/tasks/{task_id} -> [201]",
             "PUT /api/{user_id}/lists/{list_id} -> [201]",
             "DELETE /api/{user_id}/tasks -> ",
+            "POST /api/{user_id}/tasks/{task_id}/skip -> ",
         )
     )
 }

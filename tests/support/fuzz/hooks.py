@@ -7,7 +7,7 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis import Case, HookContext, Response
 from schemathesis.core.failures import Failure
-from schemathesis.generation.meta import CoveragePhaseData, ExamplesPhaseData
+from schemathesis.generation.meta import CoveragePhaseData, ExamplesPhaseData, StatefulPhaseData
 from schemathesis.openapi.checks import RejectedPositiveData, UndefinedStatusCode, UseAfterFree
 
 # What the contract says in words only, because OpenAPI 3.0 has no keyword for it.
@@ -18,6 +18,7 @@ _IN_WORDS = re.compile(
     "|needs a due_date|must be a time of day|must be the name of a time zone"
 )
 _GUESSED = {"If-Match", "If-None-Match"}
+_PLACES = {"list_id", "parent_id"}
 
 # Without these, nearly all values of the contract's own formats would be refused.
 schemathesis.openapi.format("time-of-day", st.times().map("{:%H:%M}".format))
@@ -64,11 +65,14 @@ def before_call(_: HookContext, case: Case[Any], __: dict[str, Any]) -> None:
     The coverage phase sends every parameter of an operation, and an invented cursor would make each request a 400. So
     would an entity tag: the phase builds header values from letters and digits only, so none of its entity tags is
     valid. The contract's example of an Idempotency-Key would make all requests but the first a 422. An invented sync
-    token would make each request a 410. No request waits for longer than a second.
+    token would make each request a 410. No request waits for longer than a second. In the stateful phase, which builds
+    on tasks that it has created, an invented list or parent would make each creation a 409.
     """
     if case.query.get("wait") in range(2, 31):
         case.query["wait"] = 1
     phase = case.meta.phase.data if case.meta is not None else None
+    if isinstance(phase, StatefulPhaseData) and isinstance(case.body, dict):
+        case.body.update(dict.fromkeys(_PLACES & case.body.keys()))
     if not isinstance(phase, CoveragePhaseData | ExamplesPhaseData):
         return
     invented = [(case.query, "cursor"), (case.headers, "If-Match"), (case.headers, "If-None-Match")]
