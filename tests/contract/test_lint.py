@@ -83,8 +83,8 @@ def test_spectral_reports_what_the_contract_omits_or_leaves_unbounded(copy: Path
         ("owasp:api2:2023-read-restricted", "/paths/~1api~1{user_id}~1tags/get/security"),
         ("owasp:api4:2023-string-limit", "/components/schemas/TaskDescription"),
         ("owasp:api4:2023-array-limit", "/components/schemas/TaskTags"),
-        ("owasp:api4:2023-integer-limit-legacy", f"{tasks}/parameters/13/schema"),
-        ("owasp:api4:2023-integer-format", f"{tasks}/parameters/13/schema"),
+        ("owasp:api4:2023-integer-limit-legacy", f"{tasks}/parameters/14/schema"),
+        ("owasp:api4:2023-integer-format", f"{tasks}/parameters/14/schema"),
         ("owasp:api2:2023-no-credentials-in-url", "/components/parameters/UserId/name"),
         (
             "oas3-valid-media-example",

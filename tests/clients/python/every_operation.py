@@ -188,6 +188,9 @@ def move(client: AuthenticatedClient, task: Task) -> Task:
     assert first.position < other.position < last.position
     missing = move_task.sync(USER, task.id, client=client, body=TaskMove(before=uuid.uuid4()))
     assert isinstance(missing, MoveConflictProblem)
+    subtask = move_task.sync(USER, other.id, client=client, body=TaskMove(parent_id=task.id))
+    assert isinstance(subtask, Task)
+    assert subtask.parent_id == task.id
     return last
 
 

@@ -17,10 +17,10 @@ from todo_api_client.api.lists import (
 )
 from todo_api_client.api.tasks import create_task, list_tasks
 from todo_api_client.models import (
+    CreateConflictProblem,
     ListColorType1,
     ListPreconditionFailedProblem,
     NoSuchAnchorProblem,
-    NoSuchListProblem,
     Task,
     TaskCreate,
     TaskList,
@@ -76,7 +76,7 @@ def fill_and_restore(client: AuthenticatedClient, made: TodoList) -> None:
     assert isinstance(task, Task)
     assert delete_list.sync_detailed(USER, made.id, client=client).status_code == HTTPStatus.NO_CONTENT
     refused = create_task.sync(USER, client=client, body=TaskCreate(title="Late", list_id=made.id))
-    assert isinstance(refused, NoSuchListProblem)
+    assert isinstance(refused, CreateConflictProblem)
     assert isinstance(restore_list.sync(USER, made.id, client=client), TodoList)
     page = list_tasks.sync(USER, client=client, list_id=[str(made.id)])
     assert isinstance(page, TaskList)

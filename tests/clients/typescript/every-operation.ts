@@ -148,6 +148,12 @@ async function rename(task: Task, title: string): Promise<string> {
     case "urn:problem-type:todo-api:no-due-date":
     case "urn:problem-type:todo-api:series-moved-on":
     case "urn:problem-type:todo-api:no-such-list":
+    case "urn:problem-type:todo-api:no-such-parent":
+    case "urn:problem-type:todo-api:parent-cycle":
+    case "urn:problem-type:todo-api:too-deep":
+    case "urn:problem-type:todo-api:list-of-parent":
+    case "urn:problem-type:todo-api:recurring-subtask":
+    case "urn:problem-type:todo-api:open-subtasks":
     case "urn:problem-type:todo-api:content-too-large":
     case "urn:problem-type:todo-api:unsupported-media-type":
     case "urn:problem-type:todo-api:service-unavailable":
@@ -205,6 +211,21 @@ operation("move_task", () => {
     assert.ok(data && data.position < first.position);
     const other = await api.GET("/api/{user_id}/tasks/{task_id}", { params: { path: pathOf(first) } });
     assert.deepEqual(other.data, first);
+  });
+
+  test("makes a task a subtask, with which its parent is not completed if the request refuses that", async () => {
+    const [parent, child] = [await newTask("Garden"), await newTask("Sow")];
+    const { data } = await api.POST("/api/{user_id}/tasks/{task_id}/move", {
+      params: { path: pathOf(child) },
+      body: { parent_id: parent.id },
+    });
+    assert.equal(data?.parent_id, parent.id);
+    const refused = await api.PATCH("/api/{user_id}/tasks/{task_id}", {
+      params: { path: pathOf(parent), query: { subtasks: "refuse" } },
+      body: { completed: true },
+    });
+    assert.ok(refused.error?.type === "urn:problem-type:todo-api:open-subtasks");
+    assert.equal(refused.error.open_subtasks, 1);
   });
 
   test("returns no-such-anchor for a task that does not exist", async () => {
