@@ -42,7 +42,8 @@ async def run_batch(
         if is_atomic and planned.has_failures():
             return Batch(stamp.revision - 1, failures(planned, operations), is_written=False)
         last = [idempotency.keep(user_id, key, answer_of(planned), stamp.at)] if key else []
-        if planned.changed:
+        if planned.changed or last:
+            # Also if nothing has changed: a new account is at the revision of its first write.
             last.append(accounts.set_revision(user_id, planned.revision))
         await send(transaction, stored_rows.writes(user_id, planned.changed), last)
         return Batch(planned.revision, planned.outcomes, is_written=True)

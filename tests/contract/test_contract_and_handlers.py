@@ -87,8 +87,8 @@ def test_the_unchanged_project_has_no_disagreement(copy: Path) -> None:
         ),
         (
             "handlers/tasks.py",
-            "task_id: UUID, body: dict[str, Any], if_match: str | None, keep_next: bool\n",
-            "task_id: UUID, if_match: str | None, keep_next: bool\n",
+            "    body: dict[str, Any],\n    if_match: str | None,\n    keep_next: bool,\n",
+            "    if_match: str | None,\n    keep_next: bool,\n",
             "PATCH /api/{user_id}/tasks/{task_id}: handlers.tasks.update_task does not take body",
         ),
         (

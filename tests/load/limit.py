@@ -17,7 +17,8 @@ from uuid6 import uuid7
 _SECRET = os.environ["BETTER_AUTH_SECRET"]
 _COLUMNS = (
     "id, user_id, title, description, completed, completed_at, priority, due_date, due_time, time_zone, due_at, "
-    "recurrence, series_id, occurrence_date, next_task_id, tags, list_id, position, created_at, updated_at, revision"
+    "recurrence, series_id, occurrence_date, next_task_id, tags, list_id, parent_id, position, created_at, updated_at, "
+    "revision"
 )
 _NAMES = _COLUMNS.split(", ")
 _PRIORITIES = {"Low": 1, "Medium": 2, "High": 3}
