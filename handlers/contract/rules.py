@@ -78,17 +78,6 @@ def _unique_ids(schema: Schema) -> Rule:
     return errors
 
 
-def _not_with(schema: Schema) -> Rule:
-    pairs = _pairs(schema, "x-not-with")
-
-    def errors(value: Any) -> Iterator[InvalidValue]:
-        for name, other in pairs:
-            if isinstance(value, dict) and name in value and other in value:
-                yield (name,), f"cannot be combined with {other}"
-
-    return errors
-
-
 def _only_with(schema: Schema) -> Rule:
     conditions = [(name, *one) for name, others in schema["x-only-with"].items() for one in others.items()]
     _check_names(schema, "x-only-with", [name for condition in conditions for name in condition[:2]])
@@ -103,26 +92,34 @@ def _only_with(schema: Schema) -> Rule:
     return errors
 
 
-def _needs(schema: Schema) -> Rule:
-    pairs = _pairs(schema, "x-needs")
+def _of_pairs(schema: Schema, keyword: str, is_broken: Callable[[dict[str, Any], str, str], bool], words: str) -> Rule:
+    """Return the rule of a keyword `{a: b}`, whose error says `words` about `a`, with the name of `b`."""
+    pairs = _pairs(schema, keyword)
 
     def errors(value: Any) -> Iterator[InvalidValue]:
         for name, other in pairs:
-            if isinstance(value, dict) and value.get(name) is not None and value.get(other) is None:
-                yield (name,), f"needs a {other}"
+            if isinstance(value, dict) and is_broken(value, name, other):
+                yield (name,), words.format(other)
 
     return errors
+
+
+def _not_with(schema: Schema) -> Rule:
+    return _of_pairs(schema, "x-not-with", lambda given, a, b: a in given and b in given, "cannot be combined with {}")
+
+
+def _needs(schema: Schema) -> Rule:
+    def lacks(given: dict[str, Any], name: str, other: str) -> bool:
+        return given.get(name) is not None and given.get(other) is None
+
+    return _of_pairs(schema, "x-needs", lacks, "needs a {}")
 
 
 def _not_with_null(schema: Schema) -> Rule:
-    pairs = _pairs(schema, "x-not-with-null")
+    def meets_null(given: dict[str, Any], name: str, other: str) -> bool:
+        return given.get(name) is not None and given.get(other, ...) is None
 
-    def errors(value: Any) -> Iterator[InvalidValue]:
-        for name, other in pairs:
-            if isinstance(value, dict) and value.get(name) is not None and value.get(other, ...) is None:
-                yield (name,), f"cannot be combined with {other} null"
-
-    return errors
+    return _of_pairs(schema, "x-not-with-null", meets_null, "cannot be combined with {} null")
 
 
 def _disjoint(schema: Schema) -> Rule:
