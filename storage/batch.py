@@ -41,10 +41,10 @@ async def run_batch(
         planned = plan(operations, rows, stamp)
         if is_atomic and planned.has_failures():
             return Batch(stamp.revision - 1, failures(planned, operations), is_written=False)
-        last = [idempotency.keep(user_id, key, answer_of(planned), stamp.at)] if key else []
-        if planned.changed or last:
-            # Also if nothing has changed: a new account is at the revision of its first write.
-            last.append(accounts.set_revision(user_id, planned.revision))
+        # With a key also if nothing has changed: a new account is at the revision of its first write.
+        last = [accounts.set_revision(user_id, planned.revision)] if planned.changed or key else []
+        if key:
+            last.append(idempotency.keep(user_id, key, answer_of(planned), stamp.at))
         await send(transaction, stored_rows.writes(user_id, planned.changed), last)
         return Batch(planned.revision, planned.outcomes, is_written=True)
 

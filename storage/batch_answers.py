@@ -4,37 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from storage.batch_plan import Outcome, Plan
-from storage.errors import (
-    Conflict,
-    ImpossibleRecurrence,
-    ListOfParent,
-    NoDueDate,
-    NoSuchList,
-    NoSuchParent,
-    NotFound,
-    ParentCycle,
-    PreconditionFailed,
-    RecurringSubtask,
-    SeriesMovedOn,
-    TooDeep,
-)
+from storage.batch_plan import FAILURES, Outcome, Plan
+from storage.errors import Conflict, ImpossibleRecurrence, NotFound, PreconditionFailed
 from storage.tasks import Task
-
-_FAILURES: dict[type[Exception], str] = {
-    NotFound: "not_found",
-    Conflict: "conflict",
-    PreconditionFailed: "precondition_failed",
-    NoDueDate: "no_due_date",
-    NoSuchList: "no_such_list",
-    NoSuchParent: "no_such_parent",
-    ParentCycle: "parent_cycle",
-    TooDeep: "too_deep",
-    ListOfParent: "list_of_parent",
-    RecurringSubtask: "recurring_subtask",
-    ImpossibleRecurrence: "impossible_recurrence",
-    SeriesMovedOn: "series_moved_on",
-}
 
 
 def answer_of(plan: Plan) -> dict[str, Any]:
@@ -57,7 +29,7 @@ def _kept(outcome: Outcome) -> dict[str, Any]:
     task_id = str(outcome.id) if outcome.id else None
     if outcome.error is None:
         return {"id": task_id, "kind": outcome.kind}
-    return {"id": task_id, "kind": _FAILURES[type(outcome.error)], "members": _members(outcome.error)}
+    return {"id": task_id, "kind": FAILURES[type(outcome.error)], "members": _members(outcome.error)}
 
 
 def _members(error: Exception) -> list[str]:
@@ -70,7 +42,7 @@ def _members(error: Exception) -> list[str]:
 def _outcome(kept: Mapping[str, Any], current: Mapping[UUID, Task | None]) -> Outcome:
     task_id, kind = UUID(kept["id"]) if kept["id"] else None, kept["kind"]
     task = current.get(task_id) if task_id else None
-    if kind in _FAILURES.values():
+    if kind in FAILURES.values():
         return Outcome("failed", task_id, error=_failure(kind, kept["members"], task))
     return Outcome(kind, task_id, None if kind == "deleted" else task)
 
@@ -86,4 +58,4 @@ def _failure(kind: str, members: Sequence[str], current: Task | None) -> Excepti
         case "impossible_recurrence":
             *member, detail = members
             return ImpossibleRecurrence(member[0] if member else None, detail)
-    return next(error for error, name in _FAILURES.items() if name == kind)()
+    return next(error for error, name in FAILURES.items() if name == kind)()

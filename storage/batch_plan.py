@@ -23,23 +23,23 @@ from storage.recurrence_rules import normalised
 from storage.rows import Rows, Stamp, StoredTask, Written
 from storage.tasks import CHANGEABLE, Task
 
-FAILURES = (
-    NotFound,
-    Conflict,
-    PreconditionFailed,
-    NoDueDate,
-    NoSuchList,
-    NoSuchParent,
-    ParentCycle,
-    TooDeep,
-    ListOfParent,
-    RecurringSubtask,
-    ImpossibleRecurrence,
-    SeriesMovedOn,
-)
-"""The errors that an operation may end with."""
+FAILURES: dict[type[Exception], str] = {
+    NotFound: "not_found",
+    Conflict: "conflict",
+    PreconditionFailed: "precondition_failed",
+    NoDueDate: "no_due_date",
+    NoSuchList: "no_such_list",
+    NoSuchParent: "no_such_parent",
+    ParentCycle: "parent_cycle",
+    TooDeep: "too_deep",
+    ListOfParent: "list_of_parent",
+    RecurringSubtask: "recurring_subtask",
+    ImpossibleRecurrence: "impossible_recurrence",
+    SeriesMovedOn: "series_moved_on",
+}
+"""The errors that an operation may end with, by the names that kept answers have for them."""
 
-
+_ERRORS = tuple(FAILURES)
 _OF_FAMILY = {"parent_id", "list_id", "completed"}
 
 
@@ -104,7 +104,7 @@ def plan(operations: Iterable[Operation], found: Mapping[UUID, StoredTask], stam
         row = rows.get(operation.id) if operation.id else None
         try:
             new, *others = _DECISIONS[operation.op](row, operation, _Turn(found, rows, stamp, deletion_id))
-        except FAILURES as error:
+        except _ERRORS as error:
             outcomes.append(Outcome("failed", operation.id, error=error))
             continue
         if new is not row:
