@@ -8,10 +8,11 @@ from uuid import uuid4
 
 import pytest
 
+from storage.administration.migrations import migrate
 from tests.support.client import User
 from tests.support.contract_coverage import ContractCoverage
 from tests.support.given_database import GIVEN, GivenDatabase
-from tests.support.postgres import odd_database, private_postgres
+from tests.support.postgres import new_database, odd_database, private_postgres
 from tests.support.server import serve
 
 
@@ -80,4 +81,19 @@ def ada(server: str) -> Iterator[User]:
 def grace(server: str) -> Iterator[User]:
     """Yield a second user who owns nothing yet."""
     with User(server, f"grace-{uuid4().hex}") as user:
+        yield user
+
+
+@pytest.fixture
+def own_database(postgres: str) -> str:
+    """Return the URL of a migrated database of the test's own."""
+    url = new_database(postgres)
+    migrate(url)
+    return url
+
+
+@pytest.fixture
+def eve(own_database: str, tmp_path: Path) -> Iterator[User]:
+    """Yield a user of a service of the test's own, on that database."""
+    with serve(tmp_path, DATABASE_URL=own_database) as server, User(server, "eve") as user:
         yield user

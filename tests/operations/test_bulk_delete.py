@@ -7,19 +7,13 @@ import pytest
 from tests.support.client import Json, User
 from tests.support.many import has_account, insert_tasks, revisions
 from tests.support.tasks import create_three
+from tests.support.trash import undo
 from tests.support.turns import one_after_the_other
 
 
 def delete(user: User, query: str) -> Json:
     """Delete the tasks that match, and return the answer."""
     response = user.request("DELETE", f"/tasks?{query}")
-    assert response.status_code == 200, response.text
-    return response.json()
-
-
-def restore(user: User, deletion_id: str) -> Json:
-    """Undo a deletion, and return the answer."""
-    response = user.request("POST", "/trash/restore", json={"deletion_id": deletion_id})
     assert response.status_code == 200, response.text
     return response.json()
 
@@ -56,7 +50,7 @@ def test_the_tasks_that_match_every_filter_are_deleted_and_no_others(
     }
     assert "".join(name for name, task in tasks.items() if is_deleted(ada, task)) == deleted
     assert not any(is_deleted(grace, task) for task in hers.values())
-    assert restore(ada, answer["deletion_id"])["changed"] == number
+    assert undo(ada, answer["deletion_id"])["changed"] == number
     assert not any(is_deleted(ada, task) for task in tasks.values())
 
 

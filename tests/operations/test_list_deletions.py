@@ -10,20 +10,7 @@ from tests.support.changes import changes
 from tests.support.client import Json, User
 from tests.support.lists import create_list, delete_list, listed, restore_list
 from tests.support.many import insert_tasks
-
-
-def restore(user: User, task: Json) -> Json:
-    """Restore a task, and return it."""
-    response = user.request("POST", f"/trash/{task['id']}/restore")
-    assert response.status_code == 200, response.text
-    return response.json()
-
-
-def undo(user: User, deletion_id: str) -> Json:
-    """Undo a deletion, and return what became of it."""
-    response = user.request("POST", "/trash/restore", json={"deletion_id": deletion_id})
-    assert response.status_code == 200, response.text
-    return response.json()
+from tests.support.trash import restore, undo
 
 
 def trash(user: User, **query: str) -> Json:
@@ -89,7 +76,7 @@ def test_restoring_the_list_brings_back_what_went_with_it(ada: User, home: Json)
     # The request can be repeated.
     assert restore_list(ada, home) == restored
     assert ada.revision() == 15
-    assert restore(ada, earlier)["list_id"] == home["id"]
+    assert restore(ada, earlier["id"])["list_id"] == home["id"]
 
 
 def test_the_deletion_can_be_undone_by_its_id(ada: User, home: Json) -> None:
@@ -115,7 +102,7 @@ def test_an_empty_list_is_restored_too(ada: User, by_deletion: bool) -> None:
 def test_a_task_that_is_restored_before_its_list_comes_back_in_the_inbox_and_stays_there(ada: User, home: Json) -> None:
     (task,) = [one for one in ada.get("/tasks").json()["tasks"] if one["title"] == "a"]
     delete_list(ada, home)
-    assert restore(ada, task)["list_id"] is None
+    assert restore(ada, task["id"])["list_id"] is None
     restore_list(ada, home)
     assert sorted(ada.titles(list_id=home["id"])) == ["b", "c"]
     assert sorted(ada.titles(list_id="inbox")) == ["a", "d"]
@@ -143,7 +130,7 @@ def test_a_restored_task_comes_back_into_a_list_that_is_there(ada: User, how: st
     task = ada.create(list_id=one["id"])
     ada.delete(task["id"])
     if how == "single":
-        restore(ada, task)
+        restore(ada, task["id"])
     elif how == "batch":
         ada.request("POST", "/batch", json={"operations": [{"op": "restore", "id": task["id"]}]})
     else:
@@ -154,7 +141,7 @@ def test_a_restored_task_comes_back_into_a_list_that_is_there(ada: User, how: st
 def test_a_task_that_was_restored_and_deleted_again_does_not_come_back_with_its_list(ada: User, home: Json) -> None:
     (task,) = [one for one in ada.get("/tasks").json()["tasks"] if one["title"] == "a"]
     delete_list(ada, home)
-    restore(ada, task)
+    restore(ada, task["id"])
     ada.delete(task["id"])
     restore_list(ada, home)
     assert sorted(ada.titles()) == ["b", "c", "d"]

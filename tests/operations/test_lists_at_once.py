@@ -1,7 +1,7 @@
 """Writes of a list and of its tasks at once, from two services: no task is left live in a deleted list."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from uuid import uuid4
 
 import httpx
@@ -11,7 +11,6 @@ import pytest
 from tests.support.client import User
 from tests.support.concurrency import in_turn, together
 from tests.support.lists import create_list, delete_list
-from tests.support.server import serve
 
 Write = Callable[[User, str, str], httpx.Response]
 CLIENTS = 10
@@ -24,20 +23,6 @@ WHERE tasks.user_id = %s AND tasks.deleted_at IS NULL AND tasks.list_id IS NOT N
 REVISIONS = """
 SELECT revision FROM tasks WHERE user_id = %(user)s UNION ALL SELECT revision FROM lists WHERE user_id = %(user)s
 """
-
-
-@pytest.fixture(scope="module")
-def other_server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the base URL of a second service on the same database."""
-    with serve(tmp_path_factory.mktemp("other"), DATABASE_URL=database) as url:
-        yield url
-
-
-@pytest.fixture
-def same_ada(ada: User, other_server: str) -> Iterator[User]:
-    """Yield Ada, as a client of the second service."""
-    with User(other_server, ada.id) as user:
-        yield user
 
 
 def delete(user: User, list_id: str, _: str) -> httpx.Response:

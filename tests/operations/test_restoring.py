@@ -7,15 +7,9 @@ import pytest
 
 from tests.support.client import Json, User
 from tests.support.tasks import FULL
+from tests.support.trash import restore
 
 DONE = FULL | {"completed": True}
-
-
-def restore(user: User, task_id: str) -> Json:
-    """Restore a task, and return it."""
-    response = user.request("POST", f"/trash/{task_id}/restore")
-    assert response.status_code == 200, response.text
-    return response.json()
 
 
 def deletion_of(user: User, task_id: str) -> str:

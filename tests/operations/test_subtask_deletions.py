@@ -1,22 +1,9 @@
 """A deleted task takes its subtasks to the trash, and restoring it brings back what went with it."""
 
-from tests.support.client import Json, User
+from tests.support.client import User
 from tests.support.lists import create_list, delete_list, restore_list
 from tests.support.subtasks import create, family, is_there, now
-
-
-def restore(user: User, task: Json) -> Json:
-    """Restore a task, and return it."""
-    response = user.request("POST", f"/trash/{task['id']}/restore")
-    assert response.status_code == 200, response.text
-    return response.json()
-
-
-def undo(user: User, deletion_id: str) -> Json:
-    """Undo a deletion."""
-    response = user.request("POST", "/trash/restore", json={"deletion_id": deletion_id})
-    assert response.status_code == 200, response.text
-    return response.json()
+from tests.support.trash import restore, undo
 
 
 def deletion_ids(user: User) -> set[str]:
@@ -37,10 +24,10 @@ def test_restoring_the_task_brings_its_subtasks_back(ada: User) -> None:
     top, child, grandchild = family(ada)
     ada.delete(top["id"])
     before = ada.revision()
-    assert restore(ada, top)["revision"] == before + 1
+    assert restore(ada, top["id"])["revision"] == before + 1
     assert [now(ada, one)["parent_id"] for one in (child, grandchild)] == [top["id"], child["id"]]
     assert ada.revision() == before + 3
-    assert restore(ada, top)["revision"] == before + 1
+    assert restore(ada, top["id"])["revision"] == before + 1
 
 
 def test_undoing_the_deletion_brings_all_back(ada: User) -> None:
@@ -54,10 +41,10 @@ def test_what_was_deleted_before_its_parent_stays_in_the_trash(ada: User) -> Non
     top, child, grandchild = family(ada)
     ada.delete(grandchild["id"])
     ada.delete(top["id"])
-    restore(ada, top)
+    restore(ada, top["id"])
     assert is_there(ada, child)
     assert not is_there(ada, grandchild)
-    assert restore(ada, grandchild)["parent_id"] == child["id"]
+    assert restore(ada, grandchild["id"])["parent_id"] == child["id"]
 
 
 def test_a_subtask_that_is_restored_alone_comes_back_at_the_top_of_the_inbox(ada: User) -> None:
@@ -65,11 +52,11 @@ def test_a_subtask_that_is_restored_alone_comes_back_at_the_top_of_the_inbox(ada
     child = create(ada, top)
     grandchild = create(ada, child)
     ada.delete(top["id"])
-    back = restore(ada, child)
+    back = restore(ada, child["id"])
     assert (back["parent_id"], back["list_id"]) == (None, None)
     below = now(ada, grandchild)
     assert (below["parent_id"], below["list_id"]) == (child["id"], None)
-    restore(ada, top)
+    restore(ada, top["id"])
     assert now(ada, child)["parent_id"] is None
 
 
@@ -87,7 +74,7 @@ def test_a_restored_subtask_follows_its_parent_to_another_list(ada: User) -> Non
     top, child, grandchild = family(ada)
     ada.delete(child["id"])
     ada.patch(top["id"], {"list_id": home})
-    assert restore(ada, child)["list_id"] == home
+    assert restore(ada, child["id"])["list_id"] == home
     assert now(ada, grandchild)["list_id"] == home
 
 
@@ -95,7 +82,7 @@ def test_a_restored_subtask_for_which_there_is_no_room_comes_back_at_the_top(ada
     top, child, grandchild = family(ada)
     ada.delete(child["id"])
     ada.patch(top["id"], {"parent_id": create(ada)["id"]})
-    assert restore(ada, child)["parent_id"] == top["id"]
+    assert restore(ada, child["id"])["parent_id"] == top["id"]
     assert now(ada, grandchild)["parent_id"] is None
 
 
@@ -107,7 +94,7 @@ def test_a_list_takes_families_with_it_and_brings_them_back(ada: User) -> None:
     restore_list(ada, home)
     assert now(ada, child)["parent_id"] == top["id"]
     delete_list(ada, home)
-    back = restore(ada, top)
+    back = restore(ada, top["id"])
     assert (back["list_id"], now(ada, child)["list_id"]) == (None, None)
 
 

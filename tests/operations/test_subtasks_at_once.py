@@ -1,7 +1,7 @@
 """Writes of a family at once, from two services: no circle, no fourth level, no live subtask of a deleted task."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from uuid import uuid4
 
 import httpx
@@ -11,7 +11,6 @@ import pytest
 from tests.support.client import User
 from tests.support.concurrency import in_turn, together
 from tests.support.lists import create_list
-from tests.support.server import serve
 from tests.support.subtasks import create, is_there, now, refused
 
 Write = Callable[[User, str, str], httpx.Response]
@@ -19,20 +18,6 @@ ROUNDS = 20
 CLIENTS = 8
 WRITES = 30
 TASKS = "SELECT id, parent_id, list_id, deleted_at IS NULL, revision FROM tasks WHERE user_id = %s"
-
-
-@pytest.fixture(scope="module")
-def other_server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the base URL of a second service on the same database."""
-    with serve(tmp_path_factory.mktemp("other"), DATABASE_URL=database) as url:
-        yield url
-
-
-@pytest.fixture
-def same_ada(ada: User, other_server: str) -> Iterator[User]:
-    """Yield Ada, as a client of the second service."""
-    with User(other_server, ada.id) as user:
-        yield user
 
 
 def create_under(user: User, parent_id: str, _: str) -> httpx.Response:

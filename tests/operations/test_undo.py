@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.client import Json, User
 from tests.support.many import has_account, insert_tasks, revisions
+from tests.support.trash import undo
 
 STAMPS = ("updated_at", "revision")
 
@@ -17,13 +18,6 @@ def delete(user: User, query: str) -> str:
     response = user.request("DELETE", f"/tasks?{query}")
     assert response.status_code == 200, response.text
     return str(response.json()["deletion_id"])
-
-
-def restore(user: User, deletion_id: str) -> Json:
-    """Undo a deletion, and return the answer."""
-    response = user.request("POST", "/trash/restore", json={"deletion_id": deletion_id})
-    assert response.status_code == 200, response.text
-    return response.json()
 
 
 def answer(number: int, revision: int, *, has_more: bool = False) -> Json:
@@ -49,7 +43,7 @@ def test_the_tasks_of_a_deletion_come_back_as_they_were_in_the_order_of_creation
     other = ada.create("other")
     ada.request("DELETE", f"/tasks/{other['id']}")
     deletion = delete(ada, "tags=a")
-    assert restore(ada, deletion.upper()) == answer(3, 11)
+    assert undo(ada, deletion.upper()) == answer(3, 11)
     restored = [ada.get(f"/tasks/{task['id']}").json() for task in tasks]
     for task, now in zip(tasks, restored, strict=True):
         assert {name: now[name] for name in now.keys() - STAMPS} == {name: task[name] for name in task.keys() - STAMPS}
@@ -61,12 +55,12 @@ def test_the_tasks_of_a_deletion_come_back_as_they_were_in_the_order_of_creation
 
 
 def test_repeating_it_or_an_unknown_deletion_restores_nothing_and_is_no_error(database: str, ada: User) -> None:
-    assert restore(ada, str(uuid4())) == answer(0, 0)
+    assert undo(ada, str(uuid4())) == answer(0, 0)
     assert not has_account(database, ada)
     ada.create()
     deletion = delete(ada, "completed=false")
-    assert restore(ada, deletion) == answer(1, 3)
-    assert restore(ada, deletion) == answer(0, 3)
+    assert undo(ada, deletion) == answer(1, 3)
+    assert undo(ada, deletion) == answer(0, 3)
     assert ada.titles() == ["A task"]
 
 
@@ -74,43 +68,43 @@ def test_another_users_deletion_is_an_unknown_one(ada: User, grace: User) -> Non
     ada.create()
     grace.create()
     deletion = delete(grace, "completed=false")
-    assert restore(ada, deletion) == answer(0, 1)
+    assert undo(ada, deletion) == answer(0, 1)
     assert grace.titles() == []
-    assert restore(grace, deletion) == answer(1, 3)
+    assert undo(grace, deletion) == answer(1, 3)
 
 
 def test_each_deletion_is_undone_by_itself(ada: User) -> None:
     first, second = ada.create("first"), ada.create("second")
     deletions = [delete(ada, f"id={task['id']}") for task in (first, second)]
-    assert restore(ada, deletions[1]) == answer(1, 5)
+    assert undo(ada, deletions[1]) == answer(1, 5)
     assert ada.titles() == ["second"]
     again = delete(ada, f"id={second['id']}")
     assert again not in deletions
-    assert restore(ada, deletions[1]) == answer(0, 6)
-    assert restore(ada, deletions[0]) == answer(1, 7)
-    assert restore(ada, again) == answer(1, 8)
+    assert undo(ada, deletions[1]) == answer(0, 6)
+    assert undo(ada, deletions[0]) == answer(1, 7)
+    assert undo(ada, again) == answer(1, 8)
 
 
 def test_a_single_deletion_is_undone_too(database: str, ada: User) -> None:
     task = ada.create()
     ada.request("DELETE", f"/tasks/{task['id']}")
     (deletion,) = stored(database, ada, "coalesce(deletion_id, id)")
-    assert restore(ada, str(deletion)) == answer(1, 3)
+    assert undo(ada, str(deletion)) == answer(1, 3)
 
 
 def test_what_an_earlier_release_deleted_is_undone_by_the_tasks_own_id(database: str, ada: User) -> None:
     tasks = [ada.create(), ada.create()]
     delete(ada, "completed=false")
     change(database, ada, "deletion_id = NULL")
-    assert restore(ada, tasks[0]["id"]) == answer(1, 5)
-    assert restore(ada, tasks[1]["id"]) == answer(1, 6)
+    assert undo(ada, tasks[0]["id"]) == answer(1, 5)
+    assert undo(ada, tasks[1]["id"]) == answer(1, 6)
 
 
 def test_erased_tasks_do_not_come_back(database: str, ada: User) -> None:
     ada.create()
     deletion = delete(ada, "completed=false")
     change(database, ada, "erased_at = now()")
-    assert restore(ada, deletion) == answer(0, 2)
+    assert undo(ada, deletion) == answer(0, 2)
 
 
 def test_a_task_that_lives_again_and_was_restored_from_the_trash_is_not_touched(database: str, ada: User) -> None:
@@ -118,7 +112,7 @@ def test_a_task_that_lives_again_and_was_restored_from_the_trash_is_not_touched(
     deletion = delete(ada, "completed=false")
     with psycopg.connect(database) as connection:
         connection.execute("UPDATE tasks SET deleted_at = NULL WHERE id = %s", [task["id"]])
-    assert restore(ada, deletion) == answer(1, 5)
+    assert undo(ada, deletion) == answer(1, 5)
     assert ada.get(f"/tasks/{task['id']}").json()["revision"] == 3
     assert ada.get(f"/tasks/{other['id']}").json()["revision"] == 5
 
@@ -126,11 +120,11 @@ def test_a_task_that_lives_again_and_was_restored_from_the_trash_is_not_touched(
 def test_more_than_1000_tasks_are_restored_by_several_requests(database: str, ada: User) -> None:
     insert_tasks(database, ada, 2001, ["a"])
     deletion = delete(ada, "tags=a")
-    assert restore(ada, deletion) == answer(1000, 5002, has_more=True)
+    assert undo(ada, deletion) == answer(1000, 5002, has_more=True)
     assert revisions(database, ada) == [*range(4003, 5003), *range(3002, 4003)]
-    assert restore(ada, deletion) == answer(1000, 6002, has_more=True)
-    assert restore(ada, deletion) == answer(1, 6003)
-    assert restore(ada, deletion) == answer(0, 6003)
+    assert undo(ada, deletion) == answer(1000, 6002, has_more=True)
+    assert undo(ada, deletion) == answer(1, 6003)
+    assert undo(ada, deletion) == answer(0, 6003)
     assert all(later == earlier + 1 for earlier, later in pairwise(revisions(database, ada)))
 
 

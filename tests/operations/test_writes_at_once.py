@@ -1,6 +1,6 @@
 """Writes of one task at once, from two services: each takes effect after the other, and sees what it did."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from uuid import uuid4
 
 import httpx
@@ -8,23 +8,8 @@ import pytest
 
 from tests.support.client import User
 from tests.support.concurrency import in_turn, together
-from tests.support.server import serve
 
 Write = Callable[[User, str], httpx.Response]
-
-
-@pytest.fixture(scope="module")
-def other_server(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the base URL of a second service on the same database."""
-    with serve(tmp_path_factory.mktemp("other"), DATABASE_URL=database) as url:
-        yield url
-
-
-@pytest.fixture
-def same_ada(ada: User, other_server: str) -> Iterator[User]:
-    """Yield Ada, as a client of the second service."""
-    with User(other_server, ada.id) as user:
-        yield user
 
 
 def put(user: User, task_id: str) -> httpx.Response:

