@@ -11,7 +11,17 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import true
 
-from storage import accounts, idempotency, keyed_creation, relatives, stored_rows, task_rows, task_updates, tasks
+from storage import (
+    accounts,
+    idempotency,
+    keyed_creation,
+    relatives,
+    stored_rows,
+    task_creation,
+    task_rows,
+    task_updates,
+    tasks,
+)
 from storage.driver.database import Database
 from storage.driver.query import Connection
 from storage.driver.transaction import Transaction
@@ -36,8 +46,8 @@ _DELETE = statements([], DELETED, true()).write
 async def create_task(database: Database, user_id: str, values: Mapping[str, Any], key: Key | None) -> Created:
     """Store a new task, or return the one that an earlier request with this key created.
 
-    `values` has what `tasks.create_task` takes. Without a list, a subtask is in that of its parent. Raises KeyReused,
-    Gone, NoSuchList, ImpossibleRecurrence, RecurringSubtask, NoSuchParent, TooDeep and ListOfParent.
+    `values` has what `task_creation.create_task` takes. Without a list, a subtask is in that of its parent. Raises
+    KeyReused, Gone, NoSuchList, ImpossibleRecurrence, RecurringSubtask, NoSuchParent, TooDeep and ListOfParent.
     """
     parent_id = values["parent_id"]
     if parent_id is None:
@@ -57,7 +67,7 @@ async def create_task(database: Database, user_id: str, values: Mapping[str, Any
 
 async def _create(connection: Connection, user_id: str, values: Mapping[str, Any], key: Key | None) -> Created:
     if key is None:
-        return Created(await tasks.create_task(connection, user_id, values), is_replayed=False)
+        return Created(await task_creation.create_task(connection, user_id, values), is_replayed=False)
     return await keyed_creation.create_task(connection, user_id, values, key)
 
 

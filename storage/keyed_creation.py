@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import LargeBinary, Uuid, and_, cast, exists, insert, literal_column, null, select, union_all
 from uuid6 import uuid7
 
-from storage import accounts, idempotency, list_of_task, tasks
+from storage import accounts, idempotency, list_of_task, task_creation, tasks
 from storage.driver.query import Connection, Query
 from storage.errors import Gone, KeyReused, NoSuchList
 from storage.idempotency import Key
@@ -31,8 +31,8 @@ class Created(NamedTuple):
 def _create_once(names: Sequence[str], *, in_list: bool, has_next: bool) -> Query:
     """Return the statement that creates a task and keeps its id, or that finds the task of the key.
 
-    It returns no row if the task is to be in a list that is not there. Otherwise,
-    it returns the task, NULLs if it is deleted, and the fingerprint of the earlier request, or NULL for a new key.
+    It returns no row if the task is to be in a list that is not there. Otherwise, it returns the task, NULLs if
+    it is deleted, and the fingerprint of the earlier request, or NULL for a new key.
     """
     seen = idempotency.found.cte("seen")
     is_new = ~exists(select(literal_column("1")).select_from(seen))
@@ -58,14 +58,14 @@ for _in_list in (False, True):
 async def create_task(connection: Connection, user_id: str, values: Mapping[str, Any], key: Key) -> Created:
     """Store a new task, or return the one that the earlier request with this key created.
 
-    `values` has what `tasks.create_task` takes. Raises what that raises, KeyReused if the key belongs to another
-    request, and Gone if the task has been deleted since.
+    `values` has what `task_creation.create_task` takes. Raises what that raises, KeyReused if the key belongs to
+    another request, and Gone if the task has been deleted since.
     """
     new_id = uuid7()
     parameters = {"user_id": user_id, "id": new_id, "answer": json.dumps({"id": str(new_id)}), **key._asdict()}
-    step = await tasks.first_step(connection, user_id, values)
+    step = await task_creation.first_step(connection, user_id, values)
     in_list, has_next = values["list_id"] is not None, step.following is not None
-    query = _create_once(tasks.names_of(step), in_list=in_list, has_next=has_next)
+    query = _create_once(task_creation.names_of(step), in_list=in_list, has_next=has_next)
     row = await query.fetch_one(connection, **parameters, **step.values, **tasks.following(step.following))
     if row is None:
         raise NoSuchList

@@ -45,7 +45,7 @@ def copied(task: Task, next_task: Task, family: Rows, stamp: Stamp) -> list[Stor
 
 
 def moved_on(task: Task, skipped: Task, family: Rows, stamp: Stamp) -> list[StoredTask]:
-    """Return the subtasks of an occurrence that is skipped, as they begin anew with the next one."""
+    """Return the subtasks of an occurrence that is skipped: open again, and due as many days later as the task is."""
     below = descendants(family, task.id)
     pairs = zip(below, _begun_anew(below, _days_between(task, skipped)), strict=True)
     return [StoredTask(one) for one in touched_all((new for old, new in pairs if new != old), stamp)]

@@ -28,6 +28,7 @@ from storage.errors import Conflict, NoSuchList, NotFound, PreconditionFailed
 from storage.optimistic import until_unchanged
 from storage.plain_writes import Values, plain
 from storage.series import Now
+from storage.task_creation import first_step, names_of
 from storage.task_updates import take_step
 from storage.tasks import (
     WRITTEN,
@@ -35,13 +36,11 @@ from storage.tasks import (
     columns,
     created,
     differs,
-    first_step,
     followed,
     following,
     has_rows,
     is_accepted,
     locked,
-    names_of,
     parameters_for,
     preferred_zone_of,
     task_in,

@@ -60,7 +60,10 @@ def changed(
 
 
 def skipped(row: StoredTask, rows: Rows, stamp: Stamp) -> Written:
-    """Return the row of an occurrence that is skipped, with its subtasks, which begin anew. Raises NoNextOccurrence."""
+    """Return the row of a task that moves to its next occurrence, and those of its subtasks, which become open.
+
+    Raises NoNextOccurrence.
+    """
     step = series.skipped(row.task, stamp.now)
     task = touched(row.task, stamp)._replace(**step.values)
     return StoredTask(task), *subtrees.moved_on(row.task, task, rows, stamp.after(1))

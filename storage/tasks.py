@@ -1,12 +1,11 @@
-"""Tasks: create, read and delete a single task, and the parts of statements that write one.
+"""Tasks: read and delete a single task, and the parts of statements that write one.
 
-`storage/task_pages.py` lists them, `storage/task_updates.py` updates one, `storage/task_replacement.py` replaces one,
-and `storage/trash.py` has the deleted ones.
+`storage/task_pages.py` lists them, `storage/task_creation.py` creates one, `storage/task_updates.py` updates one,
+`storage/task_replacement.py` replaces one, and `storage/trash.py` has the deleted ones.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time
-from functools import lru_cache
+from datetime import date, datetime, time
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -31,14 +30,12 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from uuid6 import uuid7
 
-from storage import accounts, list_of_task, new_positions, series
+from storage import accounts, new_positions
 from storage.driver.query import Connection, Query, Row
-from storage.errors import HasRelatives, NoSuchList, NotFound, PreconditionFailed
+from storage.errors import HasRelatives, NotFound, PreconditionFailed
 from storage.recurrence import Recurrence
 from storage.schema import is_live, position, preferences, tasks
-from storage.series import Now, Step
 
 
 class Task(NamedTuple):
@@ -72,8 +69,10 @@ class Task(NamedTuple):
     revision: int
 
 
-_SINGLE = ("title", "description", "completed", "priority", "due_date", "due_time", "time_zone", "tags")
-_PLAIN = (*_SINGLE, "list_id", "parent_id", "position")
+_PLAIN = (
+    *("title", "description", "completed", "priority", "due_date", "due_time", "time_zone", "tags"),
+    *("list_id", "parent_id", "position"),
+)
 CHANGEABLE = (*_PLAIN, "recurrence")
 """What callers set."""
 WRITTEN = (*_PLAIN, "due_at")
@@ -188,18 +187,6 @@ def _revision_of_next(new: Mapping[str, ColumnElement[Any]], revision: ColumnEle
     return {"next_revision": revision + _ONE} if "next_task_id" in new and "next_revision" not in new else {}
 
 
-@lru_cache(maxsize=8)
-def _create(names: Sequence[str], *, in_list: bool, has_next: bool) -> Query:
-    """Return the statement that creates a task, which returns no row if it is to be in a list that is not there."""
-    writes = 1 + has_next
-    stamp = accounts.bump_or_open_if(list_of_task.is_there, writes) if in_list else accounts.bump_or_open(writes)
-    made = created(parameters_for(names), stamp).returning(*columns)
-    if not has_next:
-        return Query(made)
-    this = made.cte("created")
-    return Query(select(*this.c).add_cte(followed(this)))
-
-
 def _get() -> Query:
     return Query(select(*columns).where(*own, is_live))
 
@@ -223,55 +210,16 @@ def not_before_last_update(at: ColumnElement[datetime]) -> ColumnElement[datetim
 
 
 _old = locked(is_live)
-for _in_list in (False, True):
-    _create(WRITTEN, in_list=_in_list, has_next=False)
 _GET = _get()
 _DELETE = _delete()
 ZONE = Query(select(preferred_zone))
 """Finds the time zone that the user prefers."""
 
 
-async def create_task(connection: Connection, user_id: str, values: Mapping[str, Any]) -> Task:
-    """Store a new task and return it. One that recurs and is completed already also gets its next occurrence.
-
-    `values` has a value for each name in CHANGEABLE; time, zone, position and recurrence may be absent. A parent is
-    not checked. Raises NoSuchList, ImpossibleRecurrence and RecurringSubtask.
-    """
-    step = await first_step(connection, user_id, values)
-    query = _create(names_of(step), in_list=values["list_id"] is not None, has_next=step.following is not None)
-    parameters = {"user_id": user_id, "id": uuid7(), **step.values, **following(step.following)}
-    row = await query.fetch_one(connection, **parameters)
-    if row is None:
-        raise NoSuchList
-    return Task._make(row)
-
-
-async def first_step(connection: Connection, user_id: str, values: Mapping[str, Any]) -> Step:
-    """Return what creating a task with these values does. Raises ImpossibleRecurrence.
-
-    If that creates the next occurrence too, the user has an account.
-    """
-    now, values = Now(datetime.now(UTC), None), {"position": None, **values}
-    if not values["completed"] or values.get("recurrence") is None:
-        return series.of_new_task(values, now)
-    now = now._replace(time_zone=await preferred_zone_of(connection, user_id))
-    step = series.of_new_task(values, now)
-    if step.following is not None:
-        await accounts.OPEN.fetch_all(connection, user_id=user_id)
-    return step
-
-
 async def preferred_zone_of(connection: Connection, user_id: str) -> str | None:
     """Return the time zone that the user prefers, None if there is none."""
     ((zone,),) = await ZONE.fetch_all(connection, user_id=user_id)
     return None if zone is None else str(zone)
-
-
-def names_of(step: Step) -> tuple[str, ...]:
-    """Return the names of the values that creating a task sets."""
-    if "recurrence" not in step.values:
-        return WRITTEN
-    return RECURRING if step.following is None else (*RECURRING, "next_task_id")
 
 
 async def get_task(connection: Connection, user_id: str, task_id: UUID) -> Task:

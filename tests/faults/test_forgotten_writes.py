@@ -20,8 +20,9 @@ from storage.administration.migrations import migrate
 from storage.driver.database import Database
 from storage.driver.query import Query
 from storage.errors import Unavailable
+from storage.task_creation import create_task
 from storage.task_updates import update_task
-from storage.tasks import Task, create_task, delete_task, get_task
+from storage.tasks import Task, delete_task, get_task
 from storage.trash import restore_task
 from tests.support.client import Json, User, mint
 from tests.support.driver import with_database

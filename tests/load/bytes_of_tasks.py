@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from storage import task_updates, tasks
+from storage import task_creation, task_updates, tasks
 from storage.administration.migrations import migrate
 from storage.driver.database import Database
 from tests.load.machine import cpu_seconds, parent_of
@@ -80,7 +80,7 @@ async def _write(database: Database, new: Sequence[New]) -> None:
 
     async def client() -> None:
         for user, values in left:
-            task = await tasks.create_task(database.pipeline, user, values)
+            task = await task_creation.create_task(database.pipeline, user, values)
             change = {"completed": not task.completed}
             await task_updates.update_task(database.pipeline, user, task.id, change, None)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import psycopg
 
-from storage import changes, task_pages, task_updates, tasks
+from storage import changes, task_creation, task_pages, task_updates, tasks
 from storage.driver.database import Database
 from storage.driver.pipeline import Pipeline
 from storage.task_filters import Filters
@@ -86,7 +86,7 @@ STATEMENTS = (
     Statement("list of 50, with the total", _page()),
     Statement("next page of 50", _page(_MIDDLE)),
     Statement("search for a rare word", _page(search=RARE)),
-    Statement("create", lambda on, of: tasks.create_task(on, of.user, _NEW_TASK), is_write=True),
+    Statement("create", lambda on, of: task_creation.create_task(on, of.user, _NEW_TASK), is_write=True),
     Statement("change", lambda on, of: task_updates.update_task(on, of.user, of.task, _title(of), None), is_write=True),
     Statement("delete", lambda on, of: tasks.delete_task(on, of.user, of.task, None), is_write=True),
 )

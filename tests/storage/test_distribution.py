@@ -21,6 +21,7 @@ from storage import (
     keyed_creation,
     purging,
     recomputing,
+    task_creation,
     task_filters,
     task_pages,
     task_replacement,
@@ -70,7 +71,7 @@ def queries() -> list[Query]:
     for in_list, has_next, removes_next in itertools.product((False, True), repeat=3):
         compiled.append(task_updates._write(names, in_list=in_list, has_next=has_next, removes_next=removes_next))
     for in_list, has_next in itertools.product((False, True), repeat=2):
-        compiled.append(tasks._create(tasks.RECURRING, in_list=in_list, has_next=has_next))
+        compiled.append(task_creation._create(tasks.RECURRING, in_list=in_list, has_next=has_next))
         compiled.append(keyed_creation._create_once(tasks.RECURRING, in_list=in_list, has_next=has_next))
         compiled.append(task_replacement._put_recurring(tasks.RECURRING, in_list=in_list, has_next=has_next))
     # Each filter adds its own condition to a statement, whichever others there are.
