@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 LONGEST = 255
 DIGITS = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
-PATTERN = "^[-0-9A-Z_a-z]{0,254}[0-9A-Z_a-z]$"
+PATTERN = "^[-0-9A-Z_a-z]*[0-9A-Z_a-z]$"
 """The pattern that the contract has for positions."""
 
 _BASE = len(DIGITS)

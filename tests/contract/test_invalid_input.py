@@ -276,6 +276,7 @@ def test_the_detail_about_a_head_that_cannot_be_parsed_names_the_head(server: st
         ({"title": "t", "tags": [""]}, "/tags/0", "must not be empty"),
         ({"title": "t", "position": ""}, "/position", "must not be empty"),
         ({"title": "t", "position": "a-"}, "/position", A_POSITION),
+        ({"title": "t", "position": "a" * 256}, "/position", "must have at most 255 characters"),
         ({"title": "t", "position": None}, "/position", "must be text"),
         ({"title": "t", "nope": 1}, "/nope", "is not a recognised name"),
         ([], "", "must be an object"),

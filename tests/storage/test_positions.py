@@ -14,13 +14,13 @@ from storage.positions import DIGITS, LONGEST, PATTERN, between, first, last, pl
 from tests.support.conformance import CONTRACT
 
 POSITION = re.compile(PATTERN.replace("$", r"\Z"))
-POSITIONS = st.from_regex(POSITION)
+POSITIONS = st.from_regex(POSITION).filter(lambda text: len(text) <= LONGEST)
 SHORT = st.builds(str.__add__, st.text(DIGITS, max_size=6), st.sampled_from(DIGITS[1:]))
 
 
 def is_position(text: str) -> bool:
     """Return whether the contract's pattern accepts a text."""
-    return POSITION.match(text) is not None
+    return len(text) <= LONGEST and POSITION.match(text) is not None
 
 
 def insertions(low: str | None, high: str | None, *, ascending: bool) -> int:

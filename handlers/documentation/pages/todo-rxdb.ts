@@ -12,13 +12,13 @@ export function replicate(todo: Connection, collection: RxCollection<Task>, reje
   // begins when all that has become of pushes is stored, and no push begins before the pull has been answered.
   let turn: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(run: () => Promise<T>) => (turn = turn.then(run, run)) as Promise<T>;
-  const stored = async () => {
-    const queue = replication.internalReplicationState?.streamQueue;
-    for (let up; up !== queue?.up; ) await (up = queue?.up);
-  };
+  const pushes = (): Promise<unknown> | undefined => replication.internalReplicationState?.streamQueue.up;
+  // Nor does it ask again for a task that it skipped because of an edit that then changed nothing on the server.
+  const answers = new Map<string, WithDeleted<Task>>();
 
   async function pull(token: string | undefined, limit: number) {
-    const documents = new Map<string, WithDeleted<Task>>();
+    const documents = new Map(answers);
+    answers.clear();
     let isReset = false;
     let page: Changes | undefined;
     do {
@@ -40,23 +40,37 @@ export function replicate(todo: Connection, collection: RxCollection<Task>, reje
     pull: {
       batchSize: 500,
       stream$,
-      handler: (checkpoint, limit) => stored().then(() => inTurn(() => pull(checkpoint?.sync_token, limit))),
+      async handler(checkpoint, limit) {
+        for (let stored, pulled; ; ) {
+          await (stored = pushes());
+          pulled = await inTurn(async () => (stored === pushes() ? pull(checkpoint?.sync_token, limit) : undefined));
+          if (pulled) return pulled;
+        }
+      },
     },
     push: {
       batchSize: 100,
       async handler(rows) {
+        const local = await collection.findByIds(rows.map(({ newDocumentState: { id } }) => id)).exec();
+        // RxDB may also push what a pull has replaced since. That is no edit: sent, it would undo what was pulled.
+        const replaced: WithDeleted<Task>[] = [];
         const edits = rows.flatMap(({ newDocumentState: mine, assumedMasterState: seen }) => {
+          if (seen && !mine._deleted && (local.get(mine.id)?.revision ?? Infinity) > mine.revision) return (replaced.push(seen), []);
           const operation = difference(seen?._deleted ? undefined : seen, mine._deleted ? undefined : mine);
           return operation ? [{ mine, seen, operation }] : [];
         });
         const results = edits.length > 0 ? await inTurn(() => send(todo, edits.map(({ operation }) => operation))) : [];
-        return edits.flatMap(({ mine, seen }, index): WithDeleted<Task>[] => {
-          const problem = results[index]?.problem;
+        const refused = edits.flatMap(({ mine, seen }, index): WithDeleted<Task>[] => {
+          const { task, problem } = results[index] ?? {};
+          if (task) answers.set(task.id, { ...task, _deleted: false });
+          else answers.delete(mine.id);
           if (!problem || (mine._deleted && problem.status === 404)) return [];
           rejected(problem, mine);
           const present = problem.task ?? (problem.status === 400 ? seen : undefined);
           return [present ? { ...present, _deleted: false } : { ...mine, _deleted: true }];
         });
+        if (answers.size > 0) stream$.next("RESYNC");
+        return [...replaced, ...refused];
       },
     },
   });

@@ -12,13 +12,17 @@ function pick(task: Task, names: readonly (keyof Task)[]) {
   return Object.fromEntries(names.map((name) => [name, task[name]])) as Pick<Task, (typeof MEMBERS)[number]>;
 }
 
+/** Returns the members to send. A task has no position until it is set or the server puts it where the user prefers. */
+function chosen(task: Task) {
+  return MEMBERS.filter((name) => name !== "position" || task.position);
+}
+
 /** Returns the operation that makes the task which the user saw into the one that the user wants, if they differ. */
 export function difference(seen: Task | undefined, wanted: Task | undefined): Operation | undefined {
   if (!wanted) return seen && { op: "delete", id: seen.id };
-  // Without a position, the server puts a new task where the user prefers new ones.
-  if (!seen) return { op: "create", id: wanted.id, task: pick(wanted, MEMBERS.filter((name) => name !== "position" || wanted.position)) };
-  const names = MEMBERS.filter((name) => JSON.stringify(seen[name]) !== JSON.stringify(wanted[name]));
-  if (names.length > 0) return { op: "update", id: seen.id, changes: pick(wanted, names), base: pick(seen, names) };
+  if (!seen) return { op: "create", id: wanted.id, task: pick(wanted, chosen(wanted)) };
+  const names = chosen(wanted).filter((name) => JSON.stringify(seen[name]) !== JSON.stringify(wanted[name]));
+  if (names.length > 0) return { op: "update", id: seen.id, changes: pick(wanted, names), base: pick(seen, chosen(seen).filter((name) => names.includes(name))) };
   return undefined;
 }
 

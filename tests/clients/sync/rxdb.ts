@@ -11,7 +11,7 @@ await check(150, async (todo) => {
   const database = await createRxDatabase({ name: `device${devices}`, storage: getRxStorageMemory() });
   const { tasks } = await database.addCollections({ tasks: creator });
   let rejected = 0;
-  const replication = replicate(todo, tasks, () => void (rejected += 1));
+  const replication = replicate(todo, tasks, (problem) => (console.log(problem), void (rejected += 1)));
   replication.error$.subscribe((error) => console.log(error));
   await replication.awaitInitialReplication();
   return {

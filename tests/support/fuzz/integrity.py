@@ -43,7 +43,8 @@ PROMISES = {
     "a subtask does not recur": "SELECT FROM tasks WHERE parent_id IS NOT NULL AND recurrence IS NOT NULL",
     "a list is within the contract's limits": r"""
         SELECT FROM lists WHERE char_length(name) > 100 OR name !~ '[^\s]' AND erased_at IS NULL
-        OR name IS NOT NFC NORMALIZED OR position !~ '^[-0-9A-Z_a-z]{0,254}[0-9A-Z_a-z]$' OR created_at > updated_at""",
+        OR name IS NOT NFC NORMALIZED OR char_length(position) > 255
+        OR position !~ '^[-0-9A-Z_a-z]*[0-9A-Z_a-z]$' OR created_at > updated_at""",
     "an erased list is deleted, and its text is gone": """
         SELECT FROM lists WHERE erased_at IS NOT NULL AND (deleted_at IS NULL OR name <> '' OR color IS NOT NULL)""",
     "only a deleted list has a deletion, and each has one": """
