@@ -65,7 +65,9 @@ def queries() -> list[Query]:
     """Return every statement of the package: those of its modules, and those compiled for the shape of a request."""
     for module in pkgutil.walk_packages(storage.__path__, "storage."):
         importlib.import_module(module.name)
-    compiled = [task_updates._update(names, in_list="list_id" in names) for names in subsets(tasks.CHANGEABLE) if names]
+    # Each member adds its own assignment to a statement, whichever others there are.
+    changes = [*subsets(tasks.CHANGEABLE, 2), frozenset(tasks.CHANGEABLE)]
+    compiled = [task_updates._update(names, in_list="list_id" in names) for names in changes if names]
     # Where an occurrence more or less follows.
     names = frozenset({*tasks.WRITTEN, *LEFT})
     for in_list, has_next, removes_next in itertools.product((False, True), repeat=3):
@@ -74,15 +76,18 @@ def queries() -> list[Query]:
         compiled.append(task_creation._create(tasks.RECURRING, in_list=in_list, has_next=has_next))
         compiled.append(keyed_creation._create_once(tasks.RECURRING, in_list=in_list, has_next=has_next))
         compiled.append(task_replacement._put_recurring(tasks.RECURRING, in_list=in_list, has_next=has_next))
-    # Each filter adds its own condition to a statement, whichever others there are.
+    # Each filter adds its own condition to a statement, whichever others there are, and whatever the order.
     filters = [*subsets(task_filters._CONDITIONS, 2), frozenset(task_filters._CONDITIONS)]
-    for sort, names in itertools.product(task_pages.ORDERS, filters):
+    first, *others = task_pages.ORDERS
+    pages = [*itertools.product([first], filters), *itertools.product(others, [filters[0], filters[-1]])]
+    for sort, names in pages:
         compiled += [task_pages._query(names, sort, after_position=after) for after in (False, True)]
     for names in filters:
         compiled += [*parts(task_sets._delete(names)), *parts(task_sets._update(names, frozenset({"completed"})))]
     for names in subsets({*tasks.CHANGEABLE, *task_sets._TAG_CHANGES}, 2):
         compiled += parts(task_sets._update(frozenset({"ids"}), names))
-    there = [one for one in gc.get_objects() if isinstance(one, Query) and one not in compiled]
+    seen = set(map(id, compiled))
+    there = [one for one in gc.get_objects() if isinstance(one, Query) and id(one) not in seen]
     return compiled + there
 
 
