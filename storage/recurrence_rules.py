@@ -57,19 +57,19 @@ def scheduled(given: Mapping[str, Any], due_date: date, current: Schedule | None
         return current
     begins_anew = current is None or not _same_schedule(rule, current.rule)
     slot = due_date if current is None or begins_anew else current.slot
-    _check(rule, slot)
+    _check(rule, slot, "due_date" if slot == due_date else "occurrence_date")
     return Schedule(rule, slot, begins_anew)
 
 
-def _check(rule: Recurrence, due_date: date) -> None:
-    longest = _LONGEST[due_date.month - 1]
+def _check(rule: Recurrence, slot: date, name: str) -> None:
+    longest = _LONGEST[slot.month - 1]
     if rule["frequency"] == "yearly" and rule.get("month_day", 0) > longest:
-        month = month_name[due_date.month]
-        raise ImpossibleRecurrence("month_day", f"must be at most {longest}, because due_date is in {month}")
-    if "until" in rule and rule["until"] < due_date.isoformat():
-        raise ImpossibleRecurrence("until", f"must not be before due_date, which is {due_date}")
-    if rule["from"] == "due" and next_slot(rule, due_date, due_date) is None:
-        raise ImpossibleRecurrence(None, f"has no date after due_date, which is {due_date}")
+        month = month_name[slot.month]
+        raise ImpossibleRecurrence("month_day", f"must be at most {longest}, because {name} is in {month}")
+    if "until" in rule and rule["until"] < slot.isoformat():
+        raise ImpossibleRecurrence("until", f"must not be before {name}, which is {slot}")
+    if rule["from"] == "due" and next_slot(rule, slot, slot) is None:
+        raise ImpossibleRecurrence(None, f"has no date after {name}, which is {slot}")
 
 
 def _same_schedule(rule: Recurrence, other: Recurrence) -> bool:

@@ -124,7 +124,7 @@ def _successor(task: Mapping[str, Any], now: Now, *, is_skipped: bool = False) -
     zone = time_zones.zone(task["time_zone"] or now.time_zone or "UTC")
     today, passed = local_day(now.at, zone), passed_day(now.at, zone, task["due_time"])
     if is_skipped:
-        today = max(today, task["due_date"])
+        today, passed = max(today, task["due_date"]), max(passed, task["due_date"])
     found = successor(rule, task["occurrence_date"], today, passed)
     if found is None:
         return None

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from storage import accounts, list_of_task, series
 from storage.driver.query import Connection, Query, Row
-from storage.errors import Conflict, NoSuchList, NotFound, PreconditionFailed
+from storage.errors import Conflict, ImpossibleRecurrence, NoSuchList, NotFound, PreconditionFailed
 from storage.optimistic import until_unchanged
 from storage.plain_writes import Values, plain
 from storage.series import Now
@@ -137,9 +137,19 @@ async def put_task(
     and `may_create` is true, NoSuchList, ImpossibleRecurrence, RecurringSubtask, SeriesMovedOn, and HasRelatives if
     relatives change too, or decide on the list.
     """
-    query, new = await _prepared(connection, user_id, values)
-    fixed = {"user_id": user_id, "id": task_id, "revisions": revisions, "may_create": may_create}
-    task, outcome = _read(await query.fetch_one(connection, **fixed, **new), may_create=may_create)
+    impossible = None
+    try:
+        query, new = await _prepared(connection, user_id, values)
+    except ImpossibleRecurrence as error:
+        # A task that is there may have this rule already, or a slot from which the rule is possible.
+        impossible = error
+        step = await first_step(connection, user_id, {"list_id": None, "parent_id": None, **values, "recurrence": None})
+        query, new = _put_recurring(names_of(step), in_list=False, has_next=False), step.values
+    fixed = {"user_id": user_id, "id": task_id, "revisions": revisions, "may_create": may_create and not impossible}
+    row = await query.fetch_one(connection, **fixed, **new)
+    if row is None and impossible and may_create:
+        raise impossible
+    task, outcome = _read(row, may_create=may_create)
     if outcome == "left":
         zone = await preferred_zone_of(connection, user_id)
         now = Now(datetime.now(UTC), zone)

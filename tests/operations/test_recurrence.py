@@ -218,6 +218,44 @@ def test_until_ends_a_series(ada: User) -> None:
     assert complete(ada, following(ada, task))["next_task_id"] is None
 
 
+@pytest.mark.parametrize(
+    ("due_date", "rule", "postponed_to"),
+    [
+        ("2096-02-04", {"frequency": "daily", "until": "2096-03-01"}, "2096-04-01"),
+        ("2096-01-31", {"frequency": "yearly"}, "2096-02-05"),
+        ("2096-01-31", {"frequency": "daily"}, "9999-12-31"),
+    ],
+)
+def test_a_postponed_occurrence_can_be_put_as_it_was_read(
+    ada: User, due_date: str, rule: Json, postponed_to: str
+) -> None:
+    task = ada.create(due_date=due_date, recurrence=rule)
+    postponed = ada.patch(task["id"], {"due_date": postponed_to}).json()
+    answer = ada.put(task["id"], postponed)
+    assert (answer.status_code, answer.json()) == (200, postponed)
+    renamed = ada.put(task["id"], {**postponed, "title": "Renamed"}).json()
+    assert (renamed["title"], renamed["occurrence_date"]) == ("Renamed", due_date)
+    impossible = {"title": "t", "due_date": due_date, "recurrence": {**rule, "until": "2096-01-01"}}
+    assert ada.put(str(uuid4()), impossible).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("due_date", "rule", "postponed_to", "next_day"),
+    [
+        ("2096-01-27", DAILY, "2096-02-05", "2096-02-06"),
+        ("2096-01-02", {"frequency": "weekly"}, "2096-01-24", "2096-01-30"),
+        ("2096-01-31", MONTHLY, "2096-03-05", "2096-03-31"),
+    ],
+)
+def test_skipping_a_postponed_occurrence_goes_on_after_its_due_date(
+    ada: User, due_date: str, rule: Json, postponed_to: str, next_day: str
+) -> None:
+    task = ada.create(due_date=due_date, recurrence=rule)
+    ada.patch(task["id"], {"due_date": postponed_to})
+    skipped = ada.request("POST", f"/tasks/{task['id']}/skip").json()
+    assert (skipped["due_date"], skipped["occurrence_date"]) == (next_day, next_day)
+
+
 def test_postponing_moves_the_due_date_and_not_the_slot(ada: User) -> None:
     task = ada.create(due_date="2096-01-31", recurrence=MONTHLY)
     postponed = ada.patch(task["id"], {"due_date": "2096-02-03"}).json()
