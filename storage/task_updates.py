@@ -6,7 +6,21 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, BigInteger, Text, Uuid, and_, bindparam, false, null, select, true, union_all, update
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    false,
+    null,
+    select,
+    true,
+    union_all,
+    update,
+)
 
 from storage import accounts, list_of_task, series
 from storage.driver.query import Connection, Query
@@ -63,9 +77,12 @@ def _write(names: frozenset[str], *, in_list: bool, has_next: bool, removes_next
     """
     new = parameters_for(sorted(names))
     is_alone = and_(~_old.c.is_parent, keeps_family(_old, new))
-    conditions = [has_rows(_old, is_accepted(_old), is_alone), *([list_of_task.is_there] if in_list else [])]
+    conditions: list[ColumnElement[bool]] = [list_of_task.is_there] if in_list else []
     if removes_next:
-        conditions.append(has_rows(_untouched()))
+        untouched = _untouched()
+        is_alone = and_(is_alone, ~has_rows(untouched, untouched.c.is_parent))
+        conditions.append(has_rows(untouched))
+    conditions.append(has_rows(_old, is_accepted(_old), is_alone))
     stamp = accounts.bump_if(and_(*conditions), 1 + (has_next or removes_next))
     written = updated(new, stamp)
     left = select(*task_in(_old), ~is_alone, false(), is_accepted(_old)).where(~has_rows(written))
@@ -81,8 +98,8 @@ _next_id = bindparam("removed_id", type_=Uuid)
 def _untouched() -> CTE:
     """Return a CTE with the next occurrence, if that has not been changed since it was created. It locks the row."""
     is_as_created = tasks.c.revision == bindparam("removed_revision", type_=BigInteger)
-    row = select(tasks.c.id).where(tasks.c.user_id == accounts.owner, tasks.c.id == _next_id, has_rows(_old))
-    return row.where(is_as_created, is_live).with_for_update().cte("untouched")
+    row = select(tasks.c.id, tasks.c.is_parent).where(tasks.c.user_id == accounts.owner, tasks.c.id == _next_id)
+    return row.where(has_rows(_old), is_as_created, is_live).with_for_update().cte("untouched")
 
 
 def _removed(stamp: CTE) -> CTE:

@@ -55,7 +55,7 @@ class Cancellation:
         if is_cancelled and now - self._connection.first_since >= self._limit(statement):
             return psycopg.OperationalError(f"the statement took longer than {self._connection.limit:g} s")
         if not is_cancelled and has_given_way(self._connection.exclusive, error):
-            return GaveWay(str(error))
+            return GaveWay(str(error)) if statement.query.is_write else NoEffect(str(error))
         # It held up others, or it was hit by a cancellation meant for the statement before it.
         return NoEffect(str(error)) if is_stale or is_cancelled else error
 

@@ -20,9 +20,6 @@ class Turns:
         turn = self._turns.get(user_id)
         if turn is None:
             turn = self._turns[user_id] = asyncio.Lock()
-        if not turn.locked():
-            await turn.acquire()
-            return turn
         self.waiting += 1
         try:
             async with asyncio.timeout(self._seconds):

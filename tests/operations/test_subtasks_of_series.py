@@ -1,6 +1,7 @@
 """The next occurrence of a task has copies of its subtasks, and reopening takes them back with it."""
 
 from collections.abc import Callable
+from uuid import uuid4
 
 import pytest
 
@@ -273,3 +274,21 @@ def test_a_task_can_change_between_subtask_and_series_in_one_write(ada: User) ->
     back = ada.patch(task["id"], {"parent_id": None, "recurrence": WEEKLY}).json()
     assert (back["parent_id"], back["recurrence"]["frequency"]) == (None, "weekly")
     assert ada.patch(task["id"], {"parent_id": top["id"], "due_date": None}).json()["recurrence"] is None
+
+
+@pytest.mark.parametrize("how", ["created", "put", "patched"])
+@pytest.mark.parametrize("reopened", ["PATCH", "PUT"])
+def test_a_next_occurrence_that_has_got_its_first_subtask_is_not_removed(ada: User, how: str, reopened: str) -> None:
+    done = complete(ada, weekly(ada))
+    parent = {"parent_id": done["next_task_id"]}
+    if how == "created":
+        child = ada.create("Step", **parent)
+    elif how == "put":
+        child = ada.put(str(uuid4()), {"title": "Step", **parent}).json()
+    else:
+        child = ada.patch(ada.create("Step")["id"], parent).json()
+    body = {"title": "top", "due_date": "2096-01-02", "completed": False}
+    response = ada.request(reopened, f"/tasks/{done['id']}", json=body)
+    assert (response.status_code, response.json()["type"].rpartition(":")[2]) == (409, "series-moved-on")
+    assert ada.read(child) == child
+    assert ada.get(f"/tasks/{done['next_task_id']}").status_code == 200
