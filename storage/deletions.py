@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, select, true
+from sqlalchemy import BigInteger, Uuid, bindparam, select, true
 
 from storage import accounts, relatives, trash
 from storage.driver.database import Database
@@ -12,14 +12,23 @@ from storage.driver.query import Query
 from storage.driver.transaction import Transaction
 from storage.list_rows import StoredList, every_column
 from storage.lists import Turn, begin, check_number, write
-from storage.schema import is_in_trash, is_list_in_trash, lists
+from storage.schema import is_in_trash, is_list_in_trash, lists, tasks
 from storage.set_changes import portions
 from storage.set_statements import statements
 
 MOST_RESTORED = 1_000
 
 _id = bindparam("deletion", type_=Uuid)
-_RESTORE = statements([is_in_trash, trash.deletion_id == _id], trash.RESTORED, true())
+_own = tasks.c.user_id == accounts.owner, is_in_trash, trash.deletion_id == _id
+# The three levels from the top: what comes back before its parent would lose it.
+_level = tasks.c.parent_id.is_not(None), ~tasks.c.is_parent
+_PICK = Query(
+    select(tasks.c.id)
+    .where(*_own)
+    .order_by(*_level, tasks.c.created_at, tasks.c.id)
+    .limit(bindparam("limit", type_=BigInteger))
+)
+_RESTORE: Query = statements([], trash.RESTORED, true()).write
 _of_user = lists.c.user_id == accounts.owner
 _FIND_LIST = Query(select(*every_column).where(_of_user, lists.c.deletion_id == _id, is_list_in_trash))
 
@@ -41,14 +50,13 @@ async def restore_deletion(database: Database, user_id: str, deletion_id: UUID) 
     values = {"user_id": user_id, "deletion": deletion_id}
 
     async def work(transaction: Transaction) -> Restored:
-        pick = _RESTORE.pick, {**values, "limit": MOST_RESTORED + 1}
-        turn, (((matched, ids, *_),),) = await begin(transaction, user_id, (_FIND_LIST, values), pick)
-        if turn.row is None and not matched:
+        pick = _PICK, {**values, "limit": MOST_RESTORED + 1}
+        turn, (rows,) = await begin(transaction, user_id, (_FIND_LIST, values), pick)
+        if turn.row is None and not rows:
             return Restored(0, 0, turn.revision, has_more=False)
-        restored = (ids or ())[:MOST_RESTORED]
-        _, revision = await restore(transaction, user_id, turn, restored)
+        _, revision = await restore(transaction, user_id, turn, [task_id for (task_id,) in rows[:MOST_RESTORED]])
         changed = revision - turn.revision
-        return Restored(changed, changed, revision, has_more=matched > MOST_RESTORED)
+        return Restored(changed, changed, revision, has_more=len(rows) > MOST_RESTORED)
 
     return await database.in_transaction(user_id, work, is_long=True)
 
@@ -67,7 +75,7 @@ async def restore(
         back = StoredList(turn.row.list.touched(revision, turn.at))
         # Before the tasks: one stays in the list only if that is there.
         first.append(write(back))
-    for call in [*first, *portions(_RESTORE.write, ids, {"user_id": user_id}, revision, turn.at)]:
+    for call in [*first, *portions(_RESTORE, ids, {"user_id": user_id}, revision, turn.at)]:
         await transaction.run(call)
     await relatives.settle(transaction, user_id, ids)
     await transaction.commit(accounts.set_revision(user_id, revision + len(ids)))

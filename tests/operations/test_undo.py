@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from tests.support.client import Json, User
+from tests.support.lists import create_list
 from tests.support.many import has_account, insert_tasks, revisions
 from tests.support.trash import undo
 
@@ -138,3 +139,19 @@ def test_an_invalid_body_is_rejected(ada: User, body: Json) -> None:
 def test_the_path_is_not_that_of_a_task(ada: User) -> None:
     response = ada.request("DELETE", "/trash/restore")
     assert (response.status_code, response.headers["Allow"]) == (405, "OPTIONS, POST")
+
+
+def test_subtasks_come_back_under_a_parent_that_is_newer_than_a_thousand_of_them(ada: User, database: str) -> None:
+    insert_tasks(database, ada, 1001, [])
+    list_id = create_list(ada)["id"]
+    parent = ada.create("Parent", list_id=list_id)["id"]
+    with psycopg.connect(database) as connection:
+        put_under = "UPDATE tasks SET parent_id = %s, list_id = %s WHERE user_id = %s AND id <> %s"
+        connection.execute(put_under, [parent, list_id, ada.id, parent])
+        connection.execute("UPDATE tasks SET is_parent = true WHERE user_id = %s AND id = %s", [ada.id, parent])
+    ada.delete(parent)
+    (deletion,) = stored(database, ada, "deletion_id")
+    assert [undo(ada, str(deletion))["changed"] for _ in range(2)] == [1000, 2]
+    assert stored(database, ada, "list_id") == {list_id}
+    assert stored(database, ada, "parent_id") == {parent, None}
+    assert ada.get("/tasks", params={"parent_id": "none"}).json()["total"] == 1
