@@ -18,7 +18,8 @@ _IN_WORDS = re.compile(
     "|needs a due_date|must be a time of day|must be the name of a time zone"
 )
 _GUESSED = {"If-Match", "If-None-Match"}
-_PLACES = {"list_id", "parent_id"}
+_INVENTED = {"list_id", "parent_id", "recurrence"}
+_OF_ANOTHER = {"id", "user_id", "due_time", "time_zone"}
 
 # Without these, nearly all values of the contract's own formats would be refused.
 schemathesis.openapi.format("time-of-day", st.times().map("{:%H:%M}".format))
@@ -66,13 +67,17 @@ def before_call(_: HookContext, case: Case[Any], __: dict[str, Any]) -> None:
     would an entity tag: the phase builds header values from letters and digits only, so none of its entity tags is
     valid. The contract's example of an Idempotency-Key would make all requests but the first a 422. An invented sync
     token would make each request a 410. No request waits for longer than a second. In the stateful phase, which builds
-    on tasks that it has created, an invented list or parent would make each creation a 409.
+    on tasks that it has created, an invented list or parent would make each creation a 409, and few invented rules of
+    recurrence fit an invented date. A replacement rarely has the ids of its path, or a date for its time.
     """
     if case.query.get("wait") in range(2, 31):
         case.query["wait"] = 1
     phase = case.meta.phase.data if case.meta is not None else None
     if isinstance(phase, StatefulPhaseData) and isinstance(case.body, dict):
-        case.body.update(dict.fromkeys(_PLACES & case.body.keys()))
+        case.body.update(dict.fromkeys(_INVENTED & case.body.keys()))
+        if case.method == "PUT":
+            for name in _OF_ANOTHER & case.body.keys():
+                del case.body[name]
     if not isinstance(phase, CoveragePhaseData | ExamplesPhaseData):
         return
     invented = [(case.query, "cursor"), (case.headers, "If-Match"), (case.headers, "If-None-Match")]
