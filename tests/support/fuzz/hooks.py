@@ -19,7 +19,7 @@ _IN_WORDS = re.compile(
 )
 _GUESSED = {"If-Match", "If-None-Match"}
 _INVENTED = {"list_id", "parent_id", "recurrence"}
-_OF_ANOTHER = {"id", "user_id", "due_time", "time_zone"}
+_OF_OTHERS = {"id", "user_id", "due_time", "time_zone"}
 
 # Without these, nearly all values of the contract's own formats would be refused.
 schemathesis.openapi.format("time-of-day", st.times().map("{:%H:%M}".format))
@@ -68,7 +68,8 @@ def before_call(_: HookContext, case: Case[Any], __: dict[str, Any]) -> None:
     valid. The contract's example of an Idempotency-Key would make all requests but the first a 422. An invented sync
     token would make each request a 410. No request waits for longer than a second. In the stateful phase, which builds
     on tasks that it has created, an invented list or parent would make each creation a 409, and few invented rules of
-    recurrence fit an invented date. A replacement rarely has the ids of its path, or a date for its time.
+    recurrence fit an invented date. A replacement rarely has the ids of its path, or a date for its time,
+    and an invented `If-None-Match` contradicts the `If-Match` of the link.
     """
     if case.query.get("wait") in range(2, 31):
         case.query["wait"] = 1
@@ -76,7 +77,8 @@ def before_call(_: HookContext, case: Case[Any], __: dict[str, Any]) -> None:
     if isinstance(phase, StatefulPhaseData) and isinstance(case.body, dict):
         case.body.update(dict.fromkeys(_INVENTED & case.body.keys()))
         if case.method == "PUT":
-            for name in _OF_ANOTHER & case.body.keys():
+            case.headers.pop("If-None-Match", None)
+            for name in _OF_OTHERS & case.body.keys():
                 del case.body[name]
     if not isinstance(phase, CoveragePhaseData | ExamplesPhaseData):
         return
