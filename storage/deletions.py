@@ -28,7 +28,8 @@ _PICK = Query(
     .order_by(*_level, tasks.c.created_at, tasks.c.id)
     .limit(bindparam("limit", type_=BigInteger))
 )
-_RESTORE: Query = statements([], trash.RESTORED, true()).write
+RESTORE = statements([], trash.RESTORED, true()).write
+"""Restores the picked tasks."""
 _of_user = lists.c.user_id == accounts.owner
 _FIND_LIST = Query(select(*every_column).where(_of_user, lists.c.deletion_id == _id, is_list_in_trash))
 
@@ -75,7 +76,7 @@ async def restore(
         back = StoredList(turn.row.list.touched(revision, turn.at))
         # Before the tasks: one stays in the list only if that is there.
         first.append(write(back))
-    for call in [*first, *portions(_RESTORE, ids, {"user_id": user_id}, revision, turn.at)]:
+    for call in [*first, *portions(RESTORE, ids, {"user_id": user_id}, revision, turn.at)]:
         await transaction.run(call)
     await relatives.settle(transaction, user_id, ids)
     await transaction.commit(accounts.set_revision(user_id, revision + len(ids)))

@@ -2,21 +2,16 @@
 
 from uuid import UUID
 
-from sqlalchemy import true
-
 from storage import accounts, relatives, trash
+from storage.deletions import RESTORE
 from storage.driver.database import Database
-from storage.driver.query import Query
 from storage.driver.transaction import Transaction
 from storage.errors import HasRelatives, NotFound
 from storage.family import descendants
 from storage.relatives import Within
 from storage.rows import Rows, StoredTask
 from storage.set_changes import portions
-from storage.set_statements import statements
 from storage.tasks import Task, get_task
-
-_RESTORE: Query = statements([], trash.RESTORED, true()).write
 
 
 async def restore_task(database: Database, user_id: str, task_id: UUID) -> Task:
@@ -35,7 +30,7 @@ async def restore_task(database: Database, user_id: str, task_id: UUID) -> Task:
             return row.task
         gone = Rows(StoredTask(one.task) for one in turn.rows.values() if one.deletion_id == row.deletion_id)
         ids = [task_id, *(one.id for one in descendants(gone, task_id) if row.deletion_id)]
-        for call in portions(_RESTORE, ids, {"user_id": user_id}, turn.revision, turn.stamp.at):
+        for call in portions(RESTORE, ids, {"user_id": user_id}, turn.revision, turn.stamp.at):
             await transaction.run(call)
         await relatives.settle(transaction, user_id, ids)
         task = await get_task(Within(transaction), user_id, task_id)

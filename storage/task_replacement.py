@@ -137,18 +137,8 @@ async def put_task(
     and `may_create` is true, NoSuchList, ImpossibleRecurrence, RecurringSubtask, SeriesMovedOn, and HasRelatives if
     relatives change too, or decide on the list.
     """
-    impossible = None
-    try:
-        query, new = await _prepared(connection, user_id, values)
-    except ImpossibleRecurrence as error:
-        # A task that is there may have this rule already, or a slot from which the rule is possible.
-        impossible = error
-        step = await first_step(connection, user_id, {"list_id": None, "parent_id": None, **values, "recurrence": None})
-        query, new = _put_recurring(names_of(step), in_list=False, has_next=False), step.values
-    fixed = {"user_id": user_id, "id": task_id, "revisions": revisions, "may_create": may_create and not impossible}
-    row = await query.fetch_one(connection, **fixed, **new)
-    if row is None and impossible and may_create:
-        raise impossible
+    fixed = {"user_id": user_id, "id": task_id, "revisions": revisions, "may_create": may_create}
+    row = await _put_if_plain(connection, values, fixed)
     task, outcome = _read(row, may_create=may_create)
     if outcome == "left":
         zone = await preferred_zone_of(connection, user_id)
@@ -164,14 +154,35 @@ async def put_task(
     return Put(list_of_task.checked(task, values), outcome == "created")
 
 
+async def _put_if_plain(connection: Connection, values: Mapping[str, Any], fixed: Mapping[str, Any]) -> Row | None:
+    """Create the task, or replace it if SQL may, and return what `_put` does. Raises ImpossibleRecurrence."""
+    try:
+        query, new = await _prepared(connection, fixed["user_id"], values)
+    except ImpossibleRecurrence:
+        # A task that is there may have this rule already, or a slot from which the rule is possible.
+        query, new = await _prepared_recurring(connection, fixed["user_id"], {**values, "recurrence": None})
+        row = await query.fetch_one(connection, **{**fixed, "may_create": False}, **new)
+        if row is None and fixed["may_create"]:
+            raise
+        return row
+    return await query.fetch_one(connection, **fixed, **new)
+
+
 async def _prepared(connection: Connection, user_id: str, values: Mapping[str, Any]) -> tuple[Query, Mapping[str, Any]]:
     """Return the statement for these values, and its parameters. Raises ImpossibleRecurrence."""
-    in_list = values.get("list_id") is not None
-    if values.get("recurrence") is None:
-        new = series.settled(values)
-        return _put(frozenset(new), in_list=in_list), new
+    if values.get("recurrence") is not None:
+        return await _prepared_recurring(connection, user_id, values)
+    new = series.settled(values)
+    return _put(frozenset(new), in_list=values.get("list_id") is not None), new
+
+
+async def _prepared_recurring(
+    connection: Connection, user_id: str, values: Mapping[str, Any]
+) -> tuple[Query, Mapping[str, Any]]:
+    """Return the statement that leaves a task as it is, and its parameters. Raises ImpossibleRecurrence."""
     step = await first_step(connection, user_id, {"list_id": None, "parent_id": None, **values})
-    query = _put_recurring(names_of(step), in_list=in_list, has_next=step.following is not None)
+    in_list, has_next = values.get("list_id") is not None, step.following is not None
+    query = _put_recurring(names_of(step), in_list=in_list, has_next=has_next)
     return query, {**step.values, **following(step.following)}
 
 
