@@ -22,6 +22,7 @@ _LONGEST_NAME = 120
 _SUPPORTED = {"name", "in", "required", "description", "schema", "example", "style", "explode"}
 # Python's int() also accepts underscores, blanks and digits of any script, and fails on more than 4,300 digits.
 _INTEGER = re.compile(r"-?[0-9]{1,4000}")
+_PAIR = re.compile(rb"[^&]+")
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _BYTES = {b"%02x" % number: bytes((number,)) for number in range(256)}
 
@@ -158,8 +159,8 @@ class Parameters:
             given[parameter.argument] = f"{given[parameter.argument]}, {text}" if parameter.argument in given else text
 
     def _read_query(self, query: bytes, given: dict[str, Any], errors: list[InputError]) -> None:
-        for pair in islice(filter(None, query.split(b"&")), self._most_pairs):
-            encoded_name, _, encoded_value = pair.partition(b"=")
+        for pair in islice(_PAIR.finditer(query), self._most_pairs):
+            encoded_name, _, encoded_value = pair[0].partition(b"=")
             name, value = _decode(encoded_name), _decode(encoded_value)
             parameter = self._query.get(name) if name is not None else None
             if parameter is None:
