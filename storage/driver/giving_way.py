@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import psycopg
-from psycopg.errors import QueryCanceled
+from psycopg.errors import LockNotAvailable, QueryCanceled
 from sqlalchemy import ARRAY, Integer, bindparam, text
 
 from storage.driver.connection import ExclusiveConnection
@@ -27,6 +27,9 @@ _CANCEL = Query(
         AND query_start < clock_timestamp() - interval '0.1 s'
     """).bindparams(bindparam("pids", type_=ARRAY(Integer)))
 )
+# Behind a connection pooler, nobody can tell which session carries out which statement. So no write there waits for a
+# lock for longer than it would if others waited for its connection. The limit holds until the transaction ends.
+LIMIT_LOCKS = Query(text("SELECT set_config('lock_timeout', '200ms', true)"))
 
 
 class GaveWay(psycopg.OperationalError):
@@ -112,4 +115,4 @@ class GivingWay:
 
 def has_given_way(connection: ExclusiveConnection, error: Exception) -> bool:
     """Return whether a statement failed with this error because it had to give way."""
-    return isinstance(error, QueryCanceled) and connection.gives_way
+    return isinstance(error, LockNotAvailable) or (isinstance(error, QueryCanceled) and connection.gives_way)

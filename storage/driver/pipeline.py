@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -63,14 +64,16 @@ class Pipeline:
         takes too long.
         """
         deadline = self._loop.time() + self._pool.timeout + self._pool.statement_timeout
+        attempt = partial(self._repeat, query, parameters, deadline)
+        if not query.is_write:
+            return await attempt()
         owner = parameters.get("user_id")
-        if owner is None or not query.is_write:
-            return await self._repeat(query, parameters, deadline)
-        turn = await self._turns.take(owner)
+        turn = None if owner is None else await self._turns.take(owner)
         try:
-            return await self.giving_way.insist(lambda: self._repeat(query, parameters, deadline), deadline)
+            return await self.giving_way.insist(attempt, deadline)
         finally:
-            turn.release()
+            if turn is not None:
+                turn.release()
 
     async def _repeat(self, query: Query, parameters: Mapping[str, Any], deadline: float) -> Sequence[Row]:
         repeated: list[type[Exception]] = []

@@ -11,6 +11,7 @@ from psycopg.pq import ExecStatus, Format
 
 from storage.driver.cancellation import Cancellation
 from storage.driver.connection import ExclusiveConnection
+from storage.driver.giving_way import LIMIT_LOCKS
 from storage.driver.network import loses_packets
 from storage.driver.plans import Plan
 from storage.driver.pool import none_was_free
@@ -124,6 +125,9 @@ class SharedConnection:
         self.in_flight.append(statement)
         query, values = statement.query, statement.values
         # Every connection may have a stale plan, so a repeated statement is not prepared.
+        if query.is_write and self.exclusive.backend is None:
+            self._pgconn.send_query_params(LIMIT_LOCKS.sql, None)
+            statement.skips = 1
         prepares = query.prepare and not statement.is_repeated
         plan = statement.plan = self.exclusive.plans.find(query.sql, self._pgconn) if prepares else Plan()
         if plan.name:

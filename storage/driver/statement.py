@@ -31,13 +31,15 @@ class Lost(NoEffect):
 class Statement:
     """A query to run once, until `deadline` at the latest. `owner` is the user that its parameters name, or None.
 
-    Times are in seconds, by the event loop's clock.
+    The first `skips` replies are those to other statements of its transaction. Times are in seconds, by the event
+    loop's clock.
     """
 
     connection: "SharedConnection | None" = None
     plan: Plan
     is_slow = False
     sent = 0.0
+    skips = 0
     rows: Sequence[Row] | None = None
     error: Exception | None = None
 
@@ -76,7 +78,9 @@ class Statement:
 
         Raises OperationalError if the reply must belong to another statement.
         """
-        if status == _ROWS:
+        if status == _ROWS and self.skips:
+            self.skips -= 1
+        elif status == _ROWS:
             if isinstance(self.rows, list):
                 raise OperationalError(_CONFUSED)
             try:

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from storage.driver.connection import ExclusiveConnection
 from storage.driver.exchange import exchange
+from storage.driver.giving_way import LIMIT_LOCKS
 from storage.driver.query import Query, Row
 
 Call = tuple[Query, Mapping[str, Any]]
@@ -30,6 +31,8 @@ class Transaction:
         """`longest_pause` is the time between two groups after which the server ends the transaction."""
         self._connection = connection
         self._begin: list[Call] = [(_BEGIN, {}), (_LIMIT_PAUSES, {"longest": longest_pause})]
+        if connection.backend is None:
+            self._begin.append((LIMIT_LOCKS, {}))
         self.is_committing = False
 
     async def run(self, *calls: Call) -> list[Sequence[Row]]:

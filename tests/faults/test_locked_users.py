@@ -9,18 +9,25 @@ import psycopg
 import pytest
 
 from tests.support.client import User
+from tests.support.pgbouncer import PGBOUNCER, run_pgbouncer
 from tests.support.postgres import new_database
 from tests.support.server import serve
 
 BATCH = {"operations": [{"op": "create", "task": {"title": "A task"}}]}
 
 
-@pytest.fixture
-def users(postgres: str, tmp_path: Path) -> Iterator[list[User]]:
-    """Yield nine users of a service with four connections. All but the first are locked."""
+needs_pgbouncer = pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not installed")
+
+
+@pytest.fixture(params=[None, *(pytest.param(mode, marks=needs_pgbouncer) for mode in ("session", "transaction"))])
+def users(postgres: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[list[User]]:
+    """Yield nine users of a service with four connections, perhaps behind PgBouncer. All but the first are locked."""
     url = new_database(postgres)
     settings = {"DATABASE_URL": url, "DATABASE_POOL_MAX_SIZE": "4"}
     with ExitStack() as stack:
+        if request.param is not None:
+            pooler = run_pgbouncer(url, f"pool_mode = {request.param}\ndefault_pool_size = 20\n")
+            settings |= {"DATABASE_URL": stack.enter_context(pooler), "DATABASE_PREPARED_STATEMENTS": "false"}
         server = stack.enter_context(serve(tmp_path, **settings))
         users = [stack.enter_context(User(server, f"user-{number}")) for number in range(9)]
         for user in users:
