@@ -5,7 +5,9 @@ points, so that there is always another position between two different ones. As 
 position ends in the digit for zero.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from uuid import UUID
 
 LONGEST = 255
 DIGITS = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
@@ -15,6 +17,9 @@ PATTERN = "^[-0-9A-Z_a-z]*[0-9A-Z_a-z]$"
 _BASE = len(DIGITS)
 # Positions of this length leave room for a thousand more between them.
 _AMPLE = 64
+# A version 7 UUID begins with 48 bits of time, which are eight digits.
+_TIME_DIGITS = 8
+_AFTER_TIME = 80
 _MOST_REVISIONS = 16**12 - 1
 _VALUES = {digit: value for value, digit in enumerate(DIGITS)}
 
@@ -69,6 +74,21 @@ def placed(low: str | None, high: str | None, revision: int) -> str | None:
     return between(low, high)
 
 
+def behind(position: str, following: UUID) -> str:
+    """Return the position of a completed occurrence, whose own one the occurrence with this id takes.
+
+    Completed later is further behind, by the time in the id (RFC 9562, version 7). Without room, it is the same one.
+    """
+    found = position + DIGITS[0] + _text(following.int >> _AFTER_TIME, _TIME_DIGITS)
+    return found if len(found) <= LONGEST else position
+
+
+def in_front(position: str, following: UUID) -> str:
+    """Return the position that a task had before `behind`, if it has not been moved since."""
+    end = behind("", following)
+    return position.removesuffix(end) or position
+
+
 def with_room(arranged: Sequence[str], place: int, revision: int) -> tuple[int, list[str]]:
     """Return positions for a new one at a place where there is no room, and for as few as possible of those around it.
 
@@ -82,8 +102,12 @@ def with_room(arranged: Sequence[str], place: int, revision: int) -> tuple[int, 
         found = spaced(end - start + 1, *_within_new_ones(low, high, revision), longest=_AMPLE)
         if found is not None:
             return start, found
+        if low is not None and low == high:
+            first_equal, beyond = bisect_left(arranged, low), bisect_right(arranged, low)
+            start, end = (first_equal, end) if start - first_equal <= beyond - end else (start, beyond)
+            continue
         step = 1 + (end - start) // 4
-        # A long neighbour has shorter ones further away, and an equal one has different ones.
+        # A long neighbour has shorter ones further away.
         if high is None or (low is not None and len(low) >= len(high)):
             start = max(start - step, 0)
         else:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from uuid6 import uuid7
 
-from storage import due, time_zones
+from storage import due, positions, time_zones
 from storage.errors import NoDueDate, NoNextOccurrence, RecurringSubtask
 from storage.recurrence import Recurrence, local_day, passed_day, successor
 from storage.recurrence_rules import Schedule, scheduled
@@ -70,7 +70,9 @@ def of_task(task: Any, values: Mapping[str, Any], now: Now, *, keep_next: bool =
         _check_parent(after.parent_id)
     if after.recurrence is None or after.completed == task.completed:
         return Step(new)
-    return _completed(after._asdict(), new, now) if after.completed else _reopened(after, new, keep_next=keep_next)
+    if after.completed:
+        return _set_aside(after, _completed(after._asdict(), new, now))
+    return _reopened(after, new, keep_next=keep_next)
 
 
 def skipped(task: Any, now: Now) -> Step:
@@ -112,10 +114,22 @@ def _completed(task: Mapping[str, Any], new: dict[str, Any], now: Now) -> Step:
     return Step({**new, "next_task_id": following["id"]}, following)
 
 
+def _set_aside(task: Any, step: Step) -> Step:
+    """Return what completing does if the next occurrence takes the place of the task, which comes right behind it."""
+    if step.following is None or "position" in step.values:
+        return step
+    place = positions.behind(task.position, step.following["id"])
+    following = {**step.following, "position": task.position}
+    return step._replace(values={**step.values, "position": place}, following=following)
+
+
 def _reopened(task: Any, new: dict[str, Any], *, keep_next: bool) -> Step:
     if task.next_task_id is None:
         return Step(new)
-    return Step({**new, **LEFT}) if keep_next else Step({**new, **NO_NEXT}, removes_next=True)
+    if keep_next:
+        return Step({**new, **LEFT})
+    place = positions.in_front(task.position, task.next_task_id)
+    return Step({**new, **NO_NEXT, "position": place}, removes_next=True)
 
 
 def _successor(task: Mapping[str, Any], now: Now, *, is_skipped: bool = False) -> dict[str, Any] | None:

@@ -83,7 +83,7 @@ _OWN = {"id", "user_id", "completed", "completed_at", "due_date", "due_at", "rec
 _OWN |= {"next_task_id", "next_revision", "created_at", "updated_at", "revision"}
 COPIED = tuple(name for name in Task._fields if name not in _OWN)
 """What an occurrence has from the one before it."""
-_FOLLOWING = ("id", "due_date", "due_at", "recurrence", "occurrence_date")
+_FOLLOWING = ("id", "due_date", "due_at", "recurrence", "occurrence_date", "position")
 columns = [position if name == "position" else tasks.c[name] for name in Task._fields]
 
 own = (tasks.c.user_id == accounts.owner, tasks.c.id == bindparam("id", type_=Uuid))
@@ -160,15 +160,19 @@ def followed(this: CTE) -> CTE:
     Its parameters are those of `following`.
     """
     given = {name: bindparam(f"following_{name}", type_=tasks.c[name].type) for name in _FOLLOWING}
-    values = {"user_id": accounts.owner, **given, **{name: this.c[name] for name in COPIED}, "completed": false()}
+    values = {"user_id": accounts.owner, **{name: this.c[name] for name in COPIED}, **given, "completed": false()}
+    values |= {"position": func.coalesce(given["position"], this.c.position)}
     values |= {"created_at": this.c.updated_at, "updated_at": this.c.updated_at, "revision": this.c.revision + _ONE}
     row = select(*values.values()).select_from(this)
     return insert(tasks).from_select(list(values), row).returning(tasks.c.id).cte("following")
 
 
 def following(values: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the parameters of `followed`: what the next occurrence does not copy, if there is a next one."""
-    return {f"following_{name}": value for name, value in (values or {}).items()}
+    """Return the parameters of `followed`: what the next occurrence does not copy, if there is a next one.
+
+    The position may be absent, and is copied then.
+    """
+    return {} if values is None else {f"following_{name}": values.get(name) for name in _FOLLOWING}
 
 
 def changed(

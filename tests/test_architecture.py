@@ -139,6 +139,7 @@ ARROWS: dict[str, set[str]] = {
     "storage.series": {
         "storage.due",
         "storage.errors",
+        "storage.positions",
         "storage.recurrence",
         "storage.recurrence_rules",
         "storage.time_zones",

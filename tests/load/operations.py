@@ -19,15 +19,24 @@ OTHERS_TASKS = 1005
 ONCE = 60_000
 SET = 100
 _FIRST_PREPARED = 100_000
+_FIRST_RECURRING = 200_000
 _USERS = [READER, WRITER, *OTHERS]
 WRITERS = _USERS[1:]
 _NEW = {"title": "Buy milk", "description": "Two litres, the oat one", "priority": "High", "tags": ["home", "food"]}
 _PREPARED = {"title": "Call the bank"}
+_RECURRING = "Water the plants"
+_DAILY = {"frequency": "daily", "interval": 1, "from": "due", "missed": "skip"}
 _PREPARE = """
     INSERT INTO tasks (user_id, id, revision, title, completed, priority, tags, created_at, updated_at)
     SELECT user_id, id, 1, %s, false, 2, '{}', now(), now()
     FROM unnest(%s::text[], %s::uuid[]) AS new (user_id, id)
     ON CONFLICT (user_id, id) DO UPDATE SET deleted_at = NULL WHERE tasks.deleted_at IS NOT NULL
+"""
+_PREPARE_RECURRING = """
+    INSERT INTO tasks (user_id, id, revision, title, completed, priority, tags, created_at, updated_at,
+        due_date, recurrence, series_id, occurrence_date)
+    SELECT user_id, id, 1, %s, false, 2, '{}', now(), now(), current_date, %s::jsonb, id, current_date
+    FROM unnest(%s::text[], %s::uuid[]) AS new (user_id, id)
 """
 _DELETE = "UPDATE tasks SET deleted_at = now() WHERE user_id = %s AND title = %s AND deleted_at IS NULL"
 _REOPEN = "UPDATE tasks SET completed = false, completed_at = NULL WHERE completed AND id = ANY(%s)"
@@ -169,10 +178,10 @@ def _set_changes(salt: int) -> list[bytes]:
     ]
 
 
-def _prepared(count: int) -> Iterator[tuple[str, UUID]]:
+def _prepared(count: int, first: int = _FIRST_PREPARED) -> Iterator[tuple[str, UUID]]:
     for number in range(count):
         round_, user = divmod(number, len(WRITERS))
-        yield WRITERS[user], task_id(user + 1, _FIRST_PREPARED + round_)
+        yield WRITERS[user], task_id(user + 1, first + round_)
 
 
 def _deletions(_: int) -> list[bytes]:
@@ -183,6 +192,20 @@ def _prepare(connection: psycopg.Connection[Any]) -> None:
     """Create the prepared tasks, or restore them if an earlier round has deleted them."""
     users, ids = zip(*_prepared(ONCE), strict=True)
     connection.execute(_PREPARE, [_PREPARED["title"], list(users), list(ids)])
+
+
+def _occurrences(_: int) -> list[bytes]:
+    """Return requests that complete recurring tasks, each of which creates its next occurrence."""
+    each = _prepared(ONCE, _FIRST_RECURRING)
+    return [request("PATCH", user, f"/tasks/{one}", {"completed": True}) for user, one in each]
+
+
+def _prepare_recurring(connection: psycopg.Connection[Any]) -> None:
+    """Create the recurring tasks, without what an earlier round has made of them."""
+    users, ids = zip(*_prepared(ONCE, _FIRST_RECURRING), strict=True)
+    rule = orjson.dumps(_DAILY).decode()
+    connection.execute("DELETE FROM tasks WHERE title = %s", [_RECURRING])
+    connection.execute(_PREPARE_RECURRING, [_RECURRING, rule, list(users), list(ids)])
 
 
 def _trash(_: int) -> list[bytes]:
@@ -196,6 +219,7 @@ def _prepare_trash(connection: psycopg.Connection[Any]) -> None:
 
 _LIST_TAG = f'W/"{READER_TASKS}"'
 _SYNC_TOKEN = f"{EPOCH}.{READER_TASKS}.0"
+_RECURRING_ONCE: Any = {"once": True, "prepare": _prepare_recurring, "own": True}
 _KEYED: Any = {"once": True, "prepare": _analyse_keys, "own": True}
 OPERATIONS = [
     Operation("get", "GET task", 200, _each_task(cached=False), Targets(0.75, 4, 1)),
@@ -210,6 +234,7 @@ OPERATIONS = [
     Operation("post-one", "POST, one user", 201, _creations([WRITER])),
     Operation("patch", "PATCH, 199 users", 200, _changes, Targets(fastify=1)),
     Operation("complete", "PATCH completed", 200, _completions, prepare=_reopen),
+    Operation("occurrence", "PATCH completed, recurring", 200, _occurrences, **_RECURRING_ONCE),
     Operation("delete", "DELETE, 200 users", 204, _deletions, Targets(fastify=1), once=True, prepare=_prepare),
     Operation("put", "PUT, new", 201, _puts, once=True, own=True),
     Operation("put-same", "PUT, same content", 200, _repeated_puts, prepare=_prepare, own=True),

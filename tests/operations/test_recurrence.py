@@ -53,7 +53,7 @@ def test_completing_leaves_the_task_as_history_and_creates_a_copy(ada: User) -> 
     )
     done = complete(ada, task)
     following = ada.get(f"/tasks/{done['next_task_id']}").json()
-    changed = {"completed", "completed_at", "next_task_id", "updated_at", "revision"}
+    changed = {"completed", "completed_at", "next_task_id", "position", "updated_at", "revision"}
     assert {name for name in task if task[name] != done[name]} == changed
     assert ada.read(task) == done
     assert {name: following[name] for name in COPIED} == {name: task[name] for name in COPIED}

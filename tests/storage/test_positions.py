@@ -4,6 +4,7 @@ import re
 from itertools import pairwise
 
 import psycopg
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import BigInteger, literal_column, select
@@ -137,6 +138,13 @@ def test_room_is_made_among_any_positions(arranged: list[str], data: st.DataObje
     assert after == sorted(after)
     assert len({*found}) == len(found)
     assert not {*found} & {*arranged[:start], *arranged[end:]}
+
+
+@pytest.mark.parametrize(("place", "changes"), [(1, 1), (249, 1), (100, 100), (200, 50)])
+def test_a_tie_is_mended_on_its_shorter_side(place: int, changes: int) -> None:
+    arranged = ["b", *["k"] * 250, "z"]
+    _, found = with_room(arranged, place + 1, 51)
+    assert len(found) == changes + 1
 
 
 @given(st.lists(SHORT, unique=True, max_size=10).map(sorted), st.data())
