@@ -75,7 +75,7 @@ class Filters:
 
     def fixed(self) -> dict[str, Any]:
         """Return the conditions that mean the same at any time."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("due", "clock")}
+        return {name: getattr(self, name) for name in _FIXED}
 
     def zoned(self) -> list[str]:
         """Return the conditions, and the time zone, that mean something else from day to day."""
@@ -89,6 +89,7 @@ class Filters:
         return self.clock.days(self.due)._asdict()
 
 
+_FIXED = [field.name for field in fields(Filters) if field.name not in ("due", "clock")]
 _DUE = {"overdue": "overdue", "none": "without_date"}
 
 

@@ -66,9 +66,10 @@ class GivingWay:
 
     async def insist(self, attempt: Callable[[], Awaitable[Result]], deadline: float) -> Result:
         """Return what `attempt` returns, once it does not give way. Raises Busy if it does so until the deadline."""
-        loop = asyncio.get_running_loop()
-        with suppress(GaveWay):
+        try:
             return await attempt()
+        except GaveWay:
+            loop = asyncio.get_running_loop()
         while loop.time() + _PAUSE_SECONDS < deadline:
             await asyncio.sleep(_PAUSE_SECONDS)
             with self.others_wait():

@@ -19,7 +19,10 @@ class Turns:
         """Return the user's turn, which the caller must release. Raises Busy if it does not come in time."""
         turn = self._turns.get(user_id)
         if turn is None:
+            # Nobody has a new one, so this does not wait, and needs no limit.
             turn = self._turns[user_id] = asyncio.Lock()
+            await turn.acquire()
+            return turn
         self.waiting += 1
         try:
             async with asyncio.timeout(self._seconds):
