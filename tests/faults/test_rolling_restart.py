@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
+from uuid import uuid4
 
 import httpx
 import psycopg
@@ -96,12 +97,12 @@ def fleet(directory: Path, **settings: str) -> Iterator[Fleet]:
         yield Fleet(directory, stack, settings)
 
 
-def send(port: int, client: int, count: int, restarted: threading.Event) -> Sent:
+def send(port: int, user: str, client: int, count: int, restarted: threading.Event) -> Sent:
     """Send at least so many requests, every other a write, until the instances have been replaced."""
     sent = Sent([], Counter())
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    path, pauses = f"/api/client-{client}/tasks", random.Random(client)  # noqa: S311 - the same pauses in every run
-    headers = {"Authorization": f"Bearer {mint(f'client-{client}')}", "Content-Type": "application/json"}
+    path, pauses = f"/api/{user}/tasks", random.Random(client)  # noqa: S311 - the same pauses in every run
+    headers = {"Authorization": f"Bearer {mint(user)}", "Content-Type": "application/json"}
     number = 0
     while number < count or not restarted.is_set():
         number += 1
@@ -125,28 +126,27 @@ def send(port: int, client: int, count: int, restarted: threading.Event) -> Sent
     return sent
 
 
-def restart_under_load(directory: Path, database: str, requests: int, workers: str, *names: str) -> None:
-    """Replace instances while clients send at least so many requests. Raises AssertionError if one is lost."""
-    restarted = threading.Event()
-    settings = {"DATABASE_URL": database, "SHUTDOWN_DELAY": "2", "WEB_CONCURRENCY": workers}
-    with fleet(directory, **settings) as instances:
-        with ThreadPoolExecutor(CLIENTS) as threads:
-            count = -(-requests // CLIENTS)
-            sending = [threads.submit(send, instances.port, one, count, restarted) for one in range(CLIENTS)]
-            try:
-                for name in names:
-                    instances.restart(name)
-            finally:
-                restarted.set()
-            sent = [one.result() for one in sending]
-        outcomes = sum((one.outcomes for one in sent), Counter[str]())
-        print(f"{outcomes.total()} requests, {workers} workers: {dict(outcomes)}")  # noqa: T201 - shown if it fails
-        assert outcomes.total() >= requests
-        assert outcomes.keys() == {"200", "201"}
-        for number, one in enumerate(sent):
-            with User(f"http://127.0.0.1:{instances.port}", f"client-{number}") as user:
-                assert user.get("/tasks").json()["total"] == len(one.titles)
-            assert stored(database, f"client-{number}") == sorted(one.titles)
+def restart_under_load(instances: Fleet, database: str, requests: int, *names: str) -> None:
+    """Replace instances while new users send at least so many requests. Raises AssertionError if one is lost."""
+    restarted, users = threading.Event(), [f"user-{uuid4()}" for _ in range(CLIENTS)]
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        count = -(-requests // CLIENTS)
+        jobs = [(instances.port, user, client, count, restarted) for client, user in enumerate(users)]
+        sending = [threads.submit(send, *job) for job in jobs]
+        try:
+            for name in names:
+                instances.restart(name)
+        finally:
+            restarted.set()
+        sent = [one.result() for one in sending]
+    outcomes = sum((one.outcomes for one in sent), Counter[str]())
+    print(f"{outcomes.total()} requests: {dict(outcomes)}")  # noqa: T201 - shown if it fails
+    assert outcomes.total() >= requests
+    assert outcomes.keys() == {"200", "201"}
+    for name, one in zip(users, sent, strict=True):
+        with User(f"http://127.0.0.1:{instances.port}", name) as user:
+            assert user.get("/tasks").json()["total"] == len(one.titles)
+        assert stored(database, name) == sorted(one.titles)
 
 
 def stored(database: str, user: str) -> list[str]:
@@ -156,12 +156,21 @@ def stored(database: str, user: str) -> list[str]:
         return sorted(title for (title,) in rows)
 
 
+def settings(database: str, workers: str) -> dict[str, str]:
+    """Return the settings of an instance."""
+    return {"DATABASE_URL": database, "SHUTDOWN_DELAY": "2", "WEB_CONCURRENCY": workers}
+
+
 def test_a_restart_loses_no_request(tmp_path: Path, postgres: str) -> None:
-    restart_under_load(tmp_path, new_database(postgres), 500, "1", "first")
+    database = new_database(postgres)
+    with fleet(tmp_path, **settings(database, "1")) as instances:
+        restart_under_load(instances, database, 500, "first")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
-@pytest.mark.parametrize("_run", range(5))
-def test_rolling_restarts_lose_none_of_5000_requests(tmp_path: Path, postgres: str, workers: str, _run: int) -> None:
-    restart_under_load(tmp_path, new_database(postgres), 5000, workers, "first", "second")
+def test_five_rolling_restarts_lose_none_of_5000_requests_each(tmp_path: Path, postgres: str, workers: str) -> None:
+    database = new_database(postgres)
+    with fleet(tmp_path, **settings(database, workers)) as instances:
+        for _ in range(5):
+            restart_under_load(instances, database, 5000, "first", "second")
