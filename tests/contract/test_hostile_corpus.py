@@ -11,13 +11,14 @@ import pytest
 
 from tests.support.client import User
 from tests.support.conformance import check
-from tests.support.hostile import bodies, fields, framing, targets, tokens, writes
+from tests.support.hostile import bodies, fields, framing, schedules, targets, tokens, writes
 from tests.support.hostile.case import USER, Case
 from tests.support.hostile.connection import Connection
 from tests.support.server import Service, start
 
 BEARING = tokens.CASES
-CORPUS = [*bodies.CASES, *fields.CASES, *targets.CASES, *framing.CASES, *writes.CASES, *tokens.OTHERS, *BEARING]
+CORPUS = [*bodies.CASES, *fields.CASES, *targets.CASES, *framing.CASES, *schedules.CASES, *writes.CASES]
+CORPUS += [*tokens.OTHERS, *BEARING]
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
