@@ -51,6 +51,7 @@ RULES: dict[str, tuple[bytes, int]] = {
     "2,000 members": (b"{%b}" % b",".join(b'"%d": 1' % number for number in range(2_000)), 400),
 }
 
+TITLE = "completed at once"
 # Each is completed at once, so that the next occurrence is made too.
 TASKS: dict[str, tuple[bytes, int]] = {
     "daily on the last day": (b'"due_date": "9999-12-31", "recurrence": {"frequency": "daily"}', 400),
@@ -91,7 +92,11 @@ CASES = [
         for name, (rule, status) in RULES.items()
     ),
     *(
-        Case(f"schedule: {name}", post(b'{"title": "t", "completed": true, %b}' % members, JSON), (status,))
+        Case(
+            f"schedule: {name}",
+            post(b'{"title": "%b", "completed": true, %b}' % (TITLE.encode(), members), JSON),
+            (status,),
+        )
         for name, (members, status) in TASKS.items()
     ),
 ]
