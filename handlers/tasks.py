@@ -20,7 +20,7 @@ from handlers.resources.tasks import (
     whole_values,
 )
 from handlers.responses.entity_tags import is_listed, required_revisions
-from handlers.responses.problems import InputError, invalid_input
+from handlers.responses.problems import invalid_input
 from handlers.responses.response import JSON, NoContent, Response
 from storage import families, moves, task_pages, task_sets, tasks
 from storage.driver.database import Database
@@ -227,13 +227,10 @@ def _created(task: tasks.Task, *, is_replayed: bool = False) -> JSON:
 def _start(offset: int | None, cursor: str | None, query: list[object], cursors: Cursors) -> task_pages.Position | int:
     if cursor is None:
         return offset or 0
-    position = cursors.decode(cursor, query)
-    errors: list[InputError] = []
     if offset is not None:
-        errors.append({"in": "query", "name": "offset", "detail": "cannot be combined with cursor"})
+        raise invalid_input([{"in": "query", "name": "offset", "detail": "cannot be combined with cursor"}])
+    position = cursors.decode(cursor, query)
     if position is None:
         detail = "is damaged, or was made for other filters or another order"
-        errors.append({"in": "query", "name": "cursor", "detail": detail})
-    if position is None or errors:
-        raise invalid_input(errors)
+        raise invalid_input([{"in": "query", "name": "cursor", "detail": detail}])
     return position

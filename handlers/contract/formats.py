@@ -64,7 +64,11 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text.upper()).astimezone(UTC)
 
 
-_TIME_OF_DAY = Format(re.compile(rf"{_HOUR}:[0-9]{{2}}"), time.fromisoformat, "a time of day from 00:00 to 23:59")
+_TIME_OF_DAY = Format(
+    re.compile(rf"{_HOUR}:[0-9]{{2}}"),
+    time.fromisoformat,
+    "a time of day from 00:00 to 23:59 in the format HH:MM, such as 09:00",
+)
 # Python's own parsers also take other forms, such as week dates and hours without minutes.
 FORMATS = {
     "date": Format(

@@ -25,16 +25,19 @@ def one_of(options: Iterable[object]) -> str:
     return "must be one of " + ", ".join("null" if option is None else str(option) for option in options)
 
 
-def of_type(*types: str) -> str:
-    """Return the message for a value of the wrong type; `types` are JSON Schema's names of the allowed types."""
-    return "must be " + " or ".join(TYPE_WORDS[name] for name in types)
+def of_type(value: object, *types: str) -> str:
+    """Return the message for a value of the wrong type; `types` are JSON Schema's names of the allowed types.
+
+    It names a null, because clients send null for members that have no value.
+    """
+    return "must be " + " or ".join(TYPE_WORDS[name] for name in types) + (", not null" if value is None else "")
 
 
 def describe(kind: ValidationErrorKind, schema: Mapping[str, Any], value: Any) -> str:
     """Return the message for an error that jsonschema-rs found in a value. Raises ContractError if there is none."""
     match kind:
         case ValidationErrorKind.Type():
-            return of_type(*(schema["type"] if isinstance(schema["type"], list) else [schema["type"]]))
+            return of_type(value, *(schema["type"] if isinstance(schema["type"], list) else [schema["type"]]))
         case ValidationErrorKind.Enum(options=options):
             return one_of(options)
         case ValidationErrorKind.Format(format=name):

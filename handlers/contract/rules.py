@@ -1,7 +1,8 @@
 """Rules between members, which JSON Schema cannot express. They are keywords of the contract's own:
 
 - `x-unique-ids: true`: no two items of an array have the same `id`.
-- `x-not-with: {a: b}`: the members `a` and `b` of an object cannot be combined.
+- `x-not-with: {a: b}`: the members `a` and `b` of an object cannot be combined. Those of a circle,
+  `{a: b, b: c, c: a}`, are one error.
 - `x-needs: {a: b}`: the member `a`, unless it is null, needs the member `b`, which is not null.
 - `x-not-with-null: {a: b}`: the member `a`, unless it is null, cannot be combined with a `b` that is null.
 - `x-only-with: {a: {b: [c, d]}}`: the member `a` is only allowed if the member `b` is c or d.
@@ -12,7 +13,7 @@
 They are also checked in values that are invalid by the rest of their schema, so that a client gets all errors at once.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -81,15 +82,23 @@ def _unique_ids(schema: Schema) -> Rule:
 def _only_with(schema: Schema) -> Rule:
     conditions = [(name, *one) for name, others in schema["x-only-with"].items() for one in others.items()]
     _check_names(schema, "x-only-with", [name for condition in conditions for name in condition[:2]])
+    refused = [(name, other, _values_except(schema, other, allowed), allowed) for name, other, allowed in conditions]
     defaults = {name: member["default"] for name, member in schema["properties"].items() if "default" in member}
 
     def errors(value: Any) -> Iterator[InvalidValue]:
         whole = defaults | value if isinstance(value, dict) else {}
-        for name, other, allowed in conditions:
-            if name in whole and other in whole and whole[other] not in allowed:
+        for name, other, values, allowed in refused:
+            if name in whole and other in whole and whole[other] in values:
                 yield (name,), f"is only allowed if {other} is {' or '.join(allowed)}"
 
     return errors
+
+
+def _values_except(schema: Schema, name: str, allowed: Collection[str]) -> list[str]:
+    """Return the other values of a member. One that it cannot have is an error of its own, and breaks no rule."""
+    if "enum" not in schema["properties"][name]:
+        raise ContractError(f"'x-only-with' depends on {name}, which has no enum")
+    return [value for value in schema["properties"][name]["enum"] if value not in allowed]
 
 
 def _of_pairs(schema: Schema, keyword: str, is_broken: Callable[[dict[str, Any], str, str], bool], words: str) -> Rule:
@@ -105,7 +114,21 @@ def _of_pairs(schema: Schema, keyword: str, is_broken: Callable[[dict[str, Any],
 
 
 def _not_with(schema: Schema) -> Rule:
+    pairs = schema["x-not-with"]
+    if {*pairs} == {*pairs.values()}:
+        return _at_most_one(schema, [*pairs])
     return _of_pairs(schema, "x-not-with", lambda given, a, b: a in given and b in given, "cannot be combined with {}")
+
+
+def _at_most_one(schema: Schema, names: Sequence[str]) -> Rule:
+    _check_names(schema, "x-not-with", names)
+
+    def errors(value: Any) -> Iterator[InvalidValue]:
+        given = [name for name in names if name in value] if isinstance(value, dict) else []
+        if len(given) > 1:
+            yield (given[0],), f"cannot be combined with {' and '.join(given[1:])}: send only one of them"
+
+    return errors
 
 
 def _needs(schema: Schema) -> Rule:

@@ -3,6 +3,7 @@
 Only keywords that are checked are accepted: any other keyword is an error at startup, never ignored.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -22,6 +23,8 @@ SAME_AS_IN_PATH = "same as in the path"
 _IN_PATH = {"id", "user_id"}
 # The validator finds the errors of all items before it reports one, and each takes some µs.
 _MOST_ITEMS = 1000
+_LITERAL = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]")
+_WITHOUT_END = re.compile(r"[*+]|\{[0-9]+,\}")
 _GREATEST = {"int32": 2**31 - 1, "int64": 2**63 - 1}
 
 
@@ -98,6 +101,11 @@ def _pattern_of(text_format: str, schema: Schema) -> dict[str, str]:
         raise ContractError(f"a schema with the format '{text_format}' cannot also have a pattern")
     one = FORMATS[text_format]
     return {"pattern": f"^(?:{one.pattern.pattern})$", "title": one.words}
+
+
+def limits_length(pattern: str) -> bool:
+    """Return whether a pattern matches no text beyond some length."""
+    return not _WITHOUT_END.search(_LITERAL.sub("", pattern))
 
 
 def _bounds(integer_format: str, schema: Schema) -> dict[str, int]:

@@ -10,7 +10,7 @@ from handlers.contract.errors import ContractError
 from handlers.contract.formats import FORMATS
 from handlers.contract.messages import REQUIRED, UNRECOGNISED, describe, of_type, one_of
 from handlers.contract.read_only import SameAsInPath
-from handlers.contract.schemas import SAME_AS_IN_PATH, Schema, branches
+from handlers.contract.schemas import SAME_AS_IN_PATH, Schema, branches, limits_length
 from handlers.contract.traversal import Place, at, shortened, unions, values_of, without_unions
 
 InvalidValue = tuple[Place, str]
@@ -18,8 +18,16 @@ InvalidValue = tuple[Place, str]
 
 # Draft 4 has no uuid, and jsonschema-rs's own dates include a year 0, which Python and PostgreSQL refuse.
 _CHECKS: dict[str, Callable[[str], bool]] = {n: one.is_valid for n, one in FORMATS.items() if not one.is_exact}
-# Errors to leave out if there is another error at the same place that implies them, which is the value.
-_IMPLIED_BY = {"enum": "type", "maxLength": "format", "pattern": "minLength", SAME_AS_IN_PATH: "type"}
+# Errors to leave out if there is another error at the same place that implies them, which is one of the values.
+_IMPLIED_BY = {
+    "enum": {"type"},
+    "minimum": {"type", "enum"},
+    "maximum": {"type", "enum"},
+    "minLength": {"format"},
+    "maxLength": {"format"},
+    "pattern": {"minLength", "format"},
+    SAME_AS_IN_PATH: {"type"},
+}
 
 
 class TooDeep(Exception):
@@ -58,17 +66,19 @@ class Validator:
             raise TooDeep from error
         # Of two errors at one place, one may be implied by the other.
         kinds = {(tuple(one.instance_path), self._kind(one)) for one in found}
-        own = (one for one in found if (tuple(one.instance_path), _IMPLIED_BY.get(self._kind(one))) not in kinds)
-        for one in own:
-            yield from self._describe(one, value)
+        for one in found:
+            if not any((tuple(one.instance_path), other) in kinds for other in _IMPLIED_BY.get(self._kind(one), ())):
+                yield from self._describe(one, value)
         for schema_place, union in self._unions.items():
             for place, part in values_of(schema_place, value):
                 yield from (((*place, *inner), words) for inner, words in union.each_error(part, most))
 
     def _kind(self, error: ValidationError) -> str:
-        """Return the keyword that is violated: `format` also where a pattern checks it."""
-        name: str = error.kind.name
-        return "format" if name == "pattern" and "format" in self._schema_of(error) else name
+        """Return the keyword that is violated: `format` also where a pattern checks that, and the length with it."""
+        match error.kind:
+            case ValidationErrorKind.Pattern(pattern=pattern) if limits_length(pattern):
+                return "format"
+        return str(error.kind.name)
 
     def _schema_of(self, error: ValidationError) -> Any:
         return at(self._schema, tuple(error.schema_path)[:-1])
@@ -100,7 +110,7 @@ class _Union(NamedTuple):
     def each_error(self, value: Any, most: int) -> Iterator[InvalidValue]:
         name = value.get(self.discriminator) if isinstance(value, dict) else None
         if not isinstance(value, dict):
-            yield (), of_type("object")
+            yield (), of_type(value, "object")
         elif self.discriminator not in value:
             yield (self.discriminator,), REQUIRED
         elif not isinstance(name, str) or name not in self.validators:

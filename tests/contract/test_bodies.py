@@ -150,7 +150,7 @@ def test_null_stays_null_and_absent_members_stay_absent(url: str) -> None:
         ({"op": ["wait"]}, "/op", "must be one of wait, visit"),
         ({"minutes": 5}, "/op", "is required"),
         ("wait", "", "must be an object"),
-        (None, "", "must be an object"),
+        (None, "", "must be an object, not null"),
     ],
     ids=str,
 )
@@ -211,7 +211,7 @@ def test_x_body_limit_raises_the_limit_of_an_operation(url: str) -> None:
 
 @pytest.mark.parametrize("text", ["24:00", "09:60", "9:30", "09:30:00", "09:30Z", "T09:30", "0930", ""])
 def test_a_time_of_day_is_hours_and_minutes(url: str, text: str) -> None:
-    words = "must be a time of day from 00:00 to 23:59"
+    words = "must be a time of day from 00:00 to 23:59 in the format HH:MM, such as 09:00"
     assert errors_of(post(url, {"window": {"from": text}, "steps": []})) == {"/window/from": words}
 
 

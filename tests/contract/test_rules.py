@@ -61,12 +61,30 @@ def test_two_members_cannot_be_combined() -> None:
 
 
 def test_a_member_depends_on_the_value_of_another() -> None:
-    properties = {"a": {}, "b": {"type": "string"}, "c": {"type": "string", "default": "on"}}
+    b, c = ({"type": "string", "enum": values} for values in (["x", "y", "z"], ["on", "off"]))
+    properties = {"a": {}, "b": b, "c": {**c, "default": "on"}}
     schema = {"type": "object", "properties": properties, "x-only-with": {"a": {"b": ["x", "y"], "c": ["on"]}}}
     assert errors(schema, {"a": 1, "b": "y"}) == errors(schema, {"a": 1, "b": "x", "c": "on"}) == {}
     assert errors(schema, {"b": "z", "c": "off"}) == errors(schema, {"a": 1}) == errors(schema, 1) == {}
     assert errors(schema, {"a": 1, "b": "z"}) == {("a",): "is only allowed if b is x or y"}
     assert errors(schema, {"a": 1, "c": "off"}) == {("a",): "is only allowed if c is on"}
+
+
+@pytest.mark.parametrize("value", ["w", "", None, 1, [], {}])
+def test_a_value_that_a_member_cannot_have_allows_what_depends_on_it(value: Any) -> None:
+    properties = {"a": {}, "b": {"type": "string", "enum": ["x", "y"]}}
+    schema = {"type": "object", "properties": properties, "x-only-with": {"a": {"b": ["x"]}}}
+    assert errors(schema, {"a": 1, "b": value}) == {}
+
+
+def test_members_of_which_only_one_may_be_sent_are_one_error() -> None:
+    properties: dict[str, Any] = {"a": {}, "b": {}, "c": {}}
+    schema = {"type": "object", "properties": properties, "x-not-with": {"a": "b", "b": "c", "c": "a"}}
+    assert errors(schema, {"a": 1}) == errors(schema, {}) == errors(schema, "abc") == {}
+    assert errors(schema, {"a": 1, "c": 1}) == {("a",): "cannot be combined with c: send only one of them"}
+    assert errors(schema, {"c": 1, "b": 1}) == {("b",): "cannot be combined with c: send only one of them"}
+    words = "cannot be combined with b and c: send only one of them"
+    assert errors(schema, {"a": 1, "b": 1, "c": None}) == {("a",): words}
 
 
 def test_a_member_has_the_same_members_as_another() -> None:
@@ -124,11 +142,17 @@ def test_a_schema_without_rules_costs_nothing() -> None:
         ("x-same-members", {"old": "nothing"}),
         ("x-only-with", {"old": {"nothing": []}}),
         ("x-only-with", {"nothing": {"old": []}}),
+        ("x-not-with", {"old": "nothing", "nothing": "old"}),
     ],
 )
 def test_a_rule_about_a_member_that_does_not_exist_is_an_error(keyword: str, value: dict[str, Any]) -> None:
     with pytest.raises(ContractError, match=f"'{keyword}' names nothing, which the schema does not have"):
         rule(draft4({**EDIT, keyword: value}, ()))
+
+
+def test_a_rule_about_the_value_of_a_member_that_may_have_any_is_an_error() -> None:
+    with pytest.raises(ContractError, match="'x-only-with' depends on old, which has no enum"):
+        rule(draft4({**EDIT, "x-only-with": {"force": {"old": []}}}, ()))
 
 
 def test_a_parameter_cannot_have_rules() -> None:

@@ -53,9 +53,9 @@ def test_the_errors_of_all_operations_are_reported_with_pointers(ada: User, mode
         "/operations/7/id": "must not occur twice, and is also that of item 1",
         "/operations/7/if_revision": "must be at least 1",
         "/operations/7/task": "is not a recognised name",
-        "/operations/8/id": "must be text",
+        "/operations/8/id": "must be text, not null",
         "/operations/8/if_revision": "is not a recognised name",
-        "/operations/9/task/title": "must be text",
+        "/operations/9/task/title": "must be text, not null",
         "/operations/10": "must be an object",
     }
     assert ada.get("/tasks").headers["ETag"] == 'W/"0"'

@@ -194,7 +194,7 @@ def test_a_user_who_has_never_written_has_no_lists(ada: User) -> None:
         ({"name": "a", "color": "mauve"}, "/color", f"must be one of {', '.join(PALETTE)}, null"),
         ({"name": "a", "position": "a b"}, "/position", A_POSITION),
         ({"name": "a", "position": "a-"}, "/position", A_POSITION),
-        ({"name": "a", "position": None}, "/position", "must be text"),
+        ({"name": "a", "position": None}, "/position", "must be text, not null"),
         ({"name": "a", "archived": "no"}, "/archived", "must be true or false"),
         ({"name": "a", "tasks": []}, "/tasks", "is not a recognised name"),
     ],

@@ -107,6 +107,16 @@ def test_a_missing_anchor_is_a_conflict(ada: User, grace: User) -> None:
 def test_only_a_live_task_of_the_user_can_be_moved(ada: User, grace: User) -> None:
     tasks, other = create_each(ada, "ab"), grace.create()
     ada.delete(tasks["b"]["id"])
+def test_a_move_to_several_places_is_one_error(ada: User) -> None:
+    tasks = create_each(ada, "abc")
+    both = move(ada, tasks["c"], before=tasks["a"], at="last")
+    detail = "cannot be combined with at: send only one of them"
+    assert both.json()["errors"] == [{"in": "body", "pointer": "/before", "detail": detail}]
+    each = move(ada, tasks["c"], before=tasks["a"], after=tasks["b"], at="first")
+    detail = "cannot be combined with after and at: send only one of them"
+    assert each.json()["errors"] == [{"in": "body", "pointer": "/before", "detail": detail}]
+
+
     for task in (tasks["b"], other, {"id": str(uuid4())}):
         assert move(ada, task, before=tasks["a"]).status_code == 404
     assert ada.revision() == 3

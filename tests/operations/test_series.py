@@ -23,6 +23,28 @@ def test_a_patch_of_the_title_alone_leaves_everything_else_as_it_was(ada: User) 
     assert after == before | {"title": "New", "revision": 3, "updated_at": after["updated_at"]}
 
 
+def test_one_fault_in_a_rule_is_one_error(ada: User) -> None:
+    for rule, place, words in (
+        ({"frequency": "hourly"}, "frequency", "must be one of daily, weekly, monthly, yearly"),
+        ({"frequency": "hourly", "weekdays": ["monday"]}, "frequency", "must be one of daily, weekly, monthly, yearly"),
+        ({"frequency": "daily", "from": "x", "missed": "keep"}, "from", "must be one of due, completion"),
+        ({"frequency": "daily", "interval": 1.5}, "interval", "must be a whole number"),
+        ({"frequency": "daily", "interval": 0.5}, "interval", "must be a whole number"),
+        (
+            {"frequency": "monthly", "month_day": 32},
+            "month_day",
+            f"must be one of -1, {', '.join(map(str, range(1, 32)))}",
+        ),
+        (
+            {"frequency": "monthly", "nth_weekday": {"nth": 6, "weekday": "friday"}},
+            "nth_weekday/nth",
+            "must be one of 1, 2, 3, 4, 5, -1",
+        ),
+    ):
+        response = ada.request("POST", "/tasks", json={"title": "t", "due_date": "2096-01-31", "recurrence": rule})
+        assert response.json()["errors"] == [{"in": "body", "pointer": f"/recurrence/{place}", "detail": words}]
+
+
 def test_a_client_that_knows_no_recurrence_keeps_the_series_going(ada: User) -> None:
     task = ada.create(due_date="2096-01-31", recurrence=MONTHLY)
     old = {name: task[name] for name in ("title", "description", "completed", "priority", "due_date", "tags")}

@@ -147,11 +147,11 @@ def test_an_id_may_be_written_in_upper_case_in_the_path_and_in_the_body(ada: Use
         ("id", "x" * 37, "must be a UUID"),
         ("id", "019ab0c3-5b1e-7c52-9f0e-3d2a8f6b7c41\n", "must be a UUID"),
         ("id", 1, "must be text"),
-        ("id", None, "must be text"),
+        ("id", None, "must be text, not null"),
         ("id", ["x"], "must be text"),
         ("user_id", "grace", "must be the same as in the path"),
         ("user_id", 1, "must be text"),
-        ("user_id", None, "must be text"),
+        ("user_id", None, "must be text, not null"),
     ],
     ids=str,
 )

@@ -14,7 +14,7 @@ _WITHOUT_DATE = ("needs a due_date", "cannot be combined with due_date null")
 _REMOVED = re.compile(r"/remove_tags/(\d+)")
 _OF_A_RULE = re.compile(r".*/recurrence/[^/]+")
 _PLACES = ("/before", "/after", "/at")
-_COMBINED = re.compile(r"cannot be combined with (\w+)")
+_COMBINED = re.compile(r"cannot be combined with (\w+)(?: and (\w+))?(?:: send only one of them)?")
 _ONLY_IF = re.compile(r"is only allowed if (\w+) is (.+)")
 _READ_ONLY = {"id", "user_id", "completed_at", "due_at", "created_at", "updated_at", "revision"}
 _READ_ONLY |= {"rrule", "series_id", "occurrence_date", "next_task_id"}
@@ -58,7 +58,7 @@ def names_two_places(request: Request, found: Difference) -> bool:
     combined = _COMBINED.fullmatch(str(found.ours))
     if found.kind != "error" or found.name not in _PLACES or combined is None:
         return False
-    return bool({found.name[1:], combined[1]} <= json.loads(request.body).keys())
+    return bool({found.name[1:], *filter(None, combined.groups())} <= json.loads(request.body).keys())
 
 
 def _do_not_go_together(rule: Any, words: str) -> bool:
