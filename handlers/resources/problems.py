@@ -41,6 +41,16 @@ _RESET = (
 )
 
 
+_ANCHORS = {
+    "task": (
+        "The id in before or after must be that of another task, with the list_id and the parent_id that the moved "
+        "task will have. That task may have been moved or deleted. Read the tasks again."
+    ),
+    "list": (
+        "The id in before or after must be that of another list. That list may have been deleted. Read the lists again."
+    ),
+}
+
 _UNFIT: dict[type[Exception], tuple[str, str]] = {
     NoDueDate: ("no-due-date", "The task has no due date. Send a due_date with the due_time, time_zone or recurrence."),
     NoSuchList: ("no-such-list", "There is no list with this list_id. It may have been deleted."),
@@ -57,7 +67,8 @@ _UNFIT: dict[type[Exception], tuple[str, str]] = {
     ),
     SeriesMovedOn: (
         "series-moved-on",
-        "The next occurrence has changed since this task was completed. To keep both, send keep_next=true.",
+        "The next occurrence has been changed or deleted since this task was completed. To reopen the task outside of "
+        "its series, send keep_next=true.",
     ),
 }
 
@@ -107,8 +118,7 @@ def _problem_of_plan(error: Exception) -> Problem | None:
             detail = f"The task has {number:,} open subtask{'s' if number > 1 else ''}."
             return Problem(409, detail, kind="open-subtasks", extensions={"open_subtasks": number})
         case NoSuchAnchor(resource=kind):
-            detail = f"There is no such {kind} to move the {kind} before or after. Read the {kind}s again."
-            return Problem(409, detail, kind="no-such-anchor")
+            return Problem(409, _ANCHORS[kind], kind="no-such-anchor")
         case ImpossibleRecurrence(member=member, detail=detail):
             pointer = "/recurrence" if member is None else f"/recurrence/{member}"
             return invalid_input([{"in": "body", "pointer": pointer, "detail": detail}])

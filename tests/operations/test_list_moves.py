@@ -59,6 +59,7 @@ def test_a_missing_anchor_and_a_missing_list(ada: User) -> None:
     for anchor in (lists["a"], lists["b"], {"id": str(uuid4())}):
         refused = move(ada, lists["a"], before=anchor)
         assert (refused.status_code, refused.json()["type"]) == (409, "urn:problem-type:todo-api:no-such-anchor")
+        assert refused.json()["detail"].startswith("The id in before or after must be that of another list.")
     for one in (lists["b"], {"id": str(uuid4())}):
         assert move(ada, one, at="first").status_code == 404
     stale = ada.request("POST", f"/lists/{lists['c']['id']}/move", json={}, headers={"If-Match": '"1"'})

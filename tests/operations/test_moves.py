@@ -100,13 +100,13 @@ def test_a_missing_anchor_is_a_conflict(ada: User, grace: User) -> None:
             response = move(ada, tasks["a"], **{side: anchor})
             assert response.status_code == 409
             assert response.json()["type"] == "urn:problem-type:todo-api:no-such-anchor"
-            assert response.json()["detail"].startswith("There is no such task to move the task before or after.")
+            assert response.json()["detail"] == (
+                "The id in before or after must be that of another task, with the list_id and the parent_id that the "
+                "moved task will have. That task may have been moved or deleted. Read the tasks again."
+            )
     assert (order(ada), ada.revision()) == ("ac", 4)
 
 
-def test_only_a_live_task_of_the_user_can_be_moved(ada: User, grace: User) -> None:
-    tasks, other = create_each(ada, "ab"), grace.create()
-    ada.delete(tasks["b"]["id"])
 def test_a_move_to_several_places_is_one_error(ada: User) -> None:
     tasks = create_each(ada, "abc")
     both = move(ada, tasks["c"], before=tasks["a"], at="last")
@@ -117,6 +117,9 @@ def test_a_move_to_several_places_is_one_error(ada: User) -> None:
     assert each.json()["errors"] == [{"in": "body", "pointer": "/before", "detail": detail}]
 
 
+def test_only_a_live_task_of_the_user_can_be_moved(ada: User, grace: User) -> None:
+    tasks, other = create_each(ada, "ab"), grace.create()
+    ada.delete(tasks["b"]["id"])
     for task in (tasks["b"], other, {"id": str(uuid4())}):
         assert move(ada, task, before=tasks["a"]).status_code == 404
     assert ada.revision() == 3

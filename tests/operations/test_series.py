@@ -149,6 +149,16 @@ def test_deleting_the_open_occurrence_ends_the_series_and_restoring_it_resumes_i
     assert following(ada, restored)["due_date"] == "2096-03-31"
 
 
+def test_the_problem_of_a_series_that_has_moved_on_is_true_of_a_deleted_occurrence_too(ada: User) -> None:
+    task = ada.create(due_date="2096-01-31", recurrence=MONTHLY)
+    ada.delete(following(ada, task)["id"])
+    assert reopen(ada, task).json()["detail"] == (
+        "The next occurrence has been changed or deleted since this task was completed. To reopen the task outside of "
+        "its series, send keep_next=true."
+    )
+    assert series_of(reopen(ada, task, params={"keep_next": "true"}).json()) == NO_SERIES
+
+
 def test_deleting_history_leaves_the_series_alone(ada: User) -> None:
     task = ada.create(due_date="2096-01-31", recurrence=MONTHLY)
     later = following(ada, task)
