@@ -93,14 +93,15 @@ def new_id() -> UUID:
 
 
 def _begun_anew(tasks: Iterable[Task], days: timedelta) -> list[Task]:
-    """Return subtasks as a new occurrence has them: open, and due as many days later as it is."""
+    """Return subtasks as a new occurrence has them: open, and due as many days later or earlier as it is."""
     return [_due(task, days)._replace(completed=False, completed_at=None) for task in tasks]
 
 
 def _due(task: Task, days: timedelta) -> Task:
     if task.due_date is None:
         return task
-    day = date.fromordinal(min(task.due_date.toordinal() + days.days, date.max.toordinal()))
+    wanted = task.due_date.toordinal() + days.days
+    day = date.fromordinal(min(max(wanted, date.min.toordinal()), date.max.toordinal()))
     return task._replace(due_date=day, due_at=due.instant_of(day, task.due_time, task.time_zone))
 
 

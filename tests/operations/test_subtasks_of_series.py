@@ -123,6 +123,13 @@ def test_copies_are_due_as_many_days_later_as_the_next_occurrence(ada: User) -> 
     assert last["due_date"] == "9999-12-31"
 
 
+def test_no_copy_of_a_task_that_is_completed_early_is_due_before_the_year_1(ada: User) -> None:
+    top = create(ada, title="top", due_date="2999-01-31", recurrence={"frequency": "daily", "from": "completion"})
+    create(ada, top, "child", due_date="0001-01-31", due_time="00:30", time_zone="Europe/Berlin")
+    (copy,) = subtasks_of(ada, following(ada, top))
+    assert (copy["due_date"], copy["due_at"]) == ("0001-01-01", "0001-01-01T00:00:00Z")
+
+
 def test_copies_are_copied_again_in_their_order(ada: User) -> None:
     top = weekly(ada)
     titles = [create(ada, top, title)["title"] for title in "abc"]
