@@ -149,7 +149,9 @@ def _conflict(resource: str, current: Any, members: Any) -> Problem:
         detail = f"{names} {verb} changed since the client read the {resource}."
         return Problem(409, detail, extensions={"members": [*members], **state})
     if current is None:
-        return Problem(409, f"The {resource} is deleted. Restore it, or choose another id.")
+        return Problem(
+            409, f"The {resource} with this id is deleted. Restore it if it is in the trash, or choose another id."
+        )
     return Problem(409, f"There is a {resource} with this id already.", extensions=state)
 
 

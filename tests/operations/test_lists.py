@@ -148,7 +148,7 @@ def test_put_with_if_match_creates_nothing(ada: User) -> None:
 def test_put_does_not_bring_back_a_deleted_list(ada: User) -> None:
     path = f"/lists/{create_list(ada)['id']}"
     ada.request("DELETE", path)
-    detail = "The list is deleted. Restore it, or choose another id."
+    detail = "The list with this id is deleted. Restore it if it is in the trash, or choose another id."
     assert problem(ada.request("PUT", path, json={"name": "New"})) == (409, "conflict", detail)
 
 

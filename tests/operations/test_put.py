@@ -148,7 +148,7 @@ def test_an_id_in_the_trash_or_erased_is_a_conflict(ada: User) -> None:
         before = ada.revision()
         for headers in ({}, {"If-None-Match": "*"}):
             response = ada.put(task["id"], {"title": "A task"}, headers=headers)
-            detail = "The task is deleted. Restore it, or choose another id."
+            detail = "The task with this id is deleted. Restore it if it is in the trash, or choose another id."
             assert problem(response) == (409, "conflict", detail)
             assert "task" not in response.json()
         assert ada.revision() == before

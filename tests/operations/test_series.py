@@ -159,6 +159,17 @@ def test_the_problem_of_a_series_that_has_moved_on_is_true_of_a_deleted_occurren
     assert series_of(reopen(ada, task, params={"keep_next": "true"}).json()) == NO_SERIES
 
 
+def test_an_occurrence_that_reopening_has_removed_does_not_come_back(ada: User) -> None:
+    task = ada.create(due_date="2096-01-31", recurrence=MONTHLY)
+    removed = following(ada, task)
+    reopen(ada, task)
+    put = ada.put(removed["id"], {"title": "New"})
+    detail = "The task with this id is deleted. Restore it if it is in the trash, or choose another id."
+    assert (put.status_code, put.json()["detail"]) == (409, detail)
+    assert ada.get("/trash").json()["tasks"] == []
+    assert ada.request("POST", f"/trash/{removed['id']}/restore").status_code == 404
+
+
 def test_deleting_history_leaves_the_series_alone(ada: User) -> None:
     task = ada.create(due_date="2096-01-31", recurrence=MONTHLY)
     later = following(ada, task)
