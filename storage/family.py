@@ -50,7 +50,7 @@ def resettled(places: Mapping[UUID, Place], restored: Collection[UUID]) -> list[
     """Return the new places of restored tasks that cannot be where they were, or whose parent is in another list.
 
     `places` has those that have a parent, and their ancestors. One whose parent is deleted, or too deep meanwhile,
-    comes back at the top of the inbox.
+    comes back first in the inbox.
     """
     new = dict(places)
     for one in sorted(places.values(), key=lambda place: _level(places, place.id)):

@@ -74,7 +74,7 @@ def deleted(task: Task, family: Rows, stamp: Stamp, deletion_id: UUID) -> list[S
 def restored(row: StoredTask, rows: Rows, stamp: Stamp) -> list[StoredTask]:
     """Return a deleted task and the subtasks that went with it, where they can be.
 
-    One whose list or parent is deleted is at the top of the inbox.
+    One whose list or parent is deleted is first in the inbox.
     """
     gone = Rows(StoredTask(one.task) for one in rows.values() if _went_with(row, one))
     found = touched_all([row.task, *descendants(gone, row.task.id)], stamp)

@@ -83,8 +83,8 @@ deletion_id = func.coalesce(tasks.c.deletion_id, tasks.c.id)
 _RESTORED: Mapping[str, ColumnElement[Any]] = {"deleted_at": null(), "deletion_id": null()}
 
 
-def _at_top_of_inbox(list_id: ColumnElement[Any], kept: ColumnElement[Any], revision: ColumnElement[int]) -> Any:
-    """Return the position of a restored task, which comes to the top of the inbox if its list is deleted."""
+def _first_in_inbox(list_id: ColumnElement[Any], kept: ColumnElement[Any], revision: ColumnElement[int]) -> Any:
+    """Return the position of a restored task, which comes first in the inbox if its list is deleted."""
     # A subtask stays where it is among the others, unless it loses its parent (`relatives.settle`).
     is_without_list = and_(list_id.is_not(None), kept.is_(None), tasks.c.parent_id.is_(None))
     return case((is_without_list, new_positions.first(revision)), else_=tasks.c.position)
@@ -93,7 +93,7 @@ def _at_top_of_inbox(list_id: ColumnElement[Any], kept: ColumnElement[Any], revi
 RESTORED = {
     **_RESTORED,
     "list_id": list_of_task.kept,
-    "position": _at_top_of_inbox(tasks.c.list_id, list_of_task.kept, REVISION),
+    "position": _first_in_inbox(tasks.c.list_id, list_of_task.kept, REVISION),
 }
 """The new values of a task that is taken out of the trash, for a statement that follows the account's lock."""
 
@@ -131,7 +131,7 @@ def _restore() -> Query:
     stamp = accounts.bump_if(has_rows(old, old.c.deleted_at.is_not(None), is_alone))
     at = not_before_last_update(stamp.c.at)
     kept = list_of_task.if_there(old)
-    place = _at_top_of_inbox(tasks.c.list_id, kept, stamp.c.revision)
+    place = _first_in_inbox(tasks.c.list_id, kept, stamp.c.revision)
     values = changed({**_RESTORED, "list_id": kept, "position": place}, stamp.c.revision, at)
     restored = update(tasks).where(*own).values(**values).returning(*columns).cte("restored")
     left = select(*task_in(old), old.c.deleted_at.is_(None)).where(~has_rows(restored))

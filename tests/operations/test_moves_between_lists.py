@@ -79,7 +79,7 @@ def test_a_tie_in_another_list_is_mended_there(ada: User) -> None:
 
 
 @pytest.mark.parametrize("way", ["task", "deletion", "batch"])
-def test_what_is_restored_from_a_deleted_list_comes_to_the_top_of_the_inbox(ada: User, way: str) -> None:
+def test_what_is_restored_from_a_deleted_list_comes_first_in_the_inbox(ada: User, way: str) -> None:
     one, tasks = create_list(ada), create_each(ada, "abc")
     moved(ada, tasks["c"], list_id=one)
     moved(ada, tasks["b"], at="first")

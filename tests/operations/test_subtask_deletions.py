@@ -47,7 +47,7 @@ def test_what_was_deleted_before_its_parent_stays_in_the_trash(ada: User) -> Non
     assert restore(ada, grandchild["id"])["parent_id"] == child["id"]
 
 
-def test_a_subtask_that_is_restored_alone_comes_back_at_the_top_of_the_inbox(ada: User) -> None:
+def test_a_subtask_that_is_restored_alone_comes_back_first_in_the_inbox(ada: User) -> None:
     top = create(ada, list_id=create_list(ada)["id"])
     child = create(ada, top)
     grandchild = create(ada, child)
@@ -60,7 +60,7 @@ def test_a_subtask_that_is_restored_alone_comes_back_at_the_top_of_the_inbox(ada
     assert now(ada, child)["parent_id"] is None
 
 
-def test_a_subtask_of_an_erased_parent_comes_back_at_the_top_of_the_inbox(ada: User) -> None:
+def test_a_subtask_of_an_erased_parent_comes_back_first_in_the_inbox(ada: User) -> None:
     top, child, _ = family(ada)
     ada.delete(top["id"])
     assert ada.request("DELETE", f"/trash/{top['id']}").status_code == 204
