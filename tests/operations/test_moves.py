@@ -173,6 +173,15 @@ def test_a_new_task_may_have_a_position_of_its_own(ada: User) -> None:
     assert order(ada) == "dacbe"
 
 
+def test_a_position_beyond_those_of_new_tasks_stays_there(ada: User) -> None:
+    ada.create("a", position="0")
+    ada.create("b", position="zz")
+    ada.create("c")
+    ada.request("PATCH", "/preferences", json={"new_tasks": "first"})
+    ada.create("d")
+    assert order(ada) == "adcb"
+
+
 def test_a_replacement_without_a_position_keeps_it(ada: User) -> None:
     tasks = create_each(ada, "ab")
     task = moved(ada, tasks["b"], at="first")

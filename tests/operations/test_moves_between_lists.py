@@ -42,6 +42,15 @@ def test_a_task_is_moved_to_a_place_in_another_list_and_back(ada: User) -> None:
     assert (order(ada, one["id"]), order(ada, "inbox")) == ("b", "ca")
 
 
+def test_a_task_that_an_update_puts_into_another_list_keeps_its_position(ada: User) -> None:
+    one, tasks = create_list(ada), create_each(ada, "abc")
+    for title in "ac":
+        moved(ada, tasks[title], list_id=one, at="last")
+    changed = ada.patch(tasks["b"]["id"], {"list_id": one["id"]}).json()
+    assert changed["position"] == tasks["b"]["position"]
+    assert order(ada, one["id"]) == "bac"
+
+
 @pytest.mark.parametrize("wanted", ["list", "inbox"])
 def test_an_anchor_in_another_list_is_missing(ada: User, wanted: str) -> None:
     one, tasks = create_list(ada), create_each(ada, "abc")

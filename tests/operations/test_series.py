@@ -149,6 +149,16 @@ def test_deleting_the_open_occurrence_ends_the_series_and_restoring_it_resumes_i
     assert following(ada, restored)["due_date"] == "2096-03-31"
 
 
+def test_a_completed_occurrence_with_another_rule_keeps_its_next_one_and_one_without_a_rule_does_not(ada: User) -> None:
+    task = ada.create(due_date="2096-01-31", recurrence=MONTHLY)
+    later = following(ada, task)
+    changed = ada.patch(task["id"], {"recurrence": DAILY}).json()
+    assert changed["next_task_id"] == later["id"]
+    assert changed["series_id"] != later["series_id"]
+    assert series_of(ada.patch(task["id"], {"recurrence": None}).json()) == NO_SERIES
+    assert ada.read(later) == later
+
+
 def test_the_problem_of_a_series_that_has_moved_on_is_true_of_a_deleted_occurrence_too(ada: User) -> None:
     task = ada.create(due_date="2096-01-31", recurrence=MONTHLY)
     ada.delete(following(ada, task)["id"])

@@ -151,6 +151,15 @@ def test_another_revision_is_reported_before_what_a_parent_does_not_allow(ada: U
     assert ada.request("DELETE", f"/tasks/{top['id']}", headers=stale).status_code == 412
 
 
+def test_open_subtasks_of_a_task_that_is_completed_already_are_completed_if_the_request_says_so(ada: User) -> None:
+    top, child, _ = family(ada)
+    done = open_subtasks(ada, top, "keep").json()
+    assert open_subtasks(ada, top, "refuse").json() == done
+    assert not now(ada, child)["completed"]
+    assert open_subtasks(ada, top, "complete").json() == done
+    assert now(ada, child)["completed"]
+
+
 def test_a_task_that_is_not_there_is_not_found(ada: User) -> None:
     missing, top = str(uuid4()), create(ada)
     assert ada.patch(missing, {"parent_id": top["id"]}).status_code == 404
