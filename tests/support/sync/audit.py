@@ -48,16 +48,18 @@ class _Audit:
         journal, revisions = self._journal, self._journal.requests.get(request, [])
         writes = [journal.writes[number] for number in revisions if number in journal.writes]
         noted = {write.task_id: write.after for write in writes}
-        one = Request(request, self._ledger, noted, revisions)
+        one = Request(request, self._ledger, noted, revisions, journal.purged)
         for list_id, is_live in (journal.lists[number] for number in revisions if number in journal.lists):
-            one.change_list(list_id, journal.purged, is_live=is_live)
+            one.change_list(list_id, is_live=is_live)
         for accepted in answer.accepted:
             one.perform(accepted.edit)
         live = {write.task_id for write in writes if write.is_live}
         rows = self._ledger.rows
         expected = {task_id: rows[task_id].members for task_id in one.written if task_id in rows}
-        assert noted == expected, f"{request} wrote {noted} instead of {expected}: {answer}"
-        assert live == {task_id for task_id in expected if self._ledger.live(task_id)}, f"{answer}: {live}"
+        both = {task_id: (noted.get(task_id), expected.get(task_id)) for task_id in noted | expected}
+        differ = {task_id: states for task_id, states in both.items() if states[0] != states[1]}
+        assert not differ, f"request {request} wrote the first, and should have written the second: {differ}"
+        assert live == {task_id for task_id in expected if self._ledger.live(task_id)}, f"request {request}: {live}"
         self._count_revisions(revisions, one)
 
     def _count_revisions(self, revisions: Sequence[int], request: Request) -> None:

@@ -1,7 +1,7 @@
 """What an edit does to a task and its relatives, by the rules of the contract: what the proof expects of a request."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -28,16 +28,25 @@ class Request:
     """A request, which changes a ledger edit by edit. Raises AssertionError if it must not have been accepted.
 
     `noted` are the tasks as it left them, by the journal, and `revisions` those that it took. Of these the ledger takes
-    only what the service chooses: ids, and the positions of new tasks. `written` has the id of each write.
+    only what the service chooses: ids, and positions of new and restored tasks. `purged` are tasks that are gone by
+    now. `written` has the id of each write.
     """
 
-    def __init__(self, name: str, ledger: Ledger, noted: Mapping[str, State], revisions: Sequence[int]) -> None:
+    def __init__(
+        self,
+        name: str,
+        ledger: Ledger,
+        noted: Mapping[str, State],
+        revisions: Sequence[int],
+        purged: Collection[str],
+    ) -> None:
         self.written: list[str] = []
         self.counts: Counter[str] = Counter()
         self._name = name
         self._ledger = ledger
         self._noted = noted
         self._revisions = revisions
+        self._purged = purged
 
     def perform(self, edit: Edit) -> None:
         """Carry out an edit that was accepted. It writes nothing if everything is as the edit wants it."""
@@ -51,15 +60,14 @@ class Request:
             case "restore":
                 self._restore(edit)
 
-    def change_list(self, list_id: str, purged: Iterable[str], *, is_live: bool) -> None:
-        """Write a list. If it is deleted, its tasks go with it, and they come back with it unless they were purged."""
+    def change_list(self, list_id: str, *, is_live: bool) -> None:
+        """Write a list. If it is deleted, its tasks go with it, and they come back with it."""
         deleted = self._ledger.lists.get(list_id)
         if not is_live:
             self._remove(self._ledger.in_list(list_id), "tasks deleted with their list")
         self._ledger.lists[list_id] = None if is_live else self._name
         if deleted is not None and is_live:
-            gone = [one for one in self._ledger.gone_with(deleted) if one in self._noted or one not in purged]
-            self._bring_back(gone, "tasks restored with their list")
+            self._bring_back(self._ledger.gone_with(deleted), "tasks restored with their list")
         self.written.append(list_id)
 
     def _create(self, edit: Edit) -> None:
@@ -158,7 +166,8 @@ class Request:
             self.counts[effect] += 1
 
     def _bring_back(self, ids: Iterable[str], effect: str) -> None:
-        for one in ids:
+        # What was purged at some time can be absent.
+        for one in (one for one in ids if one in self._noted or one not in self._purged):
             self._write(one, {**self._ledger.rows[one].members, **self._place(one)})
             self.counts[effect] += 1
 

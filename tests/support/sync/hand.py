@@ -1,6 +1,6 @@
 """The user of a device, who edits whatever the device shows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from random import Random
 
 from tests.support.client import Json
@@ -22,7 +22,7 @@ HABITS: dict[str, int] = {
 """What the user does, and how often."""
 DAYS = ("2026-11-24", "2026-12-24")
 # How many tasks the user turns to most of the time, so that devices often meet on one.
-FAVOURITES = 10
+FAVOURITES = 6
 
 
 class Hand:
@@ -48,13 +48,18 @@ class Hand:
             return Edit("restore", self._choose(deleted))
         if habit in ("create", "repeat", "restore") or not view:
             return self._creation(self._rhythm() if habit == "repeat" else {})
-        task_id = self._choose(view.keys())
+        task_id = self._choose(self._interesting(view) if habit in ("complete", "nest") else view)
         if habit == "nest":
             return self._creation({"parent_id": task_id})
         if habit == "delete":
             return Edit("delete", task_id)
         members = self._members(habit, view[task_id])
         return Edit("update", task_id, members, {name: view[task_id][name] for name in members})
+
+    def _interesting(self, view: Mapping[str, Json]) -> Iterable[str]:
+        """Return the tasks that recur, half of the times that there are any, else all."""
+        recurring = [task_id for task_id, task in view.items() if task["recurrence"]]
+        return recurring if recurring and self._dice.random() < 0.5 else view
 
     def _creation(self, members: dict[str, Json]) -> Edit:
         return Edit("create", self._device.new_id(), {"title": self._text(), **self._values(), **members})

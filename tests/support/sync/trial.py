@@ -147,6 +147,8 @@ class Trial:
         check_relations(tasks, lists)
         journal = Journal(self.world.database, USER)
         self.counts += explain(journal, [answer for device in self.devices for answer in device.store.answers])
+        written = {write.task_id: write.after for write in journal.writes.values()}
+        assert all(task == {**task, **written[task_id]} for task_id, task in tasks.items())
         assert len(journal.lists) > len(lists) > 0
         journal.check([*self.caught_up, moment_at(journal.head, tasks, lists)])
 
