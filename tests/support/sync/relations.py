@@ -17,6 +17,7 @@ def check_relations(tasks: Mapping[str, Json], lists: Mapping[str, Json]) -> Non
     for task in tasks.values():
         assert task["list_id"] is None or task["list_id"] in lists, task
         if task["parent_id"] is not None:
+            assert task["parent_id"] in tasks, task
             assert tasks[task["parent_id"]]["list_id"] == task["list_id"], task
             assert task["recurrence"] is None, task
         assert _level(tasks, task) <= MOST_LEVELS, task
