@@ -163,8 +163,7 @@ class Reader:
             write = journal.writes[entry["revision"]]
             assert (write.task_id, write.is_live) == (entry["id"], "deleted_at" not in entry)
             assert not write.is_live or write.after == {name: entry[name] for name in write.after}
-        for moment in self.caught_up:
-            journal.check(moment)
+        journal.check(self.caught_up)
 
 
 def test_readers_that_have_caught_up_have_what_the_server_had(around: World) -> None:

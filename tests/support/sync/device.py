@@ -46,7 +46,9 @@ class Device:
     def _push(self) -> None:
         while push := self.store.next_push(self.new_id()):
             is_creation = len(push.edits) == 1 and push.edits[0].op == "create"
-            self.store.note(self._put(push.edits[0]) if is_creation else self._run_batch(push))
+            # Whether there is a parent may change between two attempts. A batch keeps its answer.
+            is_alone = is_creation and "parent_id" not in push.edits[0].members
+            self.store.note(self._put(push.edits[0]) if is_alone else self._run_batch(push))
 
     def _put(self, edit: Edit) -> Answer:
         """Create a task. Only this device knows its id, so if the server has it, an earlier attempt has succeeded.
@@ -58,13 +60,13 @@ class Device:
         assert response.status_code in (201, 409, 412), response.text
         task = response.json() if response.status_code == 201 else response.json().get("task")
         revision = task["revision"] if task else 0
-        return Answer(revision, [Accepted(edit, revision)], [])
+        return Answer(revision, None, [Accepted(edit, revision)], [])
 
     def _run_batch(self, push: Push) -> Answer:
         body = {"mode": "independent", "operations": [edit.operation() for edit in push.edits]}
         response = self._send("POST", "/batch", json=body, headers={"Idempotency-Key": push.key})
         assert response.status_code == 200, response.text
-        answer = Answer(response.json()["revision"], [], [])
+        answer = Answer(response.json()["revision"], push.key, [], [])
         for edit, result in zip(push.edits, response.json()["results"], strict=True):
             if "problem" in result:
                 answer.conflicts.append(Conflict(edit, result["problem"]))

@@ -8,6 +8,10 @@ from tests.support.client import Json
 from tests.support.model import DEFAULTS
 
 Op = Literal["create", "update", "delete", "restore"]
+NO_SERIES: dict[str, Json] = dict.fromkeys(("recurrence", "series_id", "occurrence_date", "next_task_id"))
+"""The members of a task that does not recur."""
+BLANK: dict[str, Json] = {**DEFAULTS, "list_id": None, "parent_id": None, **NO_SERIES}
+"""The members of a new task of which nothing but the title is given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +38,7 @@ def show(tasks: Mapping[str, Json], edits: list[Edit]) -> dict[str, Json]:
     for edit in edits:
         match edit.op:
             case "create" if edit.task_id not in shown:
-                shown[edit.task_id] = {**DEFAULTS, **edit.members}
+                shown[edit.task_id] = {**BLANK, **edit.members}
             case "update" if edit.task_id in shown:
                 shown[edit.task_id] = {**shown[edit.task_id], **edit.members}
             case "delete" if edit.task_id in shown:

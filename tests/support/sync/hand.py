@@ -1,16 +1,28 @@
 """The user of a device, who edits whatever the device shows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from random import Random
 
 from tests.support.client import Json
 from tests.support.sync.device import Device
 from tests.support.sync.edits import Edit, Op
 
-HABITS: dict[str, int] = {"create": 15, "update": 30, "complete": 15, "tag": 20, "move": 10, "delete": 12, "restore": 8}
+HABITS: dict[str, int] = {
+    "create": 10,
+    "repeat": 6,
+    "nest": 8,
+    "update": 25,
+    "complete": 20,
+    "tag": 15,
+    "move": 8,
+    "file": 10,
+    "delete": 12,
+    "restore": 8,
+}
 """What the user does, and how often."""
+DAYS = ("2026-11-24", "2026-12-24")
 # How many tasks the user turns to most of the time, so that devices often meet on one.
-FAVOURITES = 10
+FAVOURITES = 6
 
 
 class Hand:
@@ -34,13 +46,29 @@ class Hand:
         habit = self._dice.choices(list(HABITS), list(HABITS.values()))[0]
         if habit == "restore" and (deleted := self._deleted() - view.keys()):
             return Edit("restore", self._choose(deleted))
-        if habit in ("create", "restore") or not view:
-            return Edit("create", self._device.new_id(), {"title": self._text(), **self._values()})
-        task_id = self._choose(view.keys())
+        if habit in ("create", "repeat", "restore") or not view:
+            return self._creation(self._rhythm() if habit == "repeat" else {})
+        task_id = self._choose(self._interesting(view) if habit in ("complete", "nest") else view)
+        if habit == "nest":
+            return self._creation({"parent_id": task_id})
         if habit == "delete":
             return Edit("delete", task_id)
         members = self._members(habit, view[task_id])
         return Edit("update", task_id, members, {name: view[task_id][name] for name in members})
+
+    def _interesting(self, view: Mapping[str, Json]) -> Iterable[str]:
+        """Return the tasks that recur, half of the times that there are any, else all."""
+        recurring = [task_id for task_id, task in view.items() if task["recurrence"]]
+        return recurring if recurring and self._dice.random() < 0.5 else view
+
+    def _creation(self, members: dict[str, Json]) -> Edit:
+        return Edit("create", self._device.new_id(), {"title": self._text(), **self._values(), **members})
+
+    def _rhythm(self) -> dict[str, Json]:
+        """Return what makes a new task recur: the first day, and a rule that names everything, as the service does."""
+        rule = {"frequency": "daily", "interval": self._dice.randint(1, 3), "from": "due", "missed": "keep"}
+        ends = {"count": self._dice.randint(1, 4)} if self._dice.random() < 0.3 else {}
+        return {"due_date": self._dice.choice(DAYS), "recurrence": {**rule, **ends}}
 
     def _members(self, habit: str, task: Json) -> dict[str, Json]:
         """Return what an update of a task changes."""
@@ -52,6 +80,8 @@ class Hand:
             return {"tags": kept if tag in task["tags"] else [*kept, tag]}
         if habit == "move" and "position" in task:
             return {"position": self._position()}
+        if habit == "file":
+            return {"list_id": self._dice.choice([None, *sorted(self._device.store.copy.lists)])}
         return self._values() or {"title": self._text()}
 
     def _position(self) -> str:
@@ -64,7 +94,7 @@ class Hand:
         values = {
             "description": self._dice.choice([None, self._text()]),
             "priority": self._dice.choice(["High", "Medium", "Low"]),
-            "due_date": self._dice.choice([None, "2026-11-24", "2026-12-24"]),
+            "due_date": self._dice.choice([None, *DAYS]),
         }
         return {name: value for name, value in values.items() if self._dice.random() < 0.3}
 
@@ -77,5 +107,6 @@ class Hand:
         return self._device.store.copy.deleted | {task_id for task_id, op in mine.items() if op == "delete"}
 
     def _choose(self, ids: Iterable[str]) -> str:
-        among = sorted(ids)
+        # At one end are the tasks whose ids the service has chosen: the later occurrences.
+        among = sorted(ids, reverse=self._dice.random() < 0.5)
         return among[min(int(self._dice.expovariate(1 / FAVOURITES)), len(among) - 1)]

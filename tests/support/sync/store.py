@@ -33,9 +33,10 @@ class Conflict(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What became of a push: the user's revision after it, and what became of each edit."""
+    """What became of a push: the user's revision after it, its key if it was a batch, and what became of each edit."""
 
     revision: int
+    key: str | None
     accepted: list[Accepted]
     conflicts: list[Conflict]
 

@@ -20,6 +20,7 @@ from tests.support.sync.hand import Hand
 from tests.support.sync.journal import Journal
 from tests.support.sync.network import Network, network
 from tests.support.sync.organiser import Organiser
+from tests.support.sync.relations import check_relations
 from tests.support.sync.replica import Moment, moment_at
 from tests.support.sync.world import World, world
 
@@ -143,12 +144,13 @@ class Trial:
             reported = [conflict.edit for conflict in device.store.conflicts]
             assert Counter(accepted + reported) == Counter(hand.edits)
         self._wait_for_follower(tasks)
+        check_relations(tasks, lists)
         journal = Journal(self.world.database, USER)
-        explain(journal, [answer for device in self.devices for answer in device.store.answers])
+        self.counts += explain(journal, [answer for device in self.devices for answer in device.store.answers])
+        written = {write.task_id: write.after for write in journal.writes.values()}
+        assert all(task == {**task, **written[task_id]} for task_id, task in tasks.items())
         assert len(journal.lists) > len(lists) > 0
-        journal.check(moment_at(journal.head, tasks, lists))
-        for moment in self.caught_up:
-            journal.check(moment)
+        journal.check([*self.caught_up, moment_at(journal.head, tasks, lists)])
 
     def _wait_for_follower(self, tasks: dict[str, Json]) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -176,7 +178,9 @@ class Trial:
         """Return how often what happened."""
         counts = self.counts + sum((one.counts for one in self.networks), Counter[str]())
         counts["resets"] = sum(device.resets for device in self.devices)
-        counts["conflicts"] = sum(len(device.store.conflicts) for device in self.devices)
+        conflicts = [conflict for device in self.devices for conflict in device.store.conflicts]
+        counts["conflicts"] = len(conflicts)
+        counts += Counter(conflict.problem["type"].rpartition(":")[2] for conflict in conflicts)
         counts["edits"] = sum(len(hand.edits) for hand in self.hands)
         return counts
 
@@ -194,8 +198,8 @@ def run_trial(directory: Path, database: str, *, edits: int, at_once: int, calm_
             while sum(len(hand.edits) for hand in trial.hands) < edits:
                 trial.run_round(next(schedule))
             trial.settle()
-            print(trial.summary())  # noqa: T201 - shown if the test fails
             trial.check()
         finally:
+            print(trial.summary())  # noqa: T201 - shown if the test fails
             trial.end()
         return trial.summary()

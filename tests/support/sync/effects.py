@@ -1,0 +1,204 @@
+"""What an edit does to a task and its relatives, by the rules of the contract: what the proof expects of a request."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from uuid import UUID
+
+from storage import positions
+from tests.support.client import Json
+from tests.support.sync.edits import BLANK, NO_SERIES, Edit
+from tests.support.sync.journal import State
+from tests.support.sync.ledger import Ledger, Row
+
+EFFECTS = (
+    "next occurrences",
+    "copied subtasks",
+    "removed occurrences",
+    "deleted subtasks",
+    "restored subtasks",
+    "moved subtasks",
+    "tasks deleted with their list",
+    "tasks restored with their list",
+)
+"""What the writes that follow from an edit of another task, or from a write of a list, are counted as."""
+
+
+class Request:
+    """A request, which changes a ledger edit by edit. Raises AssertionError if it must not have been accepted.
+
+    `noted` are the tasks as it left them, by the journal, and `revisions` those that it took. Of these the ledger takes
+    only what the service chooses: ids, and positions of new and restored tasks. `purged` are tasks that are gone by
+    now. `written` has the id of each write.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        ledger: Ledger,
+        noted: Mapping[str, State],
+        revisions: Sequence[int],
+        purged: Collection[str],
+    ) -> None:
+        self.written: list[str] = []
+        self.counts: Counter[str] = Counter()
+        self._name = name
+        self._ledger = ledger
+        self._noted = noted
+        self._revisions = revisions
+        self._purged = purged
+
+    def perform(self, edit: Edit) -> None:
+        """Carry out an edit that was accepted. It writes nothing if everything is as the edit wants it."""
+        match edit.op:
+            case "create":
+                self._create(edit)
+            case "update":
+                self._update(edit)
+            case "delete":
+                self._delete(edit)
+            case "restore":
+                self._restore(edit)
+
+    def change_list(self, list_id: str, *, is_live: bool) -> None:
+        """Write a list. If it is deleted, its tasks go with it, and they come back with it."""
+        deleted = self._ledger.lists.get(list_id)
+        if not is_live:
+            self._remove(self._ledger.in_list(list_id), "tasks deleted with their list")
+        self._ledger.lists[list_id] = None if is_live else self._name
+        if deleted is not None and is_live:
+            self._bring_back(self._ledger.gone_with(deleted), "tasks restored with their list")
+        self.written.append(list_id)
+
+    def _create(self, edit: Edit) -> None:
+        assert edit.task_id not in self._ledger.rows, f"{edit} was accepted twice"
+        left = self._left(edit.task_id)
+        members = {**BLANK, "position": left["position"], **edit.members}
+        if members["recurrence"] is not None:
+            assert left["series_id"] is not None
+            members |= {"series_id": left["series_id"], "occurrence_date": members["due_date"]}
+        if members["parent_id"] is not None:
+            members["list_id"] = self._live(members["parent_id"]).members["list_id"]
+        self._write(edit.task_id, members)
+
+    def _update(self, edit: Edit) -> None:
+        before = self._live(edit.task_id).members
+        for name, new in edit.members.items():
+            assert before[name] in (edit.base[name], new), f"{edit} has overwritten {before[name]}"
+        after = {**before, **edit.members}
+        if after == before:
+            return
+        if after["due_date"] is None:
+            after |= NO_SERIES
+        elif after["recurrence"] is not None and after["completed"] != before["completed"]:
+            after |= self._complete(edit.task_id, after) if after["completed"] else self._reopen(after)
+        self._write(edit.task_id, after)
+        if after["list_id"] != before["list_id"]:
+            self._move_subtasks(edit.task_id, after)
+
+    def _move_subtasks(self, task_id: str, task: State) -> None:
+        assert self._ledger.lists.get(task["list_id"]) is None, f"{task} is in a list that is deleted"
+        assert task["parent_id"] is None, f"{task} is not in the list of its parent"
+        for one in self._ledger.family(task_id)[1:]:
+            self._write(one, {**self._ledger.rows[one].members, "list_id": task["list_id"]})
+            self.counts["moved subtasks"] += 1
+
+    def _complete(self, task_id: str, task: State) -> dict[str, Json]:
+        """Create the next occurrence, unless the series ends, and return what changes in the completed one."""
+        rule = task["recurrence"]
+        if rule.get("count") == 1:
+            return {}
+        next_id = self._left(task_id)["next_task_id"]
+        assert next_id is not None, f"{task} has no next occurrence"
+        assert next_id not in self._ledger.rows
+        step = timedelta(days=rule["interval"])
+        day = _later(task["occurrence_date"], step)
+        left = rule | ({"count": rule["count"] - 1} if "count" in rule else {})
+        anew = {"completed": False, "due_date": day, "occurrence_date": day, "recurrence": left}
+        self._copy_subtasks(task_id, next_id, step)
+        self._write(next_id, {**task, **anew})
+        self.counts["next occurrences"] += 1
+        return {"next_task_id": next_id, "position": positions.behind(task["position"], UUID(next_id))}
+
+    def _copy_subtasks(self, task_id: str, new_id: str, step: timedelta) -> None:
+        for child in list(self._ledger.children(task_id)):
+            members = self._ledger.rows[child].members
+            due = members["due_date"] and _later(members["due_date"], step)
+            copy = {**members, "parent_id": new_id, "completed": False, "due_date": due}
+            fresh = (one for one, task in self._noted.items() if task == copy and one not in self._ledger.rows)
+            copy_id = next(fresh, None)
+            assert copy_id is not None, f"the next occurrence has no copy of {members}"
+            self._write(copy_id, copy)
+            self.counts["copied subtasks"] += 1
+            self._copy_subtasks(child, copy_id, step)
+
+    def _reopen(self, task: State) -> dict[str, Json]:
+        """Remove the next occurrence, if there is one, and return what changes in the reopened one."""
+        next_id = task["next_task_id"]
+        if next_id is None:
+            return {}
+        created = self._live(next_id).created
+        for one in self._ledger.family(next_id):
+            row = self._ledger.rows[one]
+            assert row.written == row.created == created, f"{row} was changed, and is removed"
+            erased = {**row.members, "title": "", "description": None, "tags": []}
+            self._write(one, erased, deleted=self._name, is_erased=True)
+        self.counts["removed occurrences"] += 1
+        return {"next_task_id": None, "position": positions.in_front(task["position"], UUID(next_id))}
+
+    def _delete(self, edit: Edit) -> None:
+        # An earlier edit may have deleted its parent.
+        if self._ledger.rows[edit.task_id].deleted != self._name:
+            self._live(edit.task_id)
+            self._remove(self._ledger.family(edit.task_id), "deleted subtasks")
+            self.counts["deleted subtasks"] -= 1
+
+    def _restore(self, edit: Edit) -> None:
+        row = self._ledger.rows[edit.task_id]
+        assert not row.is_erased, f"{row} was removed, and is restored"
+        if row.deleted is not None:
+            self._bring_back(self._ledger.family(edit.task_id), "restored subtasks")
+            self.counts["restored subtasks"] -= 1
+
+    def _remove(self, ids: Iterable[str], effect: str) -> None:
+        for one in ids:
+            self._write(one, self._ledger.rows[one].members, deleted=self._name)
+            self.counts[effect] += 1
+
+    def _bring_back(self, ids: Iterable[str], effect: str) -> None:
+        # What was purged at some time can be absent.
+        for one in (one for one in ids if one in self._noted or one not in self._purged):
+            self._write(one, {**self._ledger.rows[one].members, **self._place(one)})
+            self.counts[effect] += 1
+
+    def _place(self, task_id: str) -> dict[str, Json]:
+        """Return where a restored task comes: to the top of the inbox, if its parent or its list is deleted."""
+        task = self._ledger.rows[task_id].members
+        parent = self._ledger.live(task["parent_id"])
+        if parent is not None:
+            return {"list_id": parent.members["list_id"]}
+        if task["parent_id"] is None and self._ledger.lists.get(task["list_id"]) is None:
+            return {}
+        position = self._left(task_id)["position"]
+        assert position in map(positions.first, self._revisions)
+        return {"list_id": None, "parent_id": None, "position": position}
+
+    def _left(self, task_id: str) -> State:
+        """Return a task as the request left it."""
+        assert task_id in self._noted, f"{task_id} was not written"
+        return self._noted[task_id]
+
+    def _live(self, task_id: str) -> Row:
+        row = self._ledger.live(task_id)
+        assert row is not None, f"{task_id} is not there"
+        return row
+
+    def _write(self, task_id: str, members: State, *, deleted: str | None = None, is_erased: bool = False) -> None:
+        old = self._ledger.rows.get(task_id)
+        created = old.created if old else self._name
+        self._ledger.write(task_id, Row(members, created, self._name, deleted, is_erased))
+        self.written.append(task_id)
+
+
+def _later(day: str, step: timedelta) -> str:
+    return str(date.fromisoformat(day) + step)
