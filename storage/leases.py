@@ -7,7 +7,7 @@ time, and has lost the lease if another process has taken it meanwhile. On a Cit
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import DateTime, Interval, Text, bindparam, cast, func, select, update
+from sqlalchemy import DateTime, Interval, Text, bindparam, cast, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.driver.query import Connection, Query
@@ -15,13 +15,15 @@ from storage.schema import leases
 
 _job = bindparam("job", type_=Text)
 _duration = cast(bindparam("duration", type_=Interval), Interval)
+_longest = cast(bindparam("longest", type_=Interval), Interval)
 _expires_at = func.clock_timestamp(type_=DateTime(timezone=True)) + _duration
 _new = insert(leases).values(job=_job, expires_at=_expires_at)
+_now = _new.excluded.expires_at - _duration
 _TAKE = Query(
     _new.on_conflict_do_update(
         index_elements=["job"],
         set_={"expires_at": _new.excluded.expires_at},
-        where=leases.c.expires_at <= _new.excluded.expires_at - _duration,
+        where=or_(leases.c.expires_at <= _now, leases.c.expires_at > _now + _longest),
     ).returning(leases.c.expires_at)
 )
 _RENEW = Query(
@@ -42,9 +44,13 @@ class Lease(NamedTuple):
     expires_at: datetime
 
 
-async def take(connection: Connection, job: str, duration: timedelta) -> Lease | None:
-    """Return the job's lease, None if it has not expired yet."""
-    row = await _TAKE.fetch_one(connection, job=job, duration=duration)
+async def take(connection: Connection, job: str, duration: timedelta, longest: timedelta) -> Lease | None:
+    """Return the job's lease, None if it has not expired yet.
+
+    One that expires later than `longest` from now was taken while the database's clock was ahead, and counts as expired
+    too.
+    """
+    row = await _TAKE.fetch_one(connection, job=job, duration=duration, longest=longest)
     return None if row is None else Lease(job, row[0])
 
 

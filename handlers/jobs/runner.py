@@ -15,6 +15,8 @@ from storage.leases import Lease
 # When the process that runs a job has died, another one runs it after at most this time.
 _LEASE = timedelta(seconds=60)
 _DAY = timedelta(days=1)
+# Twice as long as any lease, so that a clock which is set back a little ends none.
+_LONGEST = 2 * (_LEASE + _DAY)
 _logger = logging.getLogger(__name__)
 
 
@@ -66,7 +68,7 @@ def _is_stopping() -> bool:
 
 async def _take_turn(job: Job, database: Database) -> timedelta:
     """Run the job, unless another process runs it or has run it today. Return the time until the next turn."""
-    lease = await leases.take(database.pipeline, job.name, _LEASE)
+    lease = await leases.take(database.pipeline, job.name, _LEASE, _LONGEST)
     if lease is not None:
         await _run(job, database, lease)
     return await leases.remaining(database.pipeline, job.name)
