@@ -77,9 +77,10 @@ def placed(low: str | None, high: str | None, revision: int) -> str | None:
 def behind(position: str, following: UUID) -> str:
     """Return the position of a completed occurrence, whose own one the occurrence with this id takes.
 
-    Completed later is further behind, by the time in the id (RFC 9562, version 7). Without room, it is the same one.
+    The later it is completed, the nearer it is, by the time in the id (RFC 9562, version 7). Without room, it is the
+    same one.
     """
-    found = position + DIGITS[0] + _text(following.int >> _AFTER_TIME, _TIME_DIGITS)
+    found = position + DIGITS[0] + _text(_BASE**_TIME_DIGITS - 1 - (following.int >> _AFTER_TIME), _TIME_DIGITS)
     return found if len(found) <= LONGEST else position
 
 

@@ -83,7 +83,7 @@ def skipped(task: Any, now: Now) -> Step:
         raise NoNextOccurrence("The task is completed. Skip the next occurrence instead, which is next_task_id.")
     found = _successor(task._asdict(), now, is_skipped=True)
     if found is None:
-        raise NoNextOccurrence("The series ends with this occurrence. Complete or delete it.")
+        raise NoNextOccurrence("The series has no later occurrence. Complete or delete this one.")
     return Step(found)
 
 

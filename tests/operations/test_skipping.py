@@ -37,7 +37,7 @@ def test_a_skipped_occurrence_counts(ada: User) -> None:
     assert skip(ada, task).json()["recurrence"]["count"] == 1
     response = skip(ada, task)
     assert problem(response) == (409, "no-next-occurrence")
-    assert response.json()["detail"] == "The series ends with this occurrence. Complete or delete it."
+    assert response.json()["detail"] == "The series has no later occurrence. Complete or delete this one."
 
 
 def test_from_completion_the_later_of_today_and_the_due_date_counts(ada: User) -> None:
