@@ -5,6 +5,7 @@ Only keywords that are checked are accepted: any other keyword is an error at st
 
 import re
 from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Any
 
 from handlers.contract.errors import ContractError, listed
@@ -103,6 +104,7 @@ def _pattern_of(text_format: str, schema: Schema) -> dict[str, str]:
     return {"pattern": f"^(?:{one.pattern.pattern})$", "title": one.words}
 
 
+@cache
 def limits_length(pattern: str) -> bool:
     """Return whether a pattern matches no text beyond some length."""
     return not _WITHOUT_END.search(_LITERAL.sub("", pattern))

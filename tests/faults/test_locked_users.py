@@ -9,14 +9,11 @@ import psycopg
 import pytest
 
 from tests.support.client import User
-from tests.support.pgbouncer import PGBOUNCER, run_pgbouncer
+from tests.support.pgbouncer import needs_pgbouncer, run_pgbouncer
 from tests.support.postgres import new_database
 from tests.support.server import serve
 
 BATCH = {"operations": [{"op": "create", "task": {"title": "A task"}}]}
-
-
-needs_pgbouncer = pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not installed")
 
 
 @pytest.fixture(params=[None, *(pytest.param(mode, marks=needs_pgbouncer) for mode in ("session", "transaction"))])

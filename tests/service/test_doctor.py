@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from storage.administration.migrations import migrate
-from tests.support.pgbouncer import PGBOUNCER, run_pgbouncer
+from tests.support.pgbouncer import needs_pgbouncer, run_pgbouncer
 from tests.support.postgres import new_database, reachable_directory
 from tests.support.server import SECRET, command, environment, run, start
 
@@ -19,7 +19,6 @@ CHECKS = [
     "configuration", "secret", "database", "tls", "encoding", "locale", "extensions",
     "migrations", "privileges", "writes", "clock", "connections", "announcements",
 ]  # fmt: skip
-needs_pgbouncer = pytest.mark.skipif(PGBOUNCER is None, reason="there is no pgbouncer on this machine")
 
 
 class Found(dict[str, str]):

@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.client import User, mint
 from tests.support.copies import change, copy_project
-from tests.support.pgbouncer import PGBOUNCER, run_pgbouncer
+from tests.support.pgbouncer import needs_pgbouncer, run_pgbouncer
 from tests.support.postgres import new_database
 from tests.support.server import Service, start
 
@@ -158,7 +158,7 @@ class Copy:
     scope="module",
     params=[
         "direct",
-        pytest.param("pooled", marks=pytest.mark.skipif(PGBOUNCER is None, reason="there is no pgbouncer")),
+        pytest.param("pooled", marks=needs_pgbouncer),
     ],
 )
 def fleet(request: pytest.FixtureRequest, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:

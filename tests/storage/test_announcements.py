@@ -14,7 +14,7 @@ from storage.driver.messages import Outbox, parse
 from storage.driver.query import Query
 from storage.driver.transaction import Transaction
 from tests.support.faulty_proxy import faulty_proxy
-from tests.support.pgbouncer import PGBOUNCER, run_pgbouncer
+from tests.support.pgbouncer import needs_pgbouncer, run_pgbouncer
 from tests.support.sessions import Observer, until
 from tests.support.watching import SETTLED_SECONDS, WRITE, Process, others, process, wait_for_next
 
@@ -245,7 +245,7 @@ def test_where_nobody_watches_a_connection_that_is_closed_stays_closed_until_the
     asyncio.run(test())
 
 
-@pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed")
+@needs_pgbouncer
 def test_behind_a_pooler_in_transaction_mode_changes_are_found_within_seconds(url: str) -> None:
     async def test(pooled: str) -> None:
         async with (

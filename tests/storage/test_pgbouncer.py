@@ -9,11 +9,11 @@ import psycopg
 import pytest
 
 from tests.support.client import User
-from tests.support.pgbouncer import PGBOUNCER, run_pgbouncer
+from tests.support.pgbouncer import needs_pgbouncer, run_pgbouncer
 from tests.support.postgres import odd_database
 from tests.support.server import run, serve, start
 
-pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed")
+pytestmark = needs_pgbouncer
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from storage.task_filters import Filters
 from storage.task_pages import Sort, list_tasks
 from tests.support.client import User
 from tests.support.driver import fetch, until_held_up, with_database
-from tests.support.pgbouncer import PGBOUNCER, run_pgbouncer
+from tests.support.pgbouncer import needs_pgbouncer, run_pgbouncer
 from tests.support.postgres import new_database
 from tests.support.server import serve
 from tests.support.sessions import Observer, until
@@ -85,7 +85,7 @@ def test_without_prepared_statements_none_is_prepared(url: str) -> None:
     with_database(url, test, prepared_statements=False)
 
 
-@pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed")
+@needs_pgbouncer
 def test_without_prepared_statements_many_statements_at_once_pass_through_pgbouncer(url: str) -> None:
     async def answer(opened: Database, number: int) -> object:
         sql = "SELECT 1 / (:number % 5), :number" if number % 2 else "SELECT 1, CAST(:number AS integer)"
@@ -105,7 +105,7 @@ def test_without_prepared_statements_many_statements_at_once_pass_through_pgboun
         with_database(pooled, test, connections=5, prepared_statements=False)
 
 
-@pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed")
+@needs_pgbouncer
 def test_behind_a_connection_pooler_a_connection_carries_one_statement_at_a_time(url: str) -> None:
     async def test(opened: Database) -> set[int]:
         asked = [asyncio.create_task(fetch(opened.pipeline, "SELECT 1", prepare=True)) for _ in range(40)]

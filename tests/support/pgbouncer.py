@@ -10,11 +10,13 @@ from contextlib import contextmanager, suppress
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
+import pytest
 
 from tests.support.postgres import UNPRIVILEGED, private_postgres, reachable_directory
 from tests.support.server import free_port
 
-PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+_PROGRAM = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+needs_pgbouncer = pytest.mark.skipif(_PROGRAM is None, reason="PgBouncer is not installed")
 
 CONFIGURATION = """
 [databases]
@@ -37,7 +39,7 @@ def run_pgbouncer(direct: str, more: str = "") -> Iterator[str]:
         file = directory / "pgbouncer.ini"
         file.write_text(CONFIGURATION.format(name=name, sockets=sockets, port=port) + more)
         # PgBouncer refuses to run as root.
-        with subprocess.Popen([str(PGBOUNCER), "-q", str(file)], stderr=subprocess.DEVNULL, **UNPRIVILEGED) as process:
+        with subprocess.Popen([str(_PROGRAM), "-q", str(file)], stderr=subprocess.DEVNULL, **UNPRIVILEGED) as process:
             try:
                 url = f"postgresql://postgres@127.0.0.1:{port}/{name}"
                 _wait_until_it_accepts_connections(url)

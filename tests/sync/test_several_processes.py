@@ -6,11 +6,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import psycopg
-import pytest
 
 from tests.support.client import User
 from tests.support.events import Stream, streaming
-from tests.support.pgbouncer import PGBOUNCER, run_pgbouncer
+from tests.support.pgbouncer import needs_pgbouncer, run_pgbouncer
 from tests.support.postgres import new_database
 from tests.support.server import serve, start
 
@@ -73,7 +72,7 @@ def test_a_change_is_reported_although_the_connection_that_listens_was_lost(tmp_
             assert seconds_until_changed(stream, writer) < 10
 
 
-@pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not installed")
+@needs_pgbouncer
 def test_a_change_is_reported_within_seconds_behind_a_transaction_pooler(tmp_path: Path, postgres: str) -> None:
     with run_pgbouncer(new_database(postgres)) as database:
         settings = {"DATABASE_URL": database, "DATABASE_PREPARED_STATEMENTS": "false"}

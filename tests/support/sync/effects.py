@@ -172,7 +172,7 @@ class Request:
             self.counts[effect] += 1
 
     def _place(self, task_id: str) -> dict[str, Json]:
-        """Return where a restored task comes: to the top of the inbox, if its parent or its list is deleted."""
+        """Return where a restored task comes: first in the inbox, if its parent or its list is deleted."""
         task = self._ledger.rows[task_id].members
         parent = self._ledger.live(task["parent_id"])
         if parent is not None:
