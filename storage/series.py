@@ -28,7 +28,7 @@ class Step(NamedTuple):
     """What a write does: the new values of the task, those of the next occurrence that are not copied, and a removal.
 
     `following` is None if the write creates no next occurrence. `removes_next` is whether it removes the one that is
-    there, which must not have been changed since.
+    there, which must be as it was created.
     """
 
     values: dict[str, Any]
@@ -85,6 +85,20 @@ def skipped(task: Any, now: Now) -> Step:
     if found is None:
         raise NoNextOccurrence("The series has no later occurrence. Complete or delete this one.")
     return Step(found)
+
+
+def is_as_created(following: Any, task: Any, time_zone: str | None) -> bool:
+    """Return whether an occurrence has all values with which completing the task before it would create it.
+
+    `time_zone` is the one that the user prefers.
+    """
+    found = _successor(task._asdict(), Now(task.completed_at, time_zone))
+    if found is None:
+        return False
+    own = {name: getattr(following, name) for name in ("id", "created_at", "updated_at", "revision")}
+    place = positions.in_front(task.position, following.id)
+    fresh = {"completed": False, "completed_at": None, "position": place, **NO_NEXT}
+    return bool(following == task._replace(**own, **fresh, **found))
 
 
 def _check_parent(parent_id: UUID | None) -> None:

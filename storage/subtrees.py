@@ -9,7 +9,7 @@ from uuid import UUID
 
 from uuid6 import uuid7
 
-from storage import due, positions
+from storage import due, positions, series
 from storage.errors import SeriesMovedOn
 from storage.family import Place, descendants, resettled
 from storage.rows import Rows, Stamp, StoredTask, touched_all
@@ -51,17 +51,21 @@ def moved_on(task: Task, skipped: Task, family: Rows, stamp: Stamp) -> list[Stor
     return [StoredTask(one) for one in touched_all((new for old, new in pairs if new != old), stamp)]
 
 
-def removed(row: StoredTask | None, revision: int | None, family: Rows, stamp: Stamp) -> list[StoredTask]:
-    """Return an occurrence and its subtasks as tombstones. The occurrence had this revision when it was created.
+def removed(task: Task, family: Rows, stamp: Stamp) -> list[StoredTask]:
+    """Return the occurrence after a completed one, and its subtasks, as tombstones.
 
-    Its subtasks were created with lower revisions. Raises SeriesMovedOn if any of them has changed since, or was added.
+    Raises SeriesMovedOn if it is not as it was created, or if one of its subtasks has been written or added since. They
+    were created with lower revisions.
     """
-    if row is None or row.current is None or row.task.revision != revision:
+    next_task, revision = family.live(task.next_task_id), task.next_revision
+    if next_task is None or revision is None:
         raise SeriesMovedOn
-    below = descendants(family, row.task.id)
+    if next_task.revision != revision and not series.is_as_created(next_task, task, stamp.time_zone):
+        raise SeriesMovedOn
+    below = descendants(family, next_task.id)
     if any(one.revision > revision for one in below):
         raise SeriesMovedOn
-    gone = [one._replace(title="", description=None, tags=[]) for one in (row.task, *below)]
+    gone = [one._replace(title="", description=None, tags=[]) for one in (next_task, *below)]
     return [StoredTask(one, one.updated_at, erased_at=one.updated_at) for one in touched_all(gone, stamp)]
 
 

@@ -54,8 +54,7 @@ def changed(
     if completes or task.list_id != row.task.list_id:
         written += subtrees.following(task, rows, stamp.after(1), completes=completes)
     if step.removes_next:
-        next_row = rows.get(row.task.next_task_id) if row.task.next_task_id else None
-        written += subtrees.removed(next_row, row.task.next_revision, rows, stamp.after(len(written)))
+        written += subtrees.removed(row.task, rows, stamp.after(len(written)))
     return _with_next(task, step, rows, written, stamp)
 
 

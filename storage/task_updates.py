@@ -149,8 +149,8 @@ async def update_task(
         zone = row[-3] if row else None
 
     async def write(current: Task) -> Task:
-        now = Now(datetime.now(UTC), zone)
-        return await take_step(connection, current, series.of_task(current, values, now, keep_next=keep_next))
+        step = series.of_task(current, values, Now(datetime.now(UTC), zone), keep_next=keep_next)
+        return await take_step(connection, current, step, zone)
 
     return await until_unchanged(task, revisions, write)
 
@@ -163,24 +163,33 @@ async def skip_occurrence(connection: Connection, user_id: str, task_id: UUID, r
     task, zone = await _read(connection, user_id, task_id, revisions)
 
     async def write(current: Task) -> Task:
-        return await take_step(connection, current, series.skipped(current, Now(datetime.now(UTC), zone)))
+        step = series.skipped(current, Now(datetime.now(UTC), zone))
+        return await take_step(connection, current, step, zone)
 
     return await until_unchanged(task, revisions, write)
 
 
-async def take_step(connection: Connection, task: Task, step: Step) -> Task:
+async def take_step(connection: Connection, task: Task, step: Step, time_zone: str | None) -> Task:
     """Write what was decided about a task, if it still has its revision, and return it.
 
-    A step that changes nothing takes no revision. Raises NotFound, PreconditionFailed, HasRelatives, NoSuchList and
-    SeriesMovedOn.
+    A step that changes nothing takes no revision. `time_zone` is the one that the user prefers. Raises NotFound,
+    PreconditionFailed, HasRelatives, NoSuchList and SeriesMovedOn.
     """
     if all(getattr(task, name) == value for name, value in step.values.items()):
         return task
+    try:
+        return await _take(connection, task, step, task.next_revision)
+    except SeriesMovedOn:
+        return await _take(connection, task, step, await _revision_as_created(connection, task, time_zone))
+
+
+async def _take(connection: Connection, task: Task, step: Step, next_revision: int | None) -> Task:
+    """Write a step. If it removes the next occurrence, that must have this revision, or SeriesMovedOn is raised."""
     in_list, has_next = step.values.get("list_id") is not None, step.following is not None
     query = _write(frozenset(step.values), in_list=in_list, has_next=has_next, removes_next=step.removes_next)
     parameters = {"user_id": task.user_id, "id": task.id, "revisions": [task.revision], **following(step.following)}
     if step.removes_next:
-        parameters |= {"removed_id": task.next_task_id, "removed_revision": task.next_revision}
+        parameters |= {"removed_id": task.next_task_id, "removed_revision": next_revision}
     row = await query.fetch_one(connection, **parameters, **step.values)
     written = accepted(row and (*row[:-3], row[-1]))
     if row and row[-3]:
@@ -189,6 +198,15 @@ async def take_step(connection: Connection, task: Task, step: Step) -> Task:
     if row and not row[-2]:
         raise SeriesMovedOn
     return written
+
+
+async def _revision_as_created(connection: Connection, task: Task, time_zone: str | None) -> int:
+    """Return the revision of the next occurrence, if that is as it was created. Raises SeriesMovedOn."""
+    row = await _READ.fetch_one(connection, user_id=task.user_id, id=task.next_task_id)
+    next_task = Task._make(row[:-1]) if row else None
+    if next_task is None or not series.is_as_created(next_task, task, time_zone):
+        raise SeriesMovedOn
+    return next_task.revision
 
 
 async def _read(

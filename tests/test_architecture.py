@@ -325,6 +325,7 @@ ARROWS: dict[str, set[str]] = {
         "storage.family",
         "storage.positions",
         "storage.rows",
+        "storage.series",
         "storage.tasks",
     },
     "storage.watchers": {"storage.changes", "storage.driver.database", *QUERY},

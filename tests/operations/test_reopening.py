@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from tests.support.client import Json, User
-from tests.support.recurrence import DAILY, MONTHLY, NO_SERIES, complete, following, reopen
+from tests.support.recurrence import DAILY, MONTHLY, NO_SERIES, complete, following, reopen, skip
 
 STAMPS = {"updated_at", "revision"}
 
@@ -76,10 +76,15 @@ def changed(user: User, task: Json) -> None:
     assert user.patch(task["id"], {"title": "Changed"}).status_code == 200
 
 
-def changed_and_changed_back(user: User, task: Json) -> None:
-    """Change the next occurrence twice."""
-    changed(user, task)
-    user.patch(task["id"], {"title": task["title"]})
+def moved(user: User, task: Json) -> None:
+    """Move the next occurrence behind another task."""
+    user.create()
+    assert user.request("POST", f"/tasks/{task['id']}/move", json={"at": "last"}).status_code == 200
+
+
+def skipped(user: User, task: Json) -> None:
+    """Skip the next occurrence."""
+    assert skip(user, task).status_code == 200
 
 
 def trashed(user: User, task: Json) -> None:
@@ -92,7 +97,7 @@ def completed(user: User, task: Json) -> None:
     complete(user, task)
 
 
-@pytest.mark.parametrize("change", [changed, changed_and_changed_back, trashed, completed])
+@pytest.mark.parametrize("change", [changed, moved, skipped, trashed, completed])
 def test_a_series_that_has_moved_on_is_left_as_it_is(ada: User, change: Any) -> None:
     task = recurring(ada)
     change(ada, following(ada, task))
@@ -101,6 +106,72 @@ def test_a_series_that_has_moved_on_is_left_as_it_is(ada: User, change: Any) -> 
         assert problem(response) == (409, "series-moved-on")
         assert "keep_next=true" in response.json()["detail"]
     assert (ada.read(task), ada.revision()) == (done, revision)
+
+
+def changed_back(user: User, later: Json) -> None:
+    """Change the next occurrence, and change it back."""
+    changed(user, later)
+    user.patch(later["id"], {"title": later["title"]})
+
+
+def retagged(user: User, later: Json) -> None:
+    """Rename a tag of both occurrences."""
+    assert later["tags"] == ["home"]
+    assert user.request("PATCH", "/tags", params={"name": "home"}, json={"name": "house"}).status_code == 200
+
+
+def restored(user: User, later: Json) -> None:
+    """Delete the next occurrence, and restore it."""
+    trashed(user, later)
+    assert user.request("POST", f"/trash/{later['id']}/restore").status_code == 200
+
+
+def completed_and_reopened(user: User, later: Json) -> None:
+    """Complete the next occurrence, and take that back."""
+    complete(user, later)
+    assert reopen(user, later).status_code == 200
+
+
+@pytest.mark.parametrize("unchanged", [changed_back, retagged, restored, completed_and_reopened])
+@pytest.mark.parametrize("missed", ["skip", "keep"])
+def test_a_next_occurrence_that_is_as_it_was_created_is_removed(ada: User, unchanged: Any, missed: str) -> None:
+    task = ada.create(due_date="2020-01-31", recurrence=MONTHLY | {"count": 9, "missed": missed}, tags=["home"])
+    later = following(ada, task)
+    unchanged(ada, later)
+    tags = ada.read(task)["tags"]
+    assert without_stamps(reopen(ada, task).json()) == without_stamps(task) | {"tags": tags}
+    assert ada.get(f"/tasks/{later['id']}").status_code == 404
+    assert ada.get("/tasks").json()["total"] == 1
+
+
+def test_completions_are_taken_back_one_by_one(ada: User) -> None:
+    tasks = [recurring(ada)]
+    for _ in range(4):
+        tasks.append(following(ada, tasks[-1]))
+    for task in reversed(tasks[:-1]):
+        assert without_stamps(reopen(ada, task).json()) == without_stamps(task)
+    assert ada.get("/tasks").json()["total"] == 1
+
+
+def test_a_put_takes_completions_back_too(ada: User) -> None:
+    task = recurring(ada)
+    completed_and_reopened(ada, following(ada, task))
+    assert without_stamps(ada.put(task["id"], task).json()) == without_stamps(task)
+    assert ada.get("/tasks").json()["total"] == 1
+
+
+def test_an_occurrence_without_a_count_that_was_skipped_is_not_as_it_was(ada: User) -> None:
+    task = ada.create(due_date="2096-01-31", recurrence=DAILY)
+    skipped(ada, following(ada, task))
+    assert problem(reopen(ada, task)) == (409, "series-moved-on")
+
+
+def test_what_was_completed_again_later_is_not_taken_back(ada: User) -> None:
+    task = recurring(ada)
+    later = following(ada, task)
+    completed_and_reopened(ada, later)
+    complete(ada, later)
+    assert problem(reopen(ada, task)) == (409, "series-moved-on")
 
 
 @pytest.mark.parametrize("change", [None, changed, trashed, completed])

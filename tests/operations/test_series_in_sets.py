@@ -76,6 +76,15 @@ def test_a_batch_refuses_to_reopen_what_has_moved_on_unless_told_to_keep_it(ada:
     assert {name: result["task"][name] for name in NO_SERIES} == NO_SERIES
 
 
+def test_a_batch_takes_completions_back_one_by_one(ada: User) -> None:
+    (task,) = recurring(ada)
+    later = following(ada, task)
+    complete(ada, later)
+    results = batch(ada, update(later, completed=False), update(task, completed=False))
+    assert [result["status"] for result in results] == [200, 200]
+    assert open_days(ada) == [task["due_date"]]
+
+
 def test_operations_of_a_batch_see_those_before_them(ada: User) -> None:
     (task,) = recurring(ada)
     later = following(ada, task)

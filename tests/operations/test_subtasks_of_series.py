@@ -166,6 +166,15 @@ def test_a_copy_that_was_changed_stays_and_so_does_its_task(ada: User, in_child:
     assert now(ada, following_one) == following_one
 
 
+def test_completions_with_subtasks_are_taken_back_one_by_one(ada: User) -> None:
+    top, *_ = weekly_family(ada)
+    later = following(ada, top)
+    complete(ada, later)
+    assert reopen(ada, later).status_code == 200
+    assert reopen(ada, top).status_code == 200
+    assert ada.get("/tasks").json()["total"] == 3
+
+
 def test_a_subtask_that_the_next_occurrence_has_got_stays_and_so_does_its_task(ada: User) -> None:
     top, *_ = weekly_family(ada)
     create(ada, following(ada, top), "added")
