@@ -42,6 +42,8 @@ class SharedConnection:
         # How many statements each user has in line.
         self.owners: dict[str | None, int] = {}
         self.is_retiring = self._has_ended = False
+        # Whether the network lost the last packets when it was last asked.
+        self.loses_packets = False
         self._pipeline, self.wait, self.limit = pipeline, wait, limit
         self._loop = asyncio.get_running_loop()
         self._opened = self.first_since = self._loop.time()
@@ -185,6 +187,7 @@ class SharedConnection:
         if self.in_flight:
             # Uvloop reports a socket's error only once, and libpq may have read data before it.
             self._receive()
+        self.loses_packets = self._has_waited(_TICK_SECONDS, now) and loses_packets(self._socket)
         if self._is_lost(now):
             self.break_off(psycopg.OperationalError("the network loses the packets of the connection"))
             return
@@ -195,8 +198,12 @@ class SharedConnection:
             self.retire()
         self._cancellation.check()
 
+    def _has_waited(self, seconds: float, now: float) -> bool:
+        """Return whether the first statement in line has waited this long for its reply."""
+        return bool(self.in_flight) and now - self.first_since >= seconds
+
     def _is_lost(self, now: float) -> bool:
         """Return whether reads are in flight here whose packets the network loses, and others wait for a connection."""
-        if not self.in_flight or self.in_flight[0].query.is_write or now - self.first_since < _LOST_SECONDS:
+        if not self.loses_packets or not self._has_waited(_LOST_SECONDS, now) or self.in_flight[0].query.is_write:
             return False
-        return self._pipeline.has_waiting() and loses_packets(self._socket)
+        return self._pipeline.has_waiting()

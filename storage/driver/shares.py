@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from storage.driver.network import loses_packets
 from storage.driver.statement import Statement
 from storage.errors import Busy, Unavailable
 
@@ -107,7 +106,7 @@ class Shares:
         occupied = self.occupied_by(owner)
         if len(occupied) >= self._most:
             # Those that the network has forgotten are of use to nobody.
-            occupied = [one for one in occupied if not loses_packets(one.exclusive.fileno())]
+            occupied = [one for one in occupied if not one.loses_packets]
         return max(0, self._most - len(occupied))
 
     async def _fail_what_is_stuck(self) -> None:
