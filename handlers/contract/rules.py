@@ -1,11 +1,11 @@
 """Rules between members, which JSON Schema cannot express. They are keywords of the contract's own:
 
 - `x-unique-ids: true`: no two items of an array have the same `id`.
-- `x-not-with: {a: b}`: the members `a` and `b` of an object cannot be combined. Those of a circle,
-  `{a: b, b: c, c: a}`, are one error.
+- `x-not-with: {a: b}`: the members `a` and `b` of an object cannot be combined, unless one of them is null. Those of a
+  circle, `{a: b, b: c, c: a}`, are one error.
 - `x-needs: {a: b}`: the member `a`, unless it is null, needs the member `b`, which is not null.
 - `x-not-with-null: {a: b}`: the member `a`, unless it is null, cannot be combined with a `b` that is null.
-- `x-only-with: {a: {b: [c, d]}}`: the member `a` is only allowed if the member `b` is c or d.
+- `x-only-with: {a: {b: [c, d]}}`: the member `a`, unless it is null, is only allowed if the member `b` is c or d.
 - `x-disjoint: {a: b}`: no item of the array `a` is in the array `b`.
 - `x-same-members: {a: b}`: the member `a` has the members of `b`, all of them except for the `readOnly` ones.
 - `x-same-ids: [a]`: an `id` in the member `a` is the `id` of the object.
@@ -88,7 +88,7 @@ def _only_with(schema: Schema) -> Rule:
     def errors(value: Any) -> Iterator[InvalidValue]:
         whole = defaults | value if isinstance(value, dict) else {}
         for name, other, values, allowed in refused:
-            if name in whole and other in whole and whole[other] in values:
+            if whole.get(name) is not None and other in whole and whole[other] in values:
                 yield (name,), f"is only allowed if {other} is {' or '.join(allowed)}"
 
     return errors
@@ -117,14 +117,18 @@ def _not_with(schema: Schema) -> Rule:
     pairs = schema["x-not-with"]
     if {*pairs} == {*pairs.values()}:
         return _at_most_one(schema, [*pairs])
-    return _of_pairs(schema, "x-not-with", lambda given, a, b: a in given and b in given, "cannot be combined with {}")
+
+    def has_both(given: dict[str, Any], name: str, other: str) -> bool:
+        return given.get(name) is not None and given.get(other) is not None
+
+    return _of_pairs(schema, "x-not-with", has_both, "cannot be combined with {}")
 
 
 def _at_most_one(schema: Schema, names: Sequence[str]) -> Rule:
     _check_names(schema, "x-not-with", names)
 
     def errors(value: Any) -> Iterator[InvalidValue]:
-        given = [name for name in names if name in value] if isinstance(value, dict) else []
+        given = [name for name in names if value.get(name) is not None] if isinstance(value, dict) else []
         if len(given) > 1:
             yield (given[0],), f"cannot be combined with {' and '.join(given[1:])}: send only one of them"
 

@@ -56,7 +56,8 @@ def test_a_member_can_need_another_one(value: dict[str, Any], needs: bool, not_w
 
 
 def test_two_members_cannot_be_combined() -> None:
-    assert errors(EDIT, {"force": None, "old": None}) == {("force",): "cannot be combined with old"}
+    assert errors(EDIT, {"force": 1, "old": 1}) == {("force",): "cannot be combined with old"}
+    assert errors(EDIT, {"force": 1, "old": None}) == errors(EDIT, {"force": None, "old": 1}) == {}
     assert errors(EDIT, {"force": 1}) == errors(EDIT, {"old": {}}) == {}
 
 
@@ -67,6 +68,7 @@ def test_a_member_depends_on_the_value_of_another() -> None:
     assert errors(schema, {"a": 1, "b": "y"}) == errors(schema, {"a": 1, "b": "x", "c": "on"}) == {}
     assert errors(schema, {"b": "z", "c": "off"}) == errors(schema, {"a": 1}) == errors(schema, 1) == {}
     assert errors(schema, {"a": 1, "b": "z"}) == {("a",): "is only allowed if b is x or y"}
+    assert errors(schema, {"a": None, "b": "z"}) == {}
     assert errors(schema, {"a": 1, "c": "off"}) == {("a",): "is only allowed if c is on"}
 
 
@@ -81,10 +83,11 @@ def test_members_of_which_only_one_may_be_sent_are_one_error() -> None:
     properties: dict[str, Any] = {"a": {}, "b": {}, "c": {}}
     schema = {"type": "object", "properties": properties, "x-not-with": {"a": "b", "b": "c", "c": "a"}}
     assert errors(schema, {"a": 1}) == errors(schema, {}) == errors(schema, "abc") == {}
+    assert errors(schema, {"a": 1, "b": None, "c": None}) == {}
     assert errors(schema, {"a": 1, "c": 1}) == {("a",): "cannot be combined with c: send only one of them"}
     assert errors(schema, {"c": 1, "b": 1}) == {("b",): "cannot be combined with c: send only one of them"}
     words = "cannot be combined with b and c: send only one of them"
-    assert errors(schema, {"a": 1, "b": 1, "c": None}) == {("a",): words}
+    assert errors(schema, {"a": 1, "b": 1, "c": 1}) == {("a",): words}
 
 
 def test_a_member_has_the_same_members_as_another() -> None:

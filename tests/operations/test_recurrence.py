@@ -351,3 +351,12 @@ def test_an_impossible_rule_is_refused(ada: User, members: Json, pointer: str, w
     ):
         assert detail(response) == (400, [(pointer, words)])
     assert ada.revision() == 0
+
+
+def test_null_in_a_rule_is_one_error_of_its_own(ada: User) -> None:
+    absent = ("weekdays", "month_day", "nth_weekday", "until", "count", "month_end")
+    members = {"title": "t", "due_date": "2096-02-01", "recurrence": DAILY | dict.fromkeys(absent)}
+    status, errors = detail(ada.request("POST", "/tasks", json=members))
+    assert status == 400
+    assert sorted(pointer for pointer, _ in errors) == sorted(f"/recurrence/{name}" for name in absent)
+    assert all(words.endswith(", not null") for _, words in errors)
