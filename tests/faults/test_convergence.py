@@ -10,7 +10,10 @@ from tests.support.sync.effects import EFFECTS
 from tests.support.sync.network import FATES
 from tests.support.sync.trial import DISTURBANCES, run_trial
 
-CONFLICTS = ("conflict", "not-found", "no-such-list", "no-such-parent", "list-of-parent", "series-moved-on")
+CONFLICTS = (
+    *("conflict", "not-found", "no-such-list", "no-such-parent", "list-of-parent", "series-moved-on"),
+    *("parent-cycle", "too-deep", "recurring-subtask"),
+)
 """Why the service rejects an edit, by the types of its problems."""
 
 

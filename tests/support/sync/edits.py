@@ -16,16 +16,23 @@ BLANK: dict[str, Json] = {**DEFAULTS, "list_id": None, "parent_id": None, **NO_S
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """A change of one task. `base` has the values that the user saw when changing `members`."""
+    """A change of one task. `base` has the values that the user saw when changing `members`.
+
+    With `keep_next`, a task that is reopened leaves its series if there is a next occurrence.
+    """
 
     op: Op
     task_id: str
     members: Mapping[str, Json] = field(default_factory=dict)
     base: Mapping[str, Json] = field(default_factory=dict)
+    keep_next: bool = False
 
     def operation(self) -> Json:
         """Return the edit as an operation of a batch."""
-        values = {"create": {"task": self.members}, "update": {"changes": self.members, "base": self.base}}
+        values: dict[str, Json] = {
+            "create": {"task": self.members},
+            "update": {"changes": self.members, "base": self.base, "keep_next": self.keep_next},
+        }
         return {"op": self.op, "id": self.task_id, **values.get(self.op, {})}
 
 

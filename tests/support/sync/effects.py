@@ -15,6 +15,7 @@ EFFECTS = (
     "next occurrences",
     "copied subtasks",
     "removed occurrences",
+    "occurrences that left their series",
     "deleted subtasks",
     "restored subtasks",
     "moved subtasks",
@@ -88,35 +89,56 @@ class Request:
         after = {**before, **edit.members}
         if after == before:
             return
-        if after["due_date"] is None:
-            after |= NO_SERIES
-        elif after["recurrence"] is not None and after["completed"] != before["completed"]:
-            after |= self._complete(edit.task_id, after) if after["completed"] else self._reopen(after)
+        after |= self._follow_series(edit, before, after) | self._follow_parent(edit.task_id, before, after)
         self._write(edit.task_id, after)
         if after["list_id"] != before["list_id"]:
             self._move_subtasks(edit.task_id, after)
 
+    def _follow_series(self, edit: Edit, before: State, after: State) -> dict[str, Json]:
+        """Return what else changes in a task that recurs, or that did so before."""
+        if after["due_date"] is None or after["recurrence"] is None:
+            return NO_SERIES
+        assert after["parent_id"] is None, f"{edit} makes a subtask recur"
+        if after["completed"] == before["completed"]:
+            return self._reschedule(edit.task_id, before, after)
+        if after["completed"]:
+            return self._complete(edit.task_id, after)
+        return self._reopen(after, keep_next=edit.keep_next)
+
+    def _reschedule(self, task_id: str, before: State, after: State) -> dict[str, Json]:
+        """Begin a new series if the rule has other days."""
+        if _days_of(after["recurrence"]) == _days_of(before["recurrence"]):
+            return {}
+        series_id = self._left(task_id)["series_id"]
+        assert series_id not in (None, before["series_id"])
+        return {"series_id": series_id, "occurrence_date": after["due_date"]}
+
+    def _follow_parent(self, task_id: str, before: State, after: State) -> dict[str, Json]:
+        """Return the list of a task that gets another parent."""
+        if after["parent_id"] in (None, before["parent_id"]):
+            return {}
+        assert after["parent_id"] not in self._ledger.family(task_id), f"{task_id} is below itself"
+        return {"list_id": self._live(after["parent_id"]).members["list_id"]}
+
     def _move_subtasks(self, task_id: str, task: State) -> None:
+        parent = self._ledger.live(task["parent_id"])
+        assert parent is None or parent.members["list_id"] == task["list_id"], (
+            f"{task} is not in the list of its parent"
+        )
         assert self._ledger.lists.get(task["list_id"]) is None, f"{task} is in a list that is deleted"
-        assert task["parent_id"] is None, f"{task} is not in the list of its parent"
         for one in self._ledger.family(task_id)[1:]:
             self._write(one, {**self._ledger.rows[one].members, "list_id": task["list_id"]})
             self.counts["moved subtasks"] += 1
 
     def _complete(self, task_id: str, task: State) -> dict[str, Json]:
         """Create the next occurrence, unless the series ends, and return what changes in the completed one."""
-        rule = task["recurrence"]
-        if rule.get("count") == 1:
+        if task["recurrence"].get("count") == 1:
             return {}
         next_id = self._left(task_id)["next_task_id"]
         assert next_id is not None, f"{task} has no next occurrence"
         assert next_id not in self._ledger.rows
-        step = timedelta(days=rule["interval"])
-        day = _later(task["occurrence_date"], step)
-        left = rule | ({"count": rule["count"] - 1} if "count" in rule else {})
-        anew = {"completed": False, "due_date": day, "occurrence_date": day, "recurrence": left}
-        self._copy_subtasks(task_id, next_id, step)
-        self._write(next_id, {**task, **anew})
+        self._copy_subtasks(task_id, next_id, timedelta(days=task["recurrence"]["interval"]))
+        self._write(next_id, _next(task))
         self.counts["next occurrences"] += 1
         return {"next_task_id": next_id, "position": positions.behind(task["position"], UUID(next_id))}
 
@@ -132,19 +154,28 @@ class Request:
             self.counts["copied subtasks"] += 1
             self._copy_subtasks(child, copy_id, step)
 
-    def _reopen(self, task: State) -> dict[str, Json]:
+    def _reopen(self, task: State, *, keep_next: bool) -> dict[str, Json]:
         """Remove the next occurrence, if there is one, and return what changes in the reopened one."""
         next_id = task["next_task_id"]
         if next_id is None:
             return {}
-        created = self._live(next_id).created
+        if keep_next:
+            self.counts["occurrences that left their series"] += 1
+            return NO_SERIES
+        changed = {"next_task_id": None, "position": positions.in_front(task["position"], UUID(next_id))}
+        row = self._live(next_id)
+        if row.written != row.created:
+            assert row.members == _next({**task, **changed}), f"{row} was changed, and is removed"
+            self.counts["removed occurrences that had been written"] += 1
         for one in self._ledger.family(next_id):
-            row = self._ledger.rows[one]
-            assert row.written == row.created == created, f"{row} was changed, and is removed"
-            erased = {**row.members, "title": "", "description": None, "tags": []}
+            below = self._ledger.rows[one]
+            assert one == next_id or below.written == below.created == row.created, (
+                f"{below} was changed, and is removed"
+            )
+            erased = {**below.members, "title": "", "description": None, "tags": []}
             self._write(one, erased, deleted=self._name, is_erased=True)
         self.counts["removed occurrences"] += 1
-        return {"next_task_id": None, "position": positions.in_front(task["position"], UUID(next_id))}
+        return changed
 
     def _delete(self, edit: Edit) -> None:
         # An earlier edit may have deleted its parent.
@@ -198,6 +229,19 @@ class Request:
         created = old.created if old else self._name
         self._ledger.write(task_id, Row(members, created, self._name, deleted, is_erased))
         self.written.append(task_id)
+
+
+def _next(task: State) -> State:
+    """Return the occurrence after a task, as completing the task creates it."""
+    rule = task["recurrence"]
+    day = _later(task["occurrence_date"], timedelta(days=rule["interval"]))
+    left = rule | ({"count": rule["count"] - 1} if "count" in rule else {})
+    return {**task, "completed": False, "due_date": day, "occurrence_date": day, "recurrence": left}
+
+
+def _days_of(rule: Json) -> Json:
+    """Return a rule without what a change of which keeps the series."""
+    return {name: value for name, value in rule.items() if name not in ("until", "count", "missed")}
 
 
 def _later(day: str, step: timedelta) -> str:

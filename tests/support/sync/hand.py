@@ -13,6 +13,8 @@ HABITS: dict[str, int] = {
     "nest": 8,
     "update": 25,
     "complete": 20,
+    "reschedule": 6,
+    "adopt": 6,
     "tag": 15,
     "move": 8,
     "file": 10,
@@ -20,6 +22,7 @@ HABITS: dict[str, int] = {
     "restore": 8,
 }
 """What the user does, and how often."""
+_OF_SERIES = ("complete", "nest", "reschedule")
 DAYS = ("2026-11-24", "2026-12-24")
 # How many tasks the user turns to most of the time, so that devices often meet on one.
 FAVOURITES = 6
@@ -48,13 +51,15 @@ class Hand:
             return Edit("restore", self._choose(deleted))
         if habit in ("create", "repeat", "restore") or not view:
             return self._creation(self._rhythm() if habit == "repeat" else {})
-        task_id = self._choose(self._interesting(view) if habit in ("complete", "nest") else view)
+        task_id = self._choose(self._interesting(view) if habit in _OF_SERIES else view)
         if habit == "nest":
             return self._creation({"parent_id": task_id})
         if habit == "delete":
             return Edit("delete", task_id)
         members = self._members(habit, view[task_id])
-        return Edit("update", task_id, members, {name: view[task_id][name] for name in members})
+        base = {name: view[task_id][name] for name in members}
+        keeps_next = members.get("completed") is False and self._dice.random() < 0.3
+        return Edit("update", task_id, members, base, keep_next=keeps_next)
 
     def _interesting(self, view: Mapping[str, Json]) -> Iterable[str]:
         """Return the tasks that recur, half of the times that there are any, else all."""
@@ -65,10 +70,14 @@ class Hand:
         return Edit("create", self._device.new_id(), {"title": self._text(), **self._values(), **members})
 
     def _rhythm(self) -> dict[str, Json]:
-        """Return what makes a new task recur: the first day, and a rule that names everything, as the service does."""
+        """Return what makes a new task recur."""
+        return {"due_date": self._dice.choice(DAYS), "recurrence": self._rule()}
+
+    def _rule(self) -> Json:
+        """Return a rule that names everything, as the service does."""
         rule = {"frequency": "daily", "interval": self._dice.randint(1, 3), "from": "due", "missed": "keep"}
         ends = {"count": self._dice.randint(1, 4)} if self._dice.random() < 0.3 else {}
-        return {"due_date": self._dice.choice(DAYS), "recurrence": {**rule, **ends}}
+        return {**rule, **ends}
 
     def _members(self, habit: str, task: Json) -> dict[str, Json]:
         """Return what an update of a task changes."""
@@ -80,6 +89,10 @@ class Hand:
             return {"tags": kept if tag in task["tags"] else [*kept, tag]}
         if habit == "move" and "position" in task:
             return {"position": self._position()}
+        if habit == "reschedule" and task["recurrence"]:
+            return {"recurrence": self._dice.choice([None, self._rule(), self._rule()])}
+        if habit == "adopt":
+            return {"parent_id": self._dice.choice([None, *sorted(self._device.store.view())])}
         if habit == "file":
             return {"list_id": self._dice.choice([None, *sorted(self._device.store.copy.lists)])}
         return self._values() or {"title": self._text()}
