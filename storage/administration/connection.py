@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from storage.errors import Unavailable, UnsuitableDatabase
 
@@ -13,10 +14,14 @@ LOCK = 7_261_042_001
 
 
 def connect(url: str, *, autocommit: bool) -> psycopg.Connection[Any]:
-    """Return a connection for a few statements. Raises psycopg.OperationalError, after ten seconds at most."""
-    return psycopg.connect(
-        url, autocommit=autocommit, connect_timeout=10, client_encoding="utf8", prepare_threshold=None
-    )
+    """Return a connection for a few statements.
+
+    Raises psycopg.OperationalError. Unless the URL has a `connect_timeout`, each of its hosts has ten seconds.
+    """
+    options: dict[str, Any] = {"autocommit": autocommit, "client_encoding": "utf8", "prepare_threshold": None}
+    if "connect_timeout" not in conninfo_to_dict(url):
+        options["connect_timeout"] = 10
+    return psycopg.connect(url, **options)
 
 
 @contextmanager

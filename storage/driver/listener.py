@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 CHANNEL = "todo_api"
 """The channel of NOTIFY. It belongs to a database, so that services on other databases do not hear each other."""
-_OPEN_SECONDS = 5.0
+_LISTEN_SECONDS = 5.0
 _CLOSE_SECONDS = 0.5
 
 
@@ -34,10 +34,10 @@ async def listening(url: str) -> AsyncIterator[AsyncIterator[str]]:
     Raises psycopg.Error and TimeoutError if the database does not respond or cannot listen, as a standby.
     """
     options = {"autocommit": True, "prepare_threshold": None, "client_encoding": "utf8", **noticing_losses(url)}
-    async with asyncio.timeout(_OPEN_SECONDS):
-        connection = await _Listener.connect(url, **options)
+    # Each of several hosts has its `connect_timeout`, so together they may take longer.
+    connection = await _Listener.connect(url, **options)
     try:
-        async with asyncio.timeout(_OPEN_SECONDS):
+        async with asyncio.timeout(_LISTEN_SECONDS):
             await connection.execute(f"LISTEN {CHANNEL}")
         yield (notify.payload async for notify in connection.notifies())
     finally:
