@@ -113,7 +113,8 @@ def test_single_statements_keep_no_transaction_waiting(
                 number += 1
             return number
 
-        busy = [asyncio.create_task(keep_busy()) for _ in range(2 * connections)]
+        # As many as fit in line on all connections: on a slow machine, fewer would be content with fewer connections.
+        busy = [asyncio.create_task(keep_busy()) for _ in range(16 * connections)]
         await until(lambda: opened.load()[0] == connections)
         for number in range(20):
             users = [f"user-{number}-{one}" for one in range(4)]
