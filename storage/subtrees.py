@@ -54,8 +54,7 @@ def moved_on(task: Task, skipped: Task, family: Rows, stamp: Stamp) -> list[Stor
 def removed(task: Task, family: Rows, stamp: Stamp) -> list[StoredTask]:
     """Return the occurrence after a completed one, and its subtasks, as tombstones.
 
-    Raises SeriesMovedOn if it is not as it was created, or if one of its subtasks has been written or added since. They
-    were created with lower revisions.
+    Raises SeriesMovedOn if it or one of its subtasks is not as it was created. Those were created with lower revisions.
     """
     next_task, revision = family.live(task.next_task_id), task.next_revision
     if next_task is None or revision is None:
@@ -64,7 +63,10 @@ def removed(task: Task, family: Rows, stamp: Stamp) -> list[StoredTask]:
         raise SeriesMovedOn
     below = descendants(family, next_task.id)
     if any(one.revision > revision for one in below):
-        raise SeriesMovedOn
+        copies = _lines(next_task, [row.task for row in copied(task, next_task, family, stamp)])
+        lines = zip(below, _lines(next_task, below), strict=True)
+        if any(one.revision > revision and line not in copies for one, line in lines):
+            raise SeriesMovedOn
     gone = [one._replace(title="", description=None, tags=[]) for one in (next_task, *below)]
     return [StoredTask(one, one.updated_at, erased_at=one.updated_at) for one in touched_all(gone, stamp)]
 
@@ -99,6 +101,21 @@ def new_id() -> UUID:
 def _begun_anew(tasks: Iterable[Task], days: timedelta) -> list[Task]:
     """Return subtasks as a new occurrence has them: open, and due as many days later or earlier as it is."""
     return [_due(task, days)._replace(completed=False, completed_at=None) for task in tasks]
+
+
+def _lines(top: Task, below: Sequence[Task]) -> list[list[Task]]:
+    """Return for each subtask of a task its line: it and those above it, without ids and stamps."""
+    by_id = {one.id: one for one in below}
+
+    def line(one: Task | None) -> list[Task]:
+        if one is None:
+            return []
+        values = one._replace(
+            id=top.id, parent_id=None, created_at=top.created_at, updated_at=top.updated_at, revision=0
+        )
+        return [values, *line(by_id.get(one.parent_id) if one.parent_id else None)]
+
+    return [line(one) for one in below]
 
 
 def _due(task: Task, days: timedelta) -> Task:

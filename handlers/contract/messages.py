@@ -41,7 +41,9 @@ def describe(kind: ValidationErrorKind, schema: Mapping[str, Any], value: Any) -
         case ValidationErrorKind.Enum(options=options):
             return one_of(options)
         case ValidationErrorKind.Format(format=name):
-            return FORMATS[name].explain(value)
+            # Forms send an empty text for what has not been filled in.
+            is_none = value == "" and "null" in schema.get("type", ())
+            return FORMATS[name].explain(value) + (", or null" if is_none else "")
         case ValidationErrorKind.Pattern():
             return f"must be {schema['title']}"
         case ValidationErrorKind.MinLength(limit=1) | ValidationErrorKind.MinItems(limit=1):

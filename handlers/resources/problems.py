@@ -67,8 +67,8 @@ _UNFIT: dict[type[Exception], tuple[str, str]] = {
     ),
     SeriesMovedOn: (
         "series-moved-on",
-        "The next occurrence has been changed or deleted since this task was completed. To reopen the task outside of "
-        "its series, send keep_next=true.",
+        "The next occurrence or one of its subtasks has been changed, completed or deleted since this task was "
+        "completed. Take that back first, or send keep_next=true to reopen the task outside of its series.",
     ),
 }
 

@@ -175,6 +175,74 @@ def test_completions_with_subtasks_are_taken_back_one_by_one(ada: User) -> None:
     assert ada.get("/tasks").json()["total"] == 3
 
 
+def ticked_and_unticked(user: User, later: Json) -> None:
+    """Complete and reopen both copies."""
+    for copy in family_of(user, later):
+        complete(user, copy)
+        assert reopen(user, copy).status_code == 200
+
+
+def completed_with_copies(user: User, later: Json) -> None:
+    """Complete the next occurrence with its subtasks, take that back, and reopen them."""
+    copies = family_of(user, later)
+    assert user.patch(later["id"], DONE, params={"subtasks": "complete"}).status_code == 200
+    assert all(reopen(user, one).status_code == 200 for one in (later, *copies))
+
+
+def deleted_and_restored(user: User, later: Json) -> None:
+    """Delete the next occurrence, and restore it with its subtasks."""
+    user.delete(later["id"])
+    assert user.request("POST", f"/trash/{later['id']}/restore").status_code == 200
+
+
+def with_its_list(user: User, later: Json) -> None:
+    """Delete the list of both occurrences, and restore it."""
+    path = f"/lists/{later['list_id']}"
+    assert user.request("DELETE", path).status_code == 204
+    assert user.request("POST", f"{path}/restore").status_code == 200
+
+
+def retagged(user: User, later: Json) -> None:
+    """Rename a tag of both occurrences and of their subtasks."""
+    assert later["tags"] == ["home"]
+    assert user.request("PATCH", "/tags", params={"name": "home"}, json={"name": "house"}).json()["changed"] == 4
+
+
+UNCHANGED = [ticked_and_unticked, completed_with_copies, deleted_and_restored, with_its_list, retagged]
+
+
+@WAYS
+@pytest.mark.parametrize("unchanged", UNCHANGED)
+def test_copies_that_are_as_they_were_created_are_taken_back(
+    ada: User, write: Write, unchanged: Callable[[User, Json], None]
+) -> None:
+    top, child, grandchild = weekly_family(ada, list_id=create_list(ada)["id"])
+    ada.patch(grandchild["id"], {"tags": ["home"]})
+    later = following(ada, top, tags=["home"])
+    unchanged(ada, later)
+    assert write(ada, top, OPEN)["completed"] is False
+    assert {one["id"] for one in ada.get("/tasks").json()["tasks"]} == {top["id"], child["id"], grandchild["id"]}
+
+
+def completed_copy(user: User, later: Json) -> None:
+    """Complete a copy."""
+    complete(user, family_of(user, later)[0])
+
+
+def copy_at_another_place(user: User, later: Json) -> None:
+    """Move a copy up by one level."""
+    user.patch(family_of(user, later)[1]["id"], {"parent_id": later["id"]})
+
+
+@pytest.mark.parametrize("change", [completed_copy, copy_at_another_place])
+def test_copies_that_differ_stay_and_so_does_their_task(ada: User, change: Callable[[User, Json], None]) -> None:
+    top, *_ = weekly_family(ada)
+    later = following(ada, top)
+    change(ada, later)
+    assert refused(reopen(ada, top)) == "series-moved-on"
+    assert is_there(ada, later)
+
+
 def test_a_subtask_that_the_next_occurrence_has_got_stays_and_so_does_its_task(ada: User) -> None:
     top, *_ = weekly_family(ada)
     create(ada, following(ada, top), "added")

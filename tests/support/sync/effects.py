@@ -103,7 +103,7 @@ class Request:
             return self._reschedule(edit.task_id, before, after)
         if after["completed"]:
             return self._complete(edit.task_id, after)
-        return self._reopen(after, keep_next=edit.keep_next)
+        return self._reopen(edit.task_id, after, keep_next=edit.keep_next)
 
     def _reschedule(self, task_id: str, before: State, after: State) -> dict[str, Json]:
         """Begin a new series if the rule has other days."""
@@ -145,8 +145,7 @@ class Request:
     def _copy_subtasks(self, task_id: str, new_id: str, step: timedelta) -> None:
         for child in list(self._ledger.children(task_id)):
             members = self._ledger.rows[child].members
-            due = members["due_date"] and _later(members["due_date"], step)
-            copy = {**members, "parent_id": new_id, "completed": False, "due_date": due}
+            copy = {**members, "parent_id": new_id, **_begun_anew(members, step)}
             fresh = (one for one, task in self._noted.items() if task == copy and one not in self._ledger.rows)
             copy_id = next(fresh, None)
             assert copy_id is not None, f"the next occurrence has no copy of {members}"
@@ -154,7 +153,7 @@ class Request:
             self.counts["copied subtasks"] += 1
             self._copy_subtasks(child, copy_id, step)
 
-    def _reopen(self, task: State, *, keep_next: bool) -> dict[str, Json]:
+    def _reopen(self, task_id: str, task: State, *, keep_next: bool) -> dict[str, Json]:
         """Remove the next occurrence, if there is one, and return what changes in the reopened one."""
         next_id = task["next_task_id"]
         if next_id is None:
@@ -167,15 +166,25 @@ class Request:
         if row.written != row.created:
             assert row.members == _next({**task, **changed}), f"{row} was changed, and is removed"
             self.counts["removed occurrences that had been written"] += 1
-        for one in self._ledger.family(next_id):
+        copies = self._lines(task_id, timedelta(days=task["recurrence"]["interval"]))
+        there = {next_id: [], **self._lines(next_id)}
+        for one, line in there.items():
             below = self._ledger.rows[one]
-            assert one == next_id or below.written == below.created == row.created, (
-                f"{below} was changed, and is removed"
-            )
+            is_untouched = below.written == below.created == row.created
+            assert one == next_id or is_untouched or line in copies.values(), f"{below} was changed, and is removed"
             erased = {**below.members, "title": "", "description": None, "tags": []}
             self._write(one, erased, deleted=self._name, is_erased=True)
         self.counts["removed occurrences"] += 1
         return changed
+
+    def _lines(self, task_id: str, later: timedelta | None = None) -> dict[str, list[State]]:
+        """Return for each subtask of a task, parents first, what it and those above it are: open copies if `later`."""
+        lines: dict[str, list[State]] = {task_id: []}
+        for one in self._ledger.family(task_id)[1:]:
+            members = self._ledger.rows[one].members
+            anew = {} if later is None else _begun_anew(members, later)
+            lines[one] = [{**members, **anew, "parent_id": None}, *lines[members["parent_id"]]]
+        return {one: line for one, line in lines.items() if one != task_id}
 
     def _delete(self, edit: Edit) -> None:
         # An earlier edit may have deleted its parent.
@@ -237,6 +246,11 @@ def _next(task: State) -> State:
     day = _later(task["occurrence_date"], timedelta(days=rule["interval"]))
     left = rule | ({"count": rule["count"] - 1} if "count" in rule else {})
     return {**task, "completed": False, "due_date": day, "occurrence_date": day, "recurrence": left}
+
+
+def _begun_anew(subtask: State, step: timedelta) -> dict[str, Json]:
+    """Return what differs in the copy of a subtask."""
+    return {"completed": False, "due_date": subtask["due_date"] and _later(subtask["due_date"], step)}
 
 
 def _days_of(rule: Json) -> Json:
