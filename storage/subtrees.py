@@ -3,6 +3,7 @@
 Each returns the rows that it changes, which take the revisions from that of the stamp on.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from uuid import UUID
@@ -54,7 +55,8 @@ def moved_on(task: Task, skipped: Task, family: Rows, stamp: Stamp) -> list[Stor
 def removed(task: Task, family: Rows, stamp: Stamp) -> list[StoredTask]:
     """Return the occurrence after a completed one, and its subtasks, as tombstones.
 
-    Raises SeriesMovedOn if it or one of its subtasks is not as it was created. Those were created with lower revisions.
+    Raises SeriesMovedOn if it or one of its subtasks is not as it was created. Its subtasks were created with lower
+    revisions than it.
     """
     next_task, revision = family.live(task.next_task_id), task.next_revision
     if next_task is None or revision is None:
@@ -63,9 +65,11 @@ def removed(task: Task, family: Rows, stamp: Stamp) -> list[StoredTask]:
         raise SeriesMovedOn
     below = descendants(family, next_task.id)
     if any(one.revision > revision for one in below):
-        copies = _lines(next_task, [row.task for row in copied(task, next_task, family, stamp)])
+        copies = defaultdict[str, list[list[Task]]](list)
+        for line in _lines(next_task, [row.task for row in copied(task, next_task, family, stamp)]):
+            copies[line[0].position].append(line)
         lines = zip(below, _lines(next_task, below), strict=True)
-        if any(one.revision > revision and line not in copies for one, line in lines):
+        if any(one.revision > revision and line not in copies[one.position] for one, line in lines):
             raise SeriesMovedOn
     gone = [one._replace(title="", description=None, tags=[]) for one in (next_task, *below)]
     return [StoredTask(one, one.updated_at, erased_at=one.updated_at) for one in touched_all(gone, stamp)]

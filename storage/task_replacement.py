@@ -145,8 +145,7 @@ async def put_task(
         now = Now(datetime.now(UTC), zone)
 
         async def write(current: Task) -> Task:
-            step = series.of_task(current, values, now, keep_next=keep_next)
-            return await take_step(connection, current, step, zone)
+            return await take_step(connection, current, series.of_task(current, values, now, keep_next=keep_next))
 
         try:
             task = await until_unchanged(task, revisions, write)

@@ -77,7 +77,7 @@ def _check_list(values: Mapping[str, Any], stamp: Stamp) -> None:
 def _with_next(task: Task, step: Step, rows: Rows, written: list[StoredTask], stamp: Stamp) -> Written:
     """Return what is written, and the next occurrence if there is one: first copies of the subtasks, and it at last.
 
-    So a subtask with a higher revision than it had then has changed since.
+    So a subtask with a higher revision than it had then has been written since.
     """
     if step.following is None:
         return tuple(written)

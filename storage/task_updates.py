@@ -96,10 +96,10 @@ _next_id = bindparam("removed_id", type_=Uuid)
 
 
 def _untouched() -> CTE:
-    """Return a CTE with the next occurrence, if that has not been changed since it was created. It locks the row."""
-    is_as_created = tasks.c.revision == bindparam("removed_revision", type_=BigInteger)
+    """Return a CTE with the next occurrence, if that has the revision `removed_revision`. It locks the row."""
+    is_that_revision = tasks.c.revision == bindparam("removed_revision", type_=BigInteger)
     row = select(tasks.c.id, tasks.c.is_parent).where(tasks.c.user_id == accounts.owner, tasks.c.id == _next_id)
-    return row.where(has_rows(_old), is_as_created, is_live).with_for_update().cte("untouched")
+    return row.where(has_rows(_old), is_that_revision, is_live).with_for_update().cte("untouched")
 
 
 def _removed(stamp: CTE) -> CTE:
@@ -149,8 +149,8 @@ async def update_task(
         zone = row[-3] if row else None
 
     async def write(current: Task) -> Task:
-        step = series.of_task(current, values, Now(datetime.now(UTC), zone), keep_next=keep_next)
-        return await take_step(connection, current, step, zone)
+        now = Now(datetime.now(UTC), zone)
+        return await take_step(connection, current, series.of_task(current, values, now, keep_next=keep_next))
 
     return await until_unchanged(task, revisions, write)
 
@@ -163,24 +163,23 @@ async def skip_occurrence(connection: Connection, user_id: str, task_id: UUID, r
     task, zone = await _read(connection, user_id, task_id, revisions)
 
     async def write(current: Task) -> Task:
-        step = series.skipped(current, Now(datetime.now(UTC), zone))
-        return await take_step(connection, current, step, zone)
+        return await take_step(connection, current, series.skipped(current, Now(datetime.now(UTC), zone)))
 
     return await until_unchanged(task, revisions, write)
 
 
-async def take_step(connection: Connection, task: Task, step: Step, time_zone: str | None) -> Task:
+async def take_step(connection: Connection, task: Task, step: Step) -> Task:
     """Write what was decided about a task, if it still has its revision, and return it.
 
-    A step that changes nothing takes no revision. `time_zone` is the one that the user prefers. Raises NotFound,
-    PreconditionFailed, HasRelatives, NoSuchList and SeriesMovedOn.
+    A step that changes nothing takes no revision. Raises NotFound, PreconditionFailed, HasRelatives, NoSuchList and
+    SeriesMovedOn.
     """
     if all(getattr(task, name) == value for name, value in step.values.items()):
         return task
     try:
         return await _take(connection, task, step, task.next_revision)
     except SeriesMovedOn:
-        return await _take(connection, task, step, await _revision_as_created(connection, task, time_zone))
+        return await _take(connection, task, step, await _revision_as_created(connection, task))
 
 
 async def _take(connection: Connection, task: Task, step: Step, next_revision: int | None) -> Task:
@@ -200,13 +199,13 @@ async def _take(connection: Connection, task: Task, step: Step, next_revision: i
     return written
 
 
-async def _revision_as_created(connection: Connection, task: Task, time_zone: str | None) -> int:
-    """Return the revision of the next occurrence, if that is as it was created. Raises SeriesMovedOn."""
+async def _revision_as_created(connection: Connection, task: Task) -> int | None:
+    """Return the revision of the next occurrence, None if that is deleted or not as it was created."""
     row = await _READ.fetch_one(connection, user_id=task.user_id, id=task.next_task_id)
-    next_task = Task._make(row[:-1]) if row else None
-    if next_task is None or not series.is_as_created(next_task, task, time_zone):
-        raise SeriesMovedOn
-    return next_task.revision
+    if row is None:
+        return None
+    next_task, zone = Task._make(row[:-1]), row[-1]
+    return next_task.revision if series.is_as_created(next_task, task, zone) else None
 
 
 async def _read(

@@ -41,11 +41,9 @@ def describe(kind: ValidationErrorKind, schema: Mapping[str, Any], value: Any) -
         case ValidationErrorKind.Enum(options=options):
             return one_of(options)
         case ValidationErrorKind.Format(format=name):
-            # Forms send an empty text for what has not been filled in.
-            is_none = value == "" and "null" in schema.get("type", ())
-            return FORMATS[name].explain(value) + (", or null" if is_none else "")
+            return FORMATS[name].explain(value) + _or_null(schema, value)
         case ValidationErrorKind.Pattern():
-            return f"must be {schema['title']}"
+            return f"must be {schema['title']}{_or_null(schema, value)}"
         case ValidationErrorKind.MinLength(limit=1) | ValidationErrorKind.MinItems(limit=1):
             return "must not be empty"
         case ValidationErrorKind.MinLength(limit=limit):
@@ -65,3 +63,8 @@ def describe(kind: ValidationErrorKind, schema: Mapping[str, Any], value: Any) -
         case ValidationErrorKind.Custom():
             return "must be the same as in the path"
     raise ContractError(f"there is no message for the error '{kind.name}'")
+
+
+def _or_null(schema: Mapping[str, Any], value: Any) -> str:
+    """Return that null is allowed, if the value is empty: forms send an empty text for what has not been filled in."""
+    return ", or null" if value == "" and "null" in schema.get("type", ()) else ""

@@ -34,7 +34,7 @@ async def listening(url: str) -> AsyncIterator[AsyncIterator[str]]:
     Raises psycopg.Error and TimeoutError if the database does not respond or cannot listen, as a standby.
     """
     options = {"autocommit": True, "prepare_threshold": None, "client_encoding": "utf8", **noticing_losses(url)}
-    # Each of several hosts has its `connect_timeout`, so together they may take longer.
+    # Psycopg gives each host its `connect_timeout`. One for all of them could end before the second host is tried.
     connection = await _Listener.connect(url, **options)
     try:
         async with asyncio.timeout(_LISTEN_SECONDS):

@@ -178,7 +178,7 @@ class SharedConnection:
             self._pipeline.on_slow(statement)
         if statement.error is not None:
             statement.error = self._cancellation.judge(statement, statement.error, now)
-        self.first_since = now
+        self.first_since, self.loses_packets = now, False
         self._pipeline.end(statement)
 
     def _tick(self) -> None:

@@ -272,6 +272,7 @@ def test_the_detail_about_a_head_that_cannot_be_parsed_names_the_head(server: st
         ({"title": "t", "priority": None}, "/priority", "must be text, not null"),
         ({"title": "t", "due_date": "2026-02-30"}, "/due_date", A_DAY),
         ({"title": "t", "due_date": "2026-01-01T00:00:00Z"}, "/due_date", A_DAY_ALONE),
+        ({"title": "t", "due_date": ""}, "/due_date", f"{A_DAY}, or null"),
         ({"title": "t", "due_date": "2026-01-01", "due_time": "9:00"}, "/due_time", A_TIME),
         ({"title": "t", "due_date": "2026-01-01", "time_zone": "Mars/Olympus Mons"}, "/time_zone", A_ZONE),
         ({"title": "t", "due_time": "09:00"}, "/due_time", "needs a due_date"),
@@ -285,6 +286,7 @@ def test_the_detail_about_a_head_that_cannot_be_parsed_names_the_head(server: st
         ({"title": "t", "position": None}, "/position", "must be text, not null"),
         ({"title": "t", "nope": 1}, "/nope", "is not a recognised name"),
         ({"title": "t", "list_id": "x" * 40}, "/list_id", "must be a UUID"),
+        ({"title": "t", "list_id": ""}, "/list_id", "must be a UUID, or null"),
         ([], "", "must be an object"),
     ],
 )

@@ -31,8 +31,12 @@ def test_a_process_hears_others_by_way_of_the_second_host(hosts: str, database: 
     asyncio.run(test())
 
 
-@pytest.mark.parametrize(("given", "used"), [({}, "10"), ({"connect_timeout": 2}, "2")])
-def test_commands_wait_for_each_host_as_long_as_the_url_says(hosts: str, given: dict[str, int], used: str) -> None:
-    with connect(make_conninfo(hosts, **given), autocommit=True) as connection:
-        assert connection.info.get_parameters()["connect_timeout"] == used
+def test_commands_wait_for_each_host_as_long_as_the_url_says(hosts: str) -> None:
+    with connect(make_conninfo(hosts, connect_timeout=2), autocommit=True) as connection:
+        assert connection.info.get_parameters()["connect_timeout"] == "2"
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_commands_have_a_limit_of_their_own(database: str) -> None:
+    with connect(database, autocommit=True) as connection:
+        assert connection.info.get_parameters()["connect_timeout"] == "10"

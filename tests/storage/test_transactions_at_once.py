@@ -113,7 +113,7 @@ def test_single_statements_keep_no_transaction_waiting(
                 number += 1
             return number
 
-        # As many as fit in line on all connections: on a slow machine, fewer would be content with fewer connections.
+        # As many as fit in line on all connections. With fewer statements, a slow machine needs fewer connections.
         busy = [asyncio.create_task(keep_busy()) for _ in range(16 * connections)]
         await until(lambda: opened.load()[0] == connections)
         for number in range(20):

@@ -166,7 +166,7 @@ class Request:
         if row.written != row.created:
             assert row.members == _next({**task, **changed}), f"{row} was changed, and is removed"
             self.counts["removed occurrences that had been written"] += 1
-        copies = self._lines(task_id, timedelta(days=task["recurrence"]["interval"]))
+        copies = self._lines(task_id, row.members, _days_between(task, row.members))
         there = {next_id: [], **self._lines(next_id)}
         for one, line in there.items():
             below = self._ledger.rows[one]
@@ -177,12 +177,14 @@ class Request:
         self.counts["removed occurrences"] += 1
         return changed
 
-    def _lines(self, task_id: str, later: timedelta | None = None) -> dict[str, list[State]]:
-        """Return for each subtask of a task, parents first, what it and those above it are: open copies if `later`."""
+    def _lines(
+        self, task_id: str, next_task: State | None = None, later: timedelta = timedelta()
+    ) -> dict[str, list[State]]:
+        """Return what each subtask of a task and those above it are, or their copies for the next occurrence."""
         lines: dict[str, list[State]] = {task_id: []}
         for one in self._ledger.family(task_id)[1:]:
             members = self._ledger.rows[one].members
-            anew = {} if later is None else _begun_anew(members, later)
+            anew = {} if next_task is None else {**_begun_anew(members, later), "list_id": next_task["list_id"]}
             lines[one] = [{**members, **anew, "parent_id": None}, *lines[members["parent_id"]]]
         return {one: line for one, line in lines.items() if one != task_id}
 
@@ -248,13 +250,17 @@ def _next(task: State) -> State:
     return {**task, "completed": False, "due_date": day, "occurrence_date": day, "recurrence": left}
 
 
+def _days_between(task: State, later: State) -> timedelta:
+    return date.fromisoformat(later["occurrence_date"]) - date.fromisoformat(task["occurrence_date"])
+
+
 def _begun_anew(subtask: State, step: timedelta) -> dict[str, Json]:
     """Return what differs in the copy of a subtask."""
     return {"completed": False, "due_date": subtask["due_date"] and _later(subtask["due_date"], step)}
 
 
 def _days_of(rule: Json) -> Json:
-    """Return a rule without what a change of which keeps the series."""
+    """Return a rule without the members whose change keeps the series."""
     return {name: value for name, value in rule.items() if name not in ("until", "count", "missed")}
 
 
