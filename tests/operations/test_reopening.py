@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from tests.support.client import Json, User
+from tests.support.concurrency import together
 from tests.support.recurrence import DAILY, MONTHLY, NO_SERIES, complete, following, reopen, skip
 
 STAMPS = {"updated_at", "revision"}
@@ -151,6 +152,15 @@ def test_completions_are_taken_back_one_by_one(ada: User) -> None:
     for task in reversed(tasks[:-1]):
         assert without_stamps(reopen(ada, task).json()) == without_stamps(task)
     assert ada.get("/tasks").json()["total"] == 1
+
+
+def test_reopening_from_many_devices_at_once_removes_what_has_been_written_once(ada: User) -> None:
+    for _ in range(5):
+        task = recurring(ada)
+        completed_and_reopened(ada, following(ada, task))
+        before = ada.revision()
+        assert together(lambda _: reopen(ada, task).status_code, 10) == [200] * 10  # noqa: B023 - at once
+        assert ada.revision() == before + 2
 
 
 def test_a_put_takes_completions_back_too(ada: User) -> None:
