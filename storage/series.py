@@ -71,7 +71,8 @@ def of_task(task: Any, values: Mapping[str, Any], now: Now, *, keep_next: bool =
     if after.recurrence is None or after.completed == task.completed:
         return Step(new)
     if after.completed:
-        return _set_aside(after, _completed(after._asdict(), new, now))
+        step = _completed(after._asdict(), new, now)
+        return _set_aside(after, step) if after.position == task.position else step
     return _reopened(after, new, keep_next=keep_next)
 
 
@@ -80,10 +81,12 @@ def skipped(task: Any, now: Now) -> Step:
     if task.recurrence is None:
         raise NoNextOccurrence("The task does not recur.")
     if task.completed:
+        if task.next_task_id is None:
+            raise NoNextOccurrence("The task is completed, and has no next occurrence.")
         raise NoNextOccurrence("The task is completed. Skip the next occurrence instead, which is next_task_id.")
     found = _successor(task._asdict(), now, is_skipped=True)
     if found is None:
-        raise NoNextOccurrence("The series has no later occurrence. Complete or delete this one.")
+        raise NoNextOccurrence("The series has no occurrence after this one and its due_date. Complete or delete it.")
     return Step(found)
 
 
@@ -130,7 +133,7 @@ def _completed(task: Mapping[str, Any], new: dict[str, Any], now: Now) -> Step:
 
 def _set_aside(task: Any, step: Step) -> Step:
     """Return what completing does if the next occurrence takes the place of the task, which comes right behind it."""
-    if step.following is None or "position" in step.values:
+    if step.following is None:
         return step
     place = positions.behind(task.position, step.following["id"])
     following = {**step.following, "position": task.position}

@@ -67,9 +67,9 @@ _UNFIT: dict[type[Exception], tuple[str, str]] = {
     ),
     SeriesMovedOn: (
         "series-moved-on",
-        "The next occurrence has been changed, completed or deleted since this task was completed, or its subtasks "
-        "have been changed, or others added. Take that back first, or send keep_next=true to reopen the task outside "
-        "of its series.",
+        "The next occurrence and its subtasks are no longer what completing this task makes: they have been changed, "
+        "completed or deleted since, or this task has been changed. Take that back first, or send keep_next=true to "
+        "reopen the task outside of its series.",
     ),
 }
 

@@ -163,9 +163,9 @@ def test_the_problem_of_a_series_that_has_moved_on_is_true_of_a_deleted_occurren
     task = ada.create(due_date="2096-01-31", recurrence=MONTHLY)
     ada.delete(following(ada, task)["id"])
     assert reopen(ada, task).json()["detail"] == (
-        "The next occurrence has been changed, completed or deleted since this task was completed, or its subtasks "
-        "have been changed, or others added. Take that back first, or send keep_next=true to reopen the task outside "
-        "of its series."
+        "The next occurrence and its subtasks are no longer what completing this task makes: they have been changed, "
+        "completed or deleted since, or this task has been changed. Take that back first, or send keep_next=true to "
+        "reopen the task outside of its series."
     )
     assert series_of(reopen(ada, task, params={"keep_next": "true"}).json()) == NO_SERIES
 

@@ -61,6 +61,13 @@ def test_a_position_in_the_request_is_that_of_both(ada: User, task: Json) -> Non
     assert ada.get(f"/tasks/{done['next_task_id']}").json()["position"] == "k"
 
 
+def test_a_form_that_sends_the_whole_task_does_not_name_another_position(ada: User, task: Json) -> None:
+    done = ada.put(task["id"], task | {"completed": True}).json()
+    open_one = ada.get(f"/tasks/{done['next_task_id']}").json()
+    assert open_one["position"] == task["position"] < done["position"]
+    assert ada.put(task["id"], done | {"completed": False}).json()["position"] == task["position"]
+
+
 @pytest.mark.parametrize("position", ["k" * 246, "k" * 247, "k" * 255])
 def test_where_a_position_has_no_room_the_completed_one_keeps_it(ada: User, task: Json, position: str) -> None:
     ada.patch(task["id"], {"position": position})

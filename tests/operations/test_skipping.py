@@ -37,7 +37,10 @@ def test_a_skipped_occurrence_counts(ada: User) -> None:
     assert skip(ada, task).json()["recurrence"]["count"] == 1
     response = skip(ada, task)
     assert problem(response) == (409, "no-next-occurrence")
-    assert response.json()["detail"] == "The series has no later occurrence. Complete or delete this one."
+    detail = "The series has no occurrence after this one and its due_date. Complete or delete it."
+    assert response.json()["detail"] == detail
+    ada.patch(task["id"], {"completed": True})
+    assert skip(ada, task).json()["detail"] == "The task is completed, and has no next occurrence."
 
 
 def test_from_completion_the_later_of_today_and_the_due_date_counts(ada: User) -> None:
