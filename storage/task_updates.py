@@ -14,6 +14,7 @@ from sqlalchemy import (
     Uuid,
     and_,
     bindparam,
+    case,
     false,
     null,
     select,
@@ -24,7 +25,7 @@ from sqlalchemy import (
 
 from storage import accounts, list_of_task, series
 from storage.driver.query import Connection, Query
-from storage.errors import HasRelatives, NotFound, PreconditionFailed, SeriesMovedOn
+from storage.errors import HasRelatives, NoSuchList, NotFound, PreconditionFailed, SeriesMovedOn
 from storage.optimistic import until_unchanged
 from storage.plain_writes import keeps_family, plain
 from storage.schema import is_live, tasks
@@ -72,8 +73,8 @@ def _write(names: frozenset[str], *, in_list: bool, has_next: bool, removes_next
     """Return the statement that updates these columns, and creates or removes the next occurrence.
 
     A task that has subtasks, or whose list is that of its parent, is left to `storage/families.py`. The statement
-    returns the task, whether it is so left, whether it is written, and whether its revision matched; or no row if there
-    is no such task.
+    returns the task, whether it is so left, whether it is written (NULL if its list is not there), and whether its
+    revision matched; or no row if there is no such task.
     """
     new = parameters_for(sorted(names))
     is_alone = and_(~_old.c.is_parent, keeps_family(_old, new))
@@ -85,7 +86,8 @@ def _write(names: frozenset[str], *, in_list: bool, has_next: bool, removes_next
     conditions.append(has_rows(_old, is_accepted(_old), is_alone))
     stamp = accounts.bump_if(and_(*conditions), 1 + (has_next or removes_next))
     written = updated(new, stamp)
-    left = select(*task_in(_old), ~is_alone, false(), is_accepted(_old)).where(~has_rows(written))
+    refused = case((list_of_task.is_there, false()), else_=null()) if in_list else false()
+    left = select(*task_in(_old), ~is_alone, refused, is_accepted(_old)).where(~has_rows(written))
     query = union_all(select(*written.c, false(), true(), true()), left)
     if has_next:
         query = query.add_cte(followed(written))
@@ -193,9 +195,8 @@ async def _take(connection: Connection, task: Task, step: Step, next_revision: i
     written = accepted(row and (*row[:-3], row[-1]))
     if row and row[-3]:
         raise HasRelatives
-    list_of_task.checked(written, step.values)
     if row and not row[-2]:
-        raise SeriesMovedOn
+        raise NoSuchList if row[-2] is None else SeriesMovedOn
     return written
 
 

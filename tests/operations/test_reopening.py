@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.client import Json, User
 from tests.support.concurrency import together
+from tests.support.lists import create_list
 from tests.support.recurrence import DAILY, MONTHLY, NO_SERIES, complete, following, reopen, skip
 
 STAMPS = {"updated_at", "revision"}
@@ -161,6 +162,19 @@ def test_reopening_from_many_devices_at_once_removes_what_has_been_written_once(
         before = ada.revision()
         assert together(lambda _: reopen(ada, task).status_code, 10) == [200] * 10  # noqa: B023 - at once
         assert ada.revision() == before + 2
+
+
+@pytest.mark.parametrize("is_in_list", [False, True])
+def test_reopening_into_another_list_says_that_the_series_has_moved_on(ada: User, is_in_list: bool) -> None:
+    there, elsewhere = create_list(ada)["id"], create_list(ada)["id"]
+    task = recurring(ada, list_id=there if is_in_list else None)
+    changed(ada, following(ada, task))
+    for list_id in (elsewhere, None if is_in_list else there):
+        response = ada.patch(task["id"], {"completed": False, "list_id": list_id})
+        assert problem(response) == (409, "series-moved-on")
+    assert ada.request("DELETE", f"/lists/{elsewhere}").status_code == 204
+    response = ada.patch(task["id"], {"completed": False, "list_id": elsewhere})
+    assert problem(response) == (409, "no-such-list")
 
 
 def test_a_put_takes_completions_back_too(ada: User) -> None:
