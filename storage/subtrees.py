@@ -64,13 +64,10 @@ def removed(task: Task, family: Rows, stamp: Stamp) -> list[StoredTask]:
     if next_task.revision != revision and not series.is_as_created(next_task, task, stamp.time_zone):
         raise SeriesMovedOn
     below = descendants(family, next_task.id)
-    if any(one.revision > revision for one in below):
-        copies = defaultdict[str, list[list[Task]]](list)
-        for line in _lines(next_task, [row.task for row in copied(task, next_task, family, stamp)]):
-            copies[line[0].position].append(line)
-        lines = zip(below, _lines(next_task, below), strict=True)
-        if any(one.revision > revision and line not in copies[one.position] for one, line in lines):
-            raise SeriesMovedOn
+    # Usually none has been written, and there is nothing to compare.
+    written = any(one.revision > revision for one in below)
+    if written and any(one.revision > revision for one in _differing(below, task, next_task, family, stamp)):
+        raise SeriesMovedOn
     gone = [one._replace(title="", description=None, tags=[]) for one in (next_task, *below)]
     return [StoredTask(one, one.updated_at, erased_at=one.updated_at) for one in touched_all(gone, stamp)]
 
@@ -105,6 +102,15 @@ def new_id() -> UUID:
 def _begun_anew(tasks: Iterable[Task], days: timedelta) -> list[Task]:
     """Return subtasks as a new occurrence has them: open, and due as many days later or earlier as it is."""
     return [_due(task, days)._replace(completed=False, completed_at=None) for task in tasks]
+
+
+def _differing(below: Sequence[Task], task: Task, next_task: Task, family: Rows, stamp: Stamp) -> list[Task]:
+    """Return the subtasks of the next occurrence that are not as completing the task would copy them."""
+    copies = defaultdict[str, list[list[Task]]](list)
+    for line in _lines(next_task, [row.task for row in copied(task, next_task, family, stamp)]):
+        copies[line[0].position].append(line)
+    lines = zip(below, _lines(next_task, below), strict=True)
+    return [one for one, line in lines if line not in copies[one.position]]
 
 
 def _lines(top: Task, below: Sequence[Task]) -> list[list[Task]]:
