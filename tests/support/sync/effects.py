@@ -23,6 +23,7 @@ EFFECTS = (
     "tasks restored with their list",
 )
 """What the writes that follow from an edit of another task, or from a write of a list, are counted as."""
+MOST_LEVELS = 3
 
 
 class Request:
@@ -214,10 +215,10 @@ class Request:
             self.counts[effect] += 1
 
     def _place(self, task_id: str) -> dict[str, Json]:
-        """Return where a restored task comes: first in the inbox, if its parent or its list is deleted."""
+        """Return where a restored task comes: first in the inbox, if its parent or list is deleted, or it has no room."""
         task = self._ledger.rows[task_id].members
         parent = self._ledger.live(task["parent_id"])
-        if parent is not None:
+        if parent is not None and self._ledger.level(task_id) <= MOST_LEVELS:
             return {"list_id": parent.members["list_id"]}
         if task["parent_id"] is None and self._ledger.lists.get(task["list_id"]) is None:
             return {}

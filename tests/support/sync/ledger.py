@@ -56,8 +56,9 @@ class Ledger:
     def gone_with(self, request: str) -> list[str]:
         """Return what a request deleted and can be restored, parents first."""
         gone = [one for one, row in self.rows.items() if row.deleted == request and not row.is_erased]
-        return sorted(gone, key=self._level)
+        return sorted(gone, key=self.level)
 
-    def _level(self, task_id: str) -> int:
+    def level(self, task_id: str) -> int:
+        """Return 1 for a task at the top, and 2 for its subtasks."""
         parent_id = self.rows[task_id].members["parent_id"]
-        return 1 + self._level(parent_id) if parent_id in self.rows else 0
+        return 1 + self.level(parent_id) if parent_id in self.rows else 1
