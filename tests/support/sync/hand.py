@@ -17,7 +17,7 @@ HABITS: dict[str, int] = {
     "adopt": 6,
     "tag": 15,
     "move": 8,
-    "file": 10,
+    "file": 15,
     "delete": 12,
     "restore": 8,
 }
@@ -92,7 +92,8 @@ class Hand:
         if habit == "reschedule" and task["recurrence"]:
             return {"recurrence": self._dice.choice([None, self._rule(), self._rule()])}
         if habit == "adopt":
-            return {"parent_id": self._dice.choice([None, *sorted(self._device.store.view())])}
+            # The favourites get into each other's families, so that some edits would make a circle.
+            return {"parent_id": self._choose(self._device.store.view()) if self._dice.random() < 0.8 else None}
         if habit == "file":
             return {"list_id": self._dice.choice([None, *sorted(self._device.store.copy.lists)])}
         return self._values() or {"title": self._text()}
