@@ -215,7 +215,7 @@ class Request:
             self.counts[effect] += 1
 
     def _place(self, task_id: str) -> dict[str, Json]:
-        """Return where a restored task comes: first in the inbox, if its parent or list is deleted, or it has no room."""
+        """Return where a restored task comes: first in the inbox, if its parent or list is gone, or has no room."""
         task = self._ledger.rows[task_id].members
         parent = self._ledger.live(task["parent_id"])
         if parent is not None and self._ledger.level(task_id) <= MOST_LEVELS:
