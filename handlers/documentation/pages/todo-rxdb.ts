@@ -5,6 +5,15 @@ import { Subject } from "rxjs";
 import { difference, send, type Result } from "./todo-send.js";
 import type { Changes, Connection, Task } from "./todo.js";
 
+/** Puts parents before their subtasks, and deletions last: they take along the subtasks that have yet to leave. */
+function inOrder<Row extends { newDocumentState: WithDeleted<Task> }>(rows: Row[]): Row[] {
+  const tasks = new Map(rows.map(({ newDocumentState: task }) => [task.id, task]));
+  // The server accepts three levels. Where these end, so does a circle.
+  const level = (task?: Task, above = 0): number => (task && above < 3 ? level(tasks.get(task.parent_id ?? ""), above + 1) : above);
+  const place = ({ newDocumentState: task }: Row) => (task._deleted ? 4 : level(task));
+  return [...rows].sort((one, other) => place(one) - place(other));
+}
+
 /** Keeps a collection in step with the server. Calls `rejected` for each edit that the server did not accept. */
 export function replicate(todo: Connection, collection: RxCollection<Task>, rejected: (problem: Result["problem"], edit: Task) => void) {
   const stream$ = new Subject<"RESYNC">();
@@ -49,12 +58,12 @@ export function replicate(todo: Connection, collection: RxCollection<Task>, reje
       },
     },
     push: {
-      batchSize: 100,
+      batchSize: 10_000, // All unsent edits at once, so that no subtask is pushed before its parent.
       async handler(rows) {
         const local = await collection.findByIds(rows.map(({ newDocumentState: { id } }) => id)).exec();
         // RxDB may also push what a pull has replaced since. That is no edit: sent, it would undo what was pulled.
         const replaced: WithDeleted<Task>[] = [];
-        const edits = rows.flatMap(({ newDocumentState: mine, assumedMasterState: seen }) => {
+        const edits = inOrder(rows).flatMap(({ newDocumentState: mine, assumedMasterState: seen }) => {
           if (seen && !mine._deleted && (local.get(mine.id)?.revision ?? Infinity) > mine.revision) return (replaced.push(seen), []);
           const operation = difference(seen?._deleted ? undefined : seen, mine._deleted ? undefined : mine);
           return operation ? [{ mine, seen, operation }] : [];
@@ -62,12 +71,15 @@ export function replicate(todo: Connection, collection: RxCollection<Task>, reje
         const results = edits.length > 0 ? await inTurn(() => send(todo, edits.map(({ operation }) => operation))) : [];
         const refused = edits.flatMap(({ mine, seen }, index): WithDeleted<Task>[] => {
           const { task, problem } = results[index] ?? {};
+          const known = answers.get(mine.id) ?? seen;
           if (task) answers.set(task.id, { ...task, _deleted: false });
           else answers.delete(mine.id);
           if (!problem || (mine._deleted && problem.status === 404)) return [];
           rejected(problem, mine);
-          const present = problem.task ?? (problem.status === 400 ? seen : undefined);
-          return [present ? { ...present, _deleted: false } : { ...mine, _deleted: true }];
+          if (problem.task) return [{ ...problem.task, _deleted: false }];
+          // A task that was there stays as last known, unless the server says that it is not there. A new one goes.
+          const isGone = problem.status === 404 || problem.type === "urn:problem-type:todo-api:conflict";
+          return [known && !isGone ? known : { ...mine, _deleted: true }];
         });
         if (answers.size > 0) stream$.next("RESYNC");
         return [...replaced, ...refused];

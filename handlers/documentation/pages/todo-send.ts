@@ -28,11 +28,13 @@ export function difference(seen: Task | undefined, wanted: Task | undefined): Op
 
 /** Runs operations, each once, and returns what became of each. A `problem` says why it was rejected. */
 export async function send(todo: Connection, operations: Operation[]): Promise<Result[]> {
-  const params = { path: todo.path, header: { "Idempotency-Key": crypto.randomUUID() } };
-  const body = { mode: "independent" as const, operations };
-  const { data, error } = await todo.answered((signal) => todo.api.POST("/api/{user_id}/batch", { params, body, signal }));
-  if (data) return data.results;
-  if (operations.length === 1) return [{ problem: error }];
+  if (operations.length <= 100) {
+    const params = { path: todo.path, header: { "Idempotency-Key": crypto.randomUUID() } };
+    const body = { mode: "independent" as const, operations };
+    const { data, error } = await todo.answered((signal) => todo.api.POST("/api/{user_id}/batch", { params, body, signal }));
+    if (data) return data.results;
+    if (operations.length === 1) return [{ problem: error }];
+  }
   // They are too many or too large, or one is invalid: it must not hold up the others.
   const half = operations.length >> 1;
   return [...(await send(todo, operations.slice(0, half))), ...(await send(todo, operations.slice(half)))];
