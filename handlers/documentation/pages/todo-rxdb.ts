@@ -75,7 +75,8 @@ export function replicate(todo: Connection, collection: RxCollection<Task>, reje
           if (task) answers.set(task.id, { ...task, _deleted: false });
           else answers.delete(mine.id);
           if (!problem || (mine._deleted && problem.status === 404)) return [];
-          rejected(problem, mine);
+          // What an interrupted push has done already is not refused.
+          if (!problem.task || difference(problem.task, mine._deleted ? undefined : mine)) rejected(problem, mine);
           if (problem.task) return [{ ...problem.task, _deleted: false }];
           // A task that was there stays as last known, unless the server says that it is not there. A new one goes.
           const isGone = problem.status === 404 || problem.type === "urn:problem-type:todo-api:conflict";

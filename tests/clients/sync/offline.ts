@@ -1,36 +1,41 @@
 // What becomes of edits that were made with RxDB while there was no network.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createRxDatabase } from "rxdb/plugins/core";
 import { getRxStorageMemory } from "rxdb/plugins/storage-memory";
 import { newTask, server } from "./random-edits.js";
 import { creator } from "./tasks-database.js";
 import { replicate } from "./todo-rxdb.js";
+import type { Result } from "./todo-send.js";
 import { connect, type Task } from "./todo.js";
 
 const { API = "", USER_ID = "", TOKEN = "" } = process.env;
 let network = Promise.resolve();
-const getToken = () => network.then(() => TOKEN);
-const todo = connect({ baseUrl: API, user_id: USER_ID, getToken, signal: new AbortController().signal });
+const session = { baseUrl: API, user_id: USER_ID, getToken: () => network.then(() => TOKEN) };
+const todo = connect({ ...session, signal: new AbortController().signal });
 const statuses = new Set<number>();
-// The device is also right if a problem does not say how the task is.
+// The device is also right if a problem does not say how the task is, unless that is in conflict.
 todo.api.use({
   async onResponse({ response, schemaPath }) {
     if (!schemaPath.endsWith("/batch")) return undefined;
     statuses.add(response.status);
-    const body = JSON.parse(await response.text(), (name, value) => (name === "problem" ? { ...value, task: undefined } : value));
+    const body = await response.json();
+    for (const { problem } of body.results ?? []) if (problem && !problem.type.endsWith(":conflict")) delete problem.task;
     return Response.json(body, { status: response.status });
   },
 });
 const database = await createRxDatabase({ name: "device", storage: getRxStorageMemory() });
 const { tasks } = await database.addCollections({ tasks: creator });
 const refused: string[] = [];
-const replication = replicate(todo, tasks, (problem, edit) => {
+let replication = replicate(todo, tasks, reject);
+await replication.awaitInitialReplication();
+
+function reject(problem: Result["problem"], edit: Task): void {
   refused.push(`${edit.title}: ${problem?.type.split(":").at(-1)}`);
   if (edit.title === "Put at the top") void tasks.incrementalUpsert({ ...edit, parent_id: null });
-});
-await replication.awaitInitialReplication();
+}
 
 const child = (title: string, parent_id: string) => ({ ...newTask(title), parent_id });
 const edit = async (id: string, changes: Partial<Task>) => void (await (await tasks.findOne(id).exec(true)).incrementalPatch(changes));
@@ -94,6 +99,21 @@ await tasks.insert(removed);
 await tasks.insert(again);
 now = await inStep();
 assert.deepEqual([now.has(removed.id), now.get(again.id)?.parent_id], [false, null]);
-assert.deepEqual(refused, ["Removed: no-such-parent", "Put at the top: no-such-parent"]);
+assert.deepEqual(refused.splice(0), ["Removed: no-such-parent", "Put at the top: no-such-parent"]);
+
+// A page that is closed when some of its new tasks are on the server, and opened again.
+await replication.cancel();
+const some = Array.from({ length: 120 }, (_, index) => newTask(`Sent by two pages ${index}`));
+await tasks.bulkInsert(some);
+const page = new AbortController();
+const closing = connect({ ...session, signal: page.signal });
+closing.api.use({ onResponse: ({ schemaPath }) => void (schemaPath.endsWith("/batch") && page.abort()) });
+replicate(closing, tasks, reject);
+await once(page.signal, "abort");
+await sleep(100);
+replication = replicate(todo, tasks, reject);
+now = await inStep();
+assert.ok(some.every(({ id }) => now.has(id)));
+assert.deepEqual(refused, []);
 assert.deepEqual([...statuses], [200], "a batch was sent that the server must refuse");
 process.exit(0);
