@@ -9,7 +9,7 @@ from psycopg.errors import Diagnostic, QueryCanceled
 
 from storage.driver.giving_way import GaveWay, has_given_way
 from storage.driver.pool import none_was_free
-from storage.driver.statement import NoEffect, Statement
+from storage.driver.statement import NoEffect, Statement, Struck
 
 if TYPE_CHECKING:
     from storage.driver.shared_connection import SharedConnection
@@ -56,6 +56,9 @@ class Cancellation:
             return psycopg.OperationalError(f"the statement took longer than {self._connection.limit:g} s")
         if not is_cancelled and has_given_way(self._connection.exclusive, error):
             return GaveWay(str(error)) if statement.query.is_write else NoEffect(str(error))
+        if is_cancelled and statement.is_repeated:
+            # That is not cancelled because it holds up others.
+            return Struck(str(error))
         # It held up others, or it was hit by a cancellation meant for the statement before it.
         return NoEffect(str(error)) if is_stale or is_cancelled else error
 

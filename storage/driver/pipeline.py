@@ -15,7 +15,7 @@ from storage.driver.pool import AWAY, Pool, first_line, none_was_free
 from storage.driver.query import PING, Connection, Query, Row
 from storage.driver.shared_connection import SharedConnection
 from storage.driver.shares import Shares, insert
-from storage.driver.statement import NoEffect, Statement
+from storage.driver.statement import NoEffect, Statement, Struck
 from storage.driver.turns import Turns
 from storage.errors import Unavailable
 
@@ -59,7 +59,8 @@ class Pipeline:
         """Execute the query and return all its rows. A user's writes are executed one after the other.
 
         If it has no effect, because its connection breaks, it holds up others or it conflicts with another, it is
-        repeated once for each, in the time that is left, and again and again if it gives way while it waits for a lock.
+        repeated once for each, in the time that is left, and again and again if it gives way while it waits for a lock,
+        or if a cancellation that is meant for another hits it.
         Raises Busy and Unavailable if this does not help, if no connection becomes free in time, or if the statement
         takes too long.
         """
@@ -82,6 +83,8 @@ class Pipeline:
                 return await self._send(Statement(query, parameters, self._loop, deadline, is_repeated=bool(repeated)))
             except GaveWay:
                 raise
+            except Struck:
+                continue
             except (*AWAY, *CONFLICTS) as error:
                 if not isinstance(error, (NoEffect, *CONFLICTS)) or type(error) in repeated:
                     raise Unavailable(first_line(error)) from error

@@ -24,6 +24,10 @@ class NoEffect(OperationalError):
     """A statement had no effect, and may succeed when it is repeated."""
 
 
+class Struck(NoEffect):
+    """A cancellation that was meant for the statement before it ended a statement that is repeated."""
+
+
 class Lost(NoEffect):
     """The connection of a statement broke before it took effect."""
 

@@ -82,4 +82,7 @@ def test_the_service_connects_again_though_no_request_waits_for_it(served: Serve
     while not served.observer.backends():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+    # The session is there before the service has been told so.
+    while served.get().status_code == 503:
+        assert time.monotonic() < deadline
     assert served.ada.titles() == ["kept"]

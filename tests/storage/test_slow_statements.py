@@ -75,6 +75,24 @@ def test_statements_behind_a_slow_one_finish_before_it(url: str, observer: Obser
     with_database(url, test, connections=2)
 
 
+def test_statements_that_end_as_they_are_cancelled_do_not_fail_those_behind_them(url: str) -> None:
+    # Each takes about as long as it may hold up others, so that some cancellations come too late, and hit another.
+    queries = [f"SELECT {number}, pg_sleep({0.1 + number % 12 * 0.0015})" for number in range(60)]
+
+    async def test(_: Database) -> None:
+        async with AsyncExitStack() as stack:
+            lines = []
+            for _line in range(12):
+                limits = {"min_size": 1, "max_size": 1, "pool_timeout": 60, "statement_timeout": 60}
+                opened = Database(url, **limits, prepared_statements=True)
+                await opened.open()
+                stack.push_async_callback(opened.close)
+                lines += [fetch(opened.pipeline, query) for query in queries]
+            await asyncio.gather(*lines)
+
+    with_database(url, test)
+
+
 def test_a_query_that_was_slow_gets_a_connection_of_its_own_from_then_on(url: str, observer: Observer) -> None:
     async def test(opened: Database) -> None:
         with observer.gate():
