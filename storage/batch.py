@@ -40,7 +40,7 @@ async def run_batch(
         rows.add((await _relatives(transaction, user_id, operations, rows)).values())
         planned = plan(operations, rows, stamp)
         if is_atomic and planned.has_failures():
-            return Batch(stamp.revision - 1, failures(planned, operations), is_written=False)
+            return Batch(stamp.revision - 1, failures(planned, operations, rows), is_written=False)
         # With a key also if nothing has changed: a new account is at the revision of its first write.
         last = [accounts.set_revision(user_id, planned.revision)] if planned.changed or key else []
         if key:

@@ -43,7 +43,7 @@ def _outcome(kept: Mapping[str, Any], current: Mapping[UUID, Task | None]) -> Ou
     task_id, kind = UUID(kept["id"]) if kept["id"] else None, kept["kind"]
     task = current.get(task_id) if task_id else None
     if kind in FAILURES.values():
-        return Outcome("failed", task_id, error=_failure(kind, kept["members"], task))
+        return Outcome("failed", task_id, task, _failure(kind, kept["members"], task))
     return Outcome(kind, task_id, None if kind == "deleted" else task)
 
 

@@ -63,7 +63,8 @@ class Operation(NamedTuple):
 class Outcome(NamedTuple):
     """What became of an operation. `error` says why it failed.
 
-    `task` is the task after a write, even one that changed nothing. `id` is None if none was given and none was chosen.
+    `task` is the task after a write, even one that changed nothing, or that a failed operation found. `id` is None if
+    none was given and none was chosen.
     """
 
     kind: Literal["created", "written", "deleted", "failed", "not_run"]
@@ -105,7 +106,7 @@ def plan(operations: Iterable[Operation], found: Mapping[UUID, StoredTask], stam
         try:
             new, *others = _DECISIONS[operation.op](row, operation, _Turn(found, rows, stamp, deletion_id))
         except _ERRORS as error:
-            outcomes.append(Outcome("failed", operation.id, error=error))
+            outcomes.append(Outcome("failed", operation.id, row.current if row else None, error))
             continue
         if new is not row:
             rows.add((new, *others))
@@ -125,10 +126,13 @@ def needs_family(operation: Operation) -> bool:
     return operation.op in ("delete", "restore") or not operation.values.keys().isdisjoint(_OF_FAMILY)
 
 
-def failures(plan: Plan, operations: Sequence[Operation]) -> list[Outcome]:
+def failures(plan: Plan, operations: Sequence[Operation], found: Rows) -> list[Outcome]:
     """Return the outcomes if nothing of a plan is carried out, because a part of it fails."""
     pairs = zip(plan.outcomes, operations, strict=True)
-    return [outcome if outcome.error else Outcome("not_run", operation.id) for outcome, operation in pairs]
+    return [
+        outcome._replace(task=found.live(operation.id)) if outcome.error else Outcome("not_run", operation.id)
+        for outcome, operation in pairs
+    ]
 
 
 def _success(old: StoredTask | None, new: StoredTask) -> Outcome:
@@ -145,8 +149,10 @@ def _create(row: StoredTask | None, operation: Operation, turn: _Turn) -> Writte
 
 def _replace(row: StoredTask | None, operation: Operation, turn: _Turn) -> Written:
     current = row.current if row else None
-    if operation.revision is not None and (current is None or not _is_known(current, operation, turn)):
-        raise PreconditionFailed("task", current)
+    if current is not None:
+        _check_revision(current, operation, turn)
+    elif operation.revision is not None:
+        raise PreconditionFailed("task", None)
     if row is None:
         return task_rows.created(operation.id, operation.values, turn.rows, turn.stamp)
     if current is None:
@@ -164,6 +170,7 @@ def _update(row: StoredTask | None, operation: Operation, turn: _Turn) -> Writte
 def _delete(row: StoredTask | None, operation: Operation, turn: _Turn) -> Written:
     if row is not None and row.deletion_id == turn.deletion_id:
         # With its parent, by an operation of this batch.
+        _check_revision(row.task, operation, turn)
         return (row,)
     return tuple(subtrees.deleted(_accepted(row, operation, turn).task, turn.rows, turn.stamp, turn.deletion_id))
 
@@ -191,15 +198,18 @@ def _accepted(row: StoredTask | None, operation: Operation, turn: _Turn) -> Stor
     """Return the row if it is a task that has the required revision. Raises NotFound and PreconditionFailed."""
     if row is None or row.current is None:
         raise NotFound("task")
-    if operation.revision is not None and not _is_known(row.task, operation, turn):
-        raise PreconditionFailed("task", row.task)
+    _check_revision(row.task, operation, turn)
     return row
 
 
-def _is_known(task: Task, operation: Operation, turn: _Turn) -> bool:
-    """Return whether the task has the required revision, or had it before an operation on a relative changed it."""
+def _check_revision(task: Task, operation: Operation, turn: _Turn) -> None:
+    """Raise PreconditionFailed if a revision is required that the task neither has nor had before the batch.
+
+    An operation on a relative may have changed it.
+    """
     found = turn.found.get(task.id)
-    return operation.revision in (task.revision, found.task.revision if found else None)
+    if operation.revision not in (None, task.revision, found.task.revision if found else None):
+        raise PreconditionFailed("task", task)
 
 
 def _unexpected(task: Task, operation: Operation) -> list[str]:

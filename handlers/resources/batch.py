@@ -49,8 +49,11 @@ def _results(batch: Batch, request_id: str) -> list[dict[str, Any]]:
 
 
 def _result(outcome: Outcome, request_id: str) -> dict[str, Any]:
-    if outcome.error is not None:
-        problem: Any = problem_of(outcome.error)
-        return {"status": problem.status, "id": outcome.id, "problem": problem.members(request_id)}
     task = {"task": task_resource(outcome.task)} if outcome.task else {}
-    return {"status": _STATUSES[outcome.kind], "id": outcome.id, **task}
+    if outcome.error is None:
+        return {"status": _STATUSES[outcome.kind], "id": outcome.id, **task}
+    problem: Any = problem_of(outcome.error)
+    members = problem.members(request_id)
+    # What an operation finds may be deleted by an earlier one, or be there because nothing was written.
+    absent = {"task": None} if "task" in members else {}
+    return {"status": problem.status, "id": outcome.id, "problem": members | absent | task}
