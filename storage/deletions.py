@@ -12,7 +12,7 @@ from storage.driver.query import Query
 from storage.driver.transaction import Transaction
 from storage.list_rows import StoredList, every_column
 from storage.lists import Turn, begin, check_number, write
-from storage.schema import is_in_trash, is_list_in_trash, lists, tasks
+from storage.schema import is_in_trash, is_list_in_trash, lists, position, tasks
 from storage.set_changes import portions
 from storage.set_statements import statements
 
@@ -20,12 +20,13 @@ MOST_RESTORED = 1_000
 
 _id = bindparam("deletion", type_=Uuid)
 _own = tasks.c.user_id == accounts.owner, is_in_trash, trash.deletion_id == _id
-# The three levels from the top: what comes back before its parent would lose it.
+# The three levels from the top: what comes back before its parent would lose it. On each level from the last to the
+# first, since each task that comes first in the inbox comes in front of those that were restored before it.
 _level = tasks.c.parent_id.is_not(None), ~tasks.c.is_parent
 _PICK = Query(
     select(tasks.c.id)
     .where(*_own)
-    .order_by(*_level, tasks.c.created_at, tasks.c.id)
+    .order_by(*_level, position.element.desc(), tasks.c.id.desc())
     .limit(bindparam("limit", type_=BigInteger))
 )
 RESTORE = statements([], trash.RESTORED, true()).write

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from storage.errors import ListOfParent, NoSuchParent, ParentCycle, TooDeep
-from storage.rows import Rows
+from storage.rows import Rows, StoredTask
 from storage.tasks import Task
 
 MOST_LEVELS = 3
@@ -27,6 +27,14 @@ class Place(NamedTuple):
 def descendants(family: Rows, task_id: UUID) -> Sequence[Task]:
     """Return the subtasks of a task, and then theirs."""
     return [one for level in _levels_below(family, task_id) for one in level]
+
+
+def of_deleted(rows: Iterable[StoredTask]) -> Rows:
+    """Return deleted tasks as a family that can be restored, with siblings from the last to the first.
+
+    One that comes first in the inbox comes in front of those that were restored before it. So they keep their order.
+    """
+    return Rows(sorted((StoredTask(one.task) for one in rows), key=lambda one: one.task.position, reverse=True))
 
 
 def placed(family: Rows, task_id: UUID | None, values: Mapping[str, Any]) -> dict[str, Any]:

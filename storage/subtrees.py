@@ -12,7 +12,7 @@ from uuid6 import uuid7
 
 from storage import due, positions, series
 from storage.errors import SeriesMovedOn
-from storage.family import Place, descendants, resettled
+from storage.family import Place, descendants, of_deleted, resettled
 from storage.rows import Rows, Stamp, StoredTask, touched_all
 from storage.tasks import Task
 
@@ -83,7 +83,7 @@ def restored(row: StoredTask, rows: Rows, stamp: Stamp) -> list[StoredTask]:
 
     One whose list or parent is deleted is first in the inbox.
     """
-    gone = Rows(StoredTask(one.task) for one in rows.values() if _went_with(row, one))
+    gone = of_deleted(one for one in rows.values() if _went_with(row, one))
     found = touched_all([row.task, *descendants(gone, row.task.id)], stamp)
     return _resettled([_in_list_that_is_there(one, stamp) for one in found], rows)
 

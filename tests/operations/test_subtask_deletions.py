@@ -1,5 +1,8 @@
 """A deleted task takes its subtasks to the trash, and restoring it brings back what went with it."""
 
+import pytest
+
+from tests.support.batches import run
 from tests.support.client import User
 from tests.support.lists import create_list, delete_list, restore_list
 from tests.support.subtasks import create, family, is_there, now
@@ -84,6 +87,21 @@ def test_a_restored_subtask_for_which_there_is_no_room_comes_back_at_the_top(ada
     ada.patch(top["id"], {"parent_id": create(ada)["id"]})
     assert restore(ada, child["id"])["parent_id"] == top["id"]
     assert now(ada, grandchild)["parent_id"] is None
+
+
+@pytest.mark.parametrize("how", ["single", "batch"])
+def test_subtasks_for_which_there_is_no_room_keep_their_order(ada: User, how: str) -> None:
+    top = create(ada, title="top")
+    child = create(ada, top, "child")
+    for title in ("a", "b", "c"):
+        create(ada, child, title)
+    ada.delete(child["id"])
+    ada.patch(top["id"], {"parent_id": create(ada, title="above")["id"]})
+    if how == "single":
+        restore(ada, child["id"])
+    else:
+        run(ada, {"op": "restore", "id": child["id"]})
+    assert ada.titles(parent_id="none", sort_by="position", sort_direction="asc") == ["a", "b", "c", "above"]
 
 
 def test_a_list_takes_families_with_it_and_brings_them_back(ada: User) -> None:
