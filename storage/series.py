@@ -66,6 +66,8 @@ def of_task(task: Any, values: Mapping[str, Any], now: Now, *, keep_next: bool =
     if "recurrence" in new:
         new |= _rescheduled(task, new)
     after = task._replace(**new)
+    if keep_next and task.next_task_id is not None and task.completed and not after.completed:
+        return Step({**new, **LEFT})
     if after.recurrence is not None:
         _check_parent(after.parent_id)
     if after.recurrence is None or after.completed == task.completed:
@@ -73,7 +75,7 @@ def of_task(task: Any, values: Mapping[str, Any], now: Now, *, keep_next: bool =
     if after.completed:
         step = _completed(after._asdict(), new, now)
         return _set_aside(after, step) if after.position == task.position else step
-    return _reopened(after, new, keep_next=keep_next)
+    return _reopened(after, new)
 
 
 def skipped(task: Any, now: Now) -> Step:
@@ -83,10 +85,10 @@ def skipped(task: Any, now: Now) -> Step:
     if task.completed:
         if task.next_task_id is None:
             raise NoNextOccurrence("The task is completed, and has no next occurrence.")
-        raise NoNextOccurrence("The task is completed. Skip the next occurrence instead, which is next_task_id.")
+        raise NoNextOccurrence("The task is completed. Skip the open occurrence of its series, if there is one.")
     found = _successor(task._asdict(), now, is_skipped=True)
     if found is None:
-        raise NoNextOccurrence("The series has no occurrence after this one and its due_date. Complete or delete it.")
+        raise NoNextOccurrence("No later occurrence of the series is left to skip to. Complete or delete this one.")
     return Step(found)
 
 
@@ -140,11 +142,9 @@ def _set_aside(task: Any, step: Step) -> Step:
     return step._replace(values={**step.values, "position": place}, following=following)
 
 
-def _reopened(task: Any, new: dict[str, Any], *, keep_next: bool) -> Step:
+def _reopened(task: Any, new: dict[str, Any]) -> Step:
     if task.next_task_id is None:
         return Step(new)
-    if keep_next:
-        return Step({**new, **LEFT})
     place = positions.in_front(task.position, task.next_task_id)
     return Step({**new, **NO_NEXT, "position": place}, removes_next=True)
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from tests.support.batches import run
 from tests.support.client import Json, User
 from tests.support.concurrency import together
 from tests.support.lists import create_list
@@ -211,6 +212,22 @@ def test_with_keep_next_the_task_leaves_the_series(ada: User, change: Any) -> No
         assert ada.read(later) == kept
     assert ada.revision() == reopened["revision"] == revision + 1
     assert complete(ada, reopened)["next_task_id"] is None
+
+
+def test_with_keep_next_the_task_may_become_a_subtask_at_once(ada: User) -> None:
+    parent, update = ada.create(), {"op": "update", "keep_next": True}
+    for number in range(3):
+        task = recurring(ada)
+        complete(ada, task)
+        changes = {"completed": False, "parent_id": parent["id"]}
+        if number == 0:
+            ada.patch(task["id"], changes, params={"keep_next": "true"})
+        elif number == 1:
+            ada.put(task["id"], {**task, **changes}, params={"keep_next": "true"})
+        else:
+            run(ada, {**update, "id": task["id"], "changes": changes})
+        reopened = ada.read(task)
+        assert reopened == reopened | changes | NO_SERIES
 
 
 def test_the_last_occurrence_is_reopened_as_any_task(ada: User) -> None:

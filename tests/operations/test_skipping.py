@@ -37,7 +37,7 @@ def test_a_skipped_occurrence_counts(ada: User) -> None:
     assert skip(ada, task).json()["recurrence"]["count"] == 1
     response = skip(ada, task)
     assert problem(response) == (409, "no-next-occurrence")
-    detail = "The series has no occurrence after this one and its due_date. Complete or delete it."
+    detail = "No later occurrence of the series is left to skip to. Complete or delete this one."
     assert response.json()["detail"] == detail
     ada.patch(task["id"], {"completed": True})
     assert skip(ada, task).json()["detail"] == "The task is completed, and has no next occurrence."
