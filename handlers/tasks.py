@@ -231,6 +231,6 @@ def _start(offset: int | None, cursor: str | None, query: list[object], cursors:
         raise invalid_input([{"in": "query", "name": "offset", "detail": "cannot be combined with cursor"}])
     position = cursors.decode(cursor, query)
     if position is None:
-        detail = "is damaged, or was made for other filters, another order or another time zone"
+        detail = "is damaged, or was made for other filters, another order, another time zone or another day"
         raise invalid_input([{"in": "query", "name": "cursor", "detail": detail}])
     return position

@@ -78,8 +78,11 @@ class Filters:
         return {name: getattr(self, name) for name in _FIXED}
 
     def zoned(self) -> list[str]:
-        """Return the conditions, and the time zone, that mean something else from day to day."""
-        return [one for one in (self.due, self.clock and self.clock.time_zone) if one]
+        """Return the conditions that mean something else from day to day, the time zone, and the first day meant."""
+        if self.clock is None:
+            return [self.due] if self.due else []
+        days = [str(self.clock.days(self.due).first_day)] if self.due in _DAYS else []
+        return [*filter(None, [self.due]), self.clock.time_zone, *days]
 
     def _due_values(self) -> dict[str, Any]:
         if self.due is None or self.clock is None:
@@ -90,6 +93,7 @@ class Filters:
 
 
 _FIXED = [field.name for field in fields(Filters) if field.name not in ("due", "clock")]
+_DAYS = ("today", "tomorrow", "week")
 _DUE = {"overdue": "overdue", "none": "without_date"}
 
 

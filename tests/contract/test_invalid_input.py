@@ -310,7 +310,11 @@ def test_an_error_in_the_body_is_reported_once_in_plain_words(ada: User, body: A
         ("cursor=", "cursor", "must not be empty"),
         ("cursor=" + "x" * 2001, "cursor", "must have at most 2,000 characters"),
         ("cursor=abcd&offset=5", "offset", "cannot be combined with cursor"),
-        ("cursor=abcd", "cursor", "is damaged, or was made for other filters, another order or another time zone"),
+        (
+            "cursor=abcd",
+            "cursor",
+            "is damaged, or was made for other filters, another order, another time zone or another day",
+        ),
         ("limit=1&limit=1", "limit", "must not be given more than once"),
         ("search=%FF", "search", "must be percent-encoded UTF-8"),
         ("nope=1", "nope", "is not a recognised name"),

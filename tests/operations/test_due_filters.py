@@ -144,6 +144,19 @@ def test_a_cursor_belongs_to_one_filter_and_one_zone(ada: User) -> None:
         assert (response.status_code, response.json()["errors"][0]["name"]) == (400, "cursor")
 
 
+def test_a_cursor_belongs_to_the_days_that_its_filter_meant(ada: User) -> None:
+    for number in range(3):
+        ada.create(str(number), due_date=today("UTC").isoformat())
+    prefer(ada, week_start=f"{today('UTC'):%A}".lower())
+    query = {"due": "week", "limit": "2"}
+    cursor = ada.get("/tasks", params=query).json()["next_cursor"]
+    assert titles(ada, **query, cursor=cursor) == ["0"]
+    # Now the week begins a day earlier.
+    prefer(ada, week_start=f"{today('UTC') - timedelta(days=1):%A}".lower())
+    response = ada.request("GET", "/tasks", params=query | {"cursor": cursor})
+    assert (response.status_code, response.json()["errors"][0]["name"]) == (400, "cursor")
+
+
 def test_a_list_is_not_modified_until_something_is_written_or_the_time_changes_it(ada: User) -> None:
     ada.create("a", due_date=today("UTC").isoformat())
     for query in ({"due": "today"}, {"due": "none"}, {"sort_by": "due_at"}):
