@@ -29,6 +29,12 @@ def zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
+def at_offset(hours: int) -> str | None:
+    """Return the name of the zone that is always so many hours ahead of UTC, if there is one. Its sign is reversed."""
+    name = f"Etc/GMT{-hours:+d}"
+    return name if name in NAMES else None
+
+
 def similar(text: str) -> list[str]:
     """Return up to three names that resemble a text of any length: the one that differs in case alone, or the nearest.
 
@@ -49,5 +55,7 @@ def _pairs(text: str) -> frozenset[str]:
     return frozenset(text[place : place + 2] for place in range(max(len(text) - 1, 1)))
 
 
-_PAIRS = {name: _pairs(name.lower()) for name in NAMES}
-_PAIRS_OF_CITIES = {name: _pairs(name.rpartition("/")[2].lower()) for name in NAMES}
+# The signs of Etc/GMT+2 and the like are the reverse of what people expect.
+_PLACES = {name for name in NAMES if not name.startswith("Etc/GMT")}
+_PAIRS = {name: _pairs(name.lower()) for name in _PLACES}
+_PAIRS_OF_CITIES = {name: _pairs(name.rpartition("/")[2].lower()) for name in _PLACES}

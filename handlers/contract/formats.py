@@ -13,6 +13,8 @@ _HOUR = "(?:[01][0-9]|2[0-3])"
 _DATE_TIME = re.compile(
     rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt]{_HOUR}:[0-9]{{2}}:[0-9]{{2}}(\.[0-9]{{1,6}})?([Zz]|[+-][0-9]{{2}}:[0-5][0-9])"
 )
+# An offset in whole hours, as people write it.
+_OFFSET = re.compile(r"(?:GMT|UTC|)([+-])([0-9]{1,2})(?::?00)?", re.IGNORECASE)
 
 
 class Format(NamedTuple):
@@ -48,12 +50,14 @@ class Format(NamedTuple):
 def _date_alone(text: str) -> str | None:
     """Return how to send a timestamp as a date. JavaScript's `toISOString` makes such timestamps."""
     day = text[:10]
-    if text[10:11] not in ("T", "t", " ") or not FORMATS["date"].is_valid(day):
+    if not re.match("[Tt ][0-9]", text[10:]) or not FORMATS["date"].is_valid(day):
         return None
     return f"must be a date without a time: send {day}, unless it is another day in the user's time zone"
 
 
 def _nearest_zones(text: str) -> str | None:
+    if (offset := _OFFSET.fullmatch(text)) and (name := time_zones.at_offset(int(offset[1] + offset[2]))):
+        return f"is not the name of a time zone. Send a place, such as Europe/Berlin, or {name}, which means {text}"
     if not (names := time_zones.similar(text)):
         return None
     return f"is not the name of a time zone. Names like it are {', '.join(names)}"

@@ -28,9 +28,10 @@ def one_of(options: Iterable[object]) -> str:
 def of_type(value: object, *types: str) -> str:
     """Return the message for a value of the wrong type; `types` are JSON Schema's names of the allowed types.
 
-    It names a null, because clients send null for members that have no value.
+    It names a null, because clients send null for members that have no value, and a number such as 1.0.
     """
-    return "must be " + " or ".join(TYPE_WORDS[name] for name in types) + (", not null" if value is None else "")
+    not_whole = ", without a decimal point or an exponent" if isinstance(value, float) and value % 1 == 0 else ""
+    return "must be " + " or ".join(TYPE_WORDS[name] for name in types) + (", not null" if value is None else not_whole)
 
 
 def describe(kind: ValidationErrorKind, schema: Mapping[str, Any], value: Any) -> str:
@@ -66,5 +67,8 @@ def describe(kind: ValidationErrorKind, schema: Mapping[str, Any], value: Any) -
 
 
 def _or_null(schema: Mapping[str, Any], value: Any) -> str:
-    """Return that null is allowed, if the value is empty: forms send an empty text for what has not been filled in."""
-    return ", or null" if value == "" and "null" in schema.get("type", ()) else ""
+    """Return that null is allowed, if the value is empty: forms send an empty text for what has not been filled in.
+
+    Others send the words that filters have for null.
+    """
+    return ", or null" if value in ("", "inbox", "none") and "null" in schema.get("type", ()) else ""

@@ -63,7 +63,7 @@ _UNFIT: dict[type[Exception], tuple[str, str]] = {
     ),
     RecurringSubtask: (
         "recurring-subtask",
-        "A subtask cannot recur. Send a recurrence of null or a parent_id of null, or let the task at the top recur.",
+        "A subtask cannot recur. Clear the recurrence, or keep the task at the top.",
     ),
     SeriesMovedOn: (
         "series-moved-on",

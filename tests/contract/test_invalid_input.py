@@ -287,6 +287,13 @@ def test_the_detail_about_a_head_that_cannot_be_parsed_names_the_head(server: st
         ({"title": "t", "nope": 1}, "/nope", "is not a recognised name"),
         ({"title": "t", "list_id": "x" * 40}, "/list_id", "must be a UUID"),
         ({"title": "t", "list_id": ""}, "/list_id", "must be a UUID, or null"),
+        ({"title": "t", "list_id": "inbox"}, "/list_id", "must be a UUID, or null"),
+        ({"title": "t", "due_date": "2026-01-01 "}, "/due_date", A_DAY),
+        (
+            {"title": "t", "due_date": "2026-01-01", "recurrence": {"frequency": "daily", "interval": 1.0}},
+            "/recurrence/interval",
+            "must be a whole number, without a decimal point or an exponent",
+        ),
         ([], "", "must be an object"),
     ],
 )

@@ -150,7 +150,15 @@ def test_a_timestamp_as_a_date_is_rejected_and_never_cut_off(ada: User, text: st
 
 @pytest.mark.parametrize(
     ("name", "near"),
-    [("europe/berlin", "Europe/Berlin"), ("Berlin", "Europe/Berlin"), ("Europe/Berln", "Europe/Berlin")],
+    [
+        ("europe/berlin", "Europe/Berlin"),
+        ("Berlin", "Europe/Berlin"),
+        ("Europe/Berln", "Europe/Berlin"),
+        # In the names, the signs are the reverse of what people expect.
+        ("GMT+2", "Etc/GMT-2, which means GMT+2"),
+        ("UTC-05:00", "Etc/GMT+5, which means UTC-05:00"),
+        ("+3", "Etc/GMT-3, which means +3"),
+    ],
 )
 def test_an_unknown_zone_is_answered_with_names_like_it(ada: User, name: str, near: str) -> None:
     for response in (
