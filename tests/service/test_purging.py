@@ -218,16 +218,16 @@ def test_another_process_goes_on_where_one_was_killed(tmp_path: Path, stored: St
     runner = tmp_path / "handlers" / "jobs" / "runner.py"
     change(runner, "_LEASE = timedelta(seconds=60)", "_LEASE = timedelta(seconds=1)")
     change(tmp_path / "storage" / "purging.py", "PORTION = 1000", "PORTION = 1")
-    stored.fill("ada", 100, 1000)
+    stored.fill("ada", 100, 400)
     settings = {"PYTHONPATH": str(tmp_path), "DATABASE_URL": stored.url}
     with start(tmp_path, **settings) as first, start(tmp_path, **settings) as second:
         with User(first.url, "grace") as grace:
             grace.titles()
-        stored.wait(lambda: len(stored.tasks("ada")) < 890)
+        stored.wait(lambda: len(stored.tasks("ada")) < 290)
         first.stop(signal.SIGKILL)
         left = stored.tasks("ada")
         assert left
-        assert stored.accounts()["ada"][1] == 1000
+        assert stored.accounts()["ada"][1] == 400
         with User(second.url, "grace") as grace:
             grace.titles()
         stored.wait(lambda: not stored.tasks("ada"))
