@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Uuid, bindparam, select, true
+from sqlalchemy import BigInteger, Uuid, bindparam, false, func, select, true
 
 from storage import accounts, relatives, trash
 from storage.driver.database import Database
@@ -22,7 +22,10 @@ _id = bindparam("deletion", type_=Uuid)
 _own = tasks.c.user_id == accounts.owner, is_in_trash, trash.deletion_id == _id
 # The three levels from the top: what comes back before its parent would lose it. On each level from the last to the
 # first, since each task that comes first in the inbox comes in front of those that were restored before it.
-_level = tasks.c.parent_id.is_not(None), ~tasks.c.is_parent
+_parent = tasks.alias("parent")
+_is_its_parent = _parent.c.user_id == accounts.owner, _parent.c.id == tasks.c.parent_id
+_under_subtask = select(_parent.c.parent_id.is_not(None)).where(*_is_its_parent).scalar_subquery()
+_level = tasks.c.parent_id.is_not(None), func.coalesce(_under_subtask, false())
 _PICK = Query(
     select(tasks.c.id)
     .where(*_own)

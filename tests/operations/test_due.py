@@ -158,6 +158,7 @@ def test_a_timestamp_as_a_date_is_rejected_and_never_cut_off(ada: User, text: st
         ("GMT+2", "Etc/GMT-2, which means GMT+2"),
         ("UTC-05:00", "Etc/GMT+5, which means UTC-05:00"),
         ("+3", "Etc/GMT-3, which means +3"),
+        ("Etc/GMT 5", "send a + as %2B"),
     ],
 )
 def test_an_unknown_zone_is_answered_with_names_like_it(ada: User, name: str, near: str) -> None:

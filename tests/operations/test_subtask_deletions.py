@@ -104,6 +104,19 @@ def test_subtasks_for_which_there_is_no_room_keep_their_order(ada: User, how: st
     assert ada.titles(parent_id="none", sort_by="position", sort_direction="asc") == ["a", "b", "c", "above"]
 
 
+def test_subtasks_without_their_parent_keep_their_order(ada: User) -> None:
+    top = create(ada, title="top")
+    first = create(ada, top, "a")
+    for title in ("b", "c"):
+        create(ada, top, title)
+    create(ada, first, "below")
+    deletion = ada.request("DELETE", "/tasks", params={"parent_id": top["id"]}).json()["deletion_id"]
+    ada.delete(top["id"])
+    undo(ada, deletion)
+    assert ada.titles(parent_id="none", sort_by="position", sort_direction="asc") == ["a", "b", "c"]
+    assert ada.titles(parent_id=first["id"]) == ["below"]
+
+
 def test_a_list_takes_families_with_it_and_brings_them_back(ada: User) -> None:
     home = create_list(ada)
     top = create(ada, list_id=home["id"])

@@ -147,7 +147,7 @@ CASES = {
     "pick tasks to update": Case(_COMPLETE.pick, _SET, ANY_INDEX),
     "update the picked tasks": Case(_COMPLETE.write, _SET | _CHANGED, ANY_INDEX),
     "pick tasks to rename a tag": Case(tags._RENAME.pick, _SET | {"name": "home", "new_name": "house"}, ANY_INDEX),
-    "pick tasks to restore": Case(deletions._PICK, _SET | {"deletion": TASK["id"]}, IN_TRASH),
+    "pick tasks to restore": Case(deletions._PICK, _SET | {"deletion": TASK["id"]}, IN_TRASH | BY_KEY),
     "restore the picked tasks": Case(deletions.RESTORE, _SET | _CHANGED, ANY_INDEX),
     "head": Case(changes._HEAD, {"user_id": "ada"}, frozenset()),
     "everything": changed(since=0, baseline=18_000),
