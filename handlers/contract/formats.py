@@ -56,6 +56,8 @@ def _date_alone(text: str) -> str | None:
 
 
 def _nearest_zones(text: str) -> str | None:
+    if re.search(" [0-9]", text):
+        return "must be the name of a time zone, which has no spaces. In a query, send a + as %2B"
     if (offset := _OFFSET.fullmatch(text)) and (name := time_zones.at_offset(int(offset[1] + offset[2]))):
         return f"is not the name of a time zone. Send a place, such as Europe/Berlin, or {name}, which means {text}"
     if not (names := time_zones.similar(text)):
