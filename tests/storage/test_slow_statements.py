@@ -76,7 +76,7 @@ def test_statements_behind_a_slow_one_finish_before_it(url: str, observer: Obser
 
 
 def test_statements_that_end_as_they_are_cancelled_do_not_fail_those_behind_them(url: str) -> None:
-    # Each takes about as long as it may hold up others, so that some cancellations come too late, and hit another.
+    # Each takes about as long as it may hold up others. So some cancellations come too late, and hit the next one.
     queries = [f"SELECT {number}, pg_sleep({0.1 + number % 12 * 0.0015})" for number in range(60)]
 
     async def test(_: Database) -> None:
