@@ -71,9 +71,9 @@ class Clock(NamedTuple):
         turns, offsets = _offsets(self.time_zone, self.now.year)
         return {"turns": turns, "offsets": offsets}
 
-    def seconds(self) -> int:
-        """Return the instant in seconds since 1970."""
-        return int(self.now.timestamp())
+    def minutes(self) -> int:
+        """Return the full minutes since 1970. Times have whole minutes, so that what is overdue changes with them."""
+        return int(self.now.timestamp()) // 60
 
 
 @lru_cache(maxsize=1024)

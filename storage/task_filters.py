@@ -79,22 +79,18 @@ class Filters:
 
     def zoned(self) -> list[str]:
         """Return the conditions that mean something else from day to day, the time zone, and the first day meant."""
-        if self.clock is None:
-            return [self.due] if self.due else []
-        days = [str(self.clock.days(self.due).first_day)] if self.due in _DAYS else []
-        return [*filter(None, [self.due]), self.clock.time_zone, *days]
+        found = self.due, self.clock and self.clock.time_zone, self._due_values().get("first_day")
+        return [str(one) for one in found if one]
 
     def _due_values(self) -> dict[str, Any]:
-        if self.due is None or self.clock is None:
+        if self.due in (None, "none") or self.clock is None:
             return {}
         if self.due == "overdue":
-            # Times have whole minutes. So the tasks stay the same for a minute, and the entity tag changes with them.
-            return {"now": self.clock.seconds() // 60 * 60, **self.clock.near(), **self.clock.offsets()}
+            return {"now": self.clock.minutes() * 60, **self.clock.near(), **self.clock.offsets()}
         return self.clock.days(self.due)._asdict()
 
 
 _FIXED = [field.name for field in fields(Filters) if field.name not in ("due", "clock")]
-_DAYS = ("today", "tomorrow", "week")
 _DUE = {"overdue": "overdue", "none": "without_date"}
 
 

@@ -25,6 +25,6 @@ def tick(due: str | None, reading: Reading | None) -> str:
     """Return digits that stay the same as long as the filter `due` finds the same tasks, if none is written."""
     if due in (None, "none") or reading is None:
         return ""
-    # Times have minutes, and nothing that is due on a day is overdue before the minute of the next midnight.
-    number = reading.clock.seconds() // 60 if due == "overdue" else reading.clock.today.toordinal()
+    # Nothing that is due on a day is overdue before the minute of the next midnight.
+    number = reading.clock.minutes() if due == "overdue" else reading.clock.today.toordinal()
     return f"{number % 10**_DIGITS:0{_DIGITS}}"
