@@ -12,7 +12,7 @@ from sqlalchemy import text
 from storage.driver.database import Database
 from storage.driver.query import Query
 from storage.errors import Unavailable
-from tests.support.driver import fetch, held, until_held_up, with_database
+from tests.support.driver import fetch, held, open_database, until_held_up, with_database
 from tests.support.postgres import database_with
 from tests.support.sessions import Observer, until
 
@@ -79,18 +79,13 @@ def test_statements_that_end_as_they_are_cancelled_do_not_fail_those_behind_them
     # Each takes about as long as it may hold up others. So some cancellations come too late, and hit the next one.
     queries = [f"SELECT {number}, pg_sleep({0.1 + number % 12 * 0.0015})" for number in range(60)]
 
-    async def test(_: Database) -> None:
+    async def test() -> None:
         async with AsyncExitStack() as stack:
-            lines = []
-            for _line in range(12):
-                limits = {"min_size": 1, "max_size": 1, "pool_timeout": 60, "statement_timeout": 60}
-                opened = Database(url, **limits, prepared_statements=True)
-                await opened.open()
-                stack.push_async_callback(opened.close)
-                lines += [fetch(opened.pipeline, query) for query in queries]
-            await asyncio.gather(*lines)
+            opening = [open_database(url, pool_timeout=60, statement_timeout=60) for _ in range(12)]
+            databases = [await stack.enter_async_context(one) for one in opening]
+            await asyncio.gather(*(fetch(one.pipeline, query) for one in databases for query in queries))
 
-    with_database(url, test)
+    asyncio.run(test())
 
 
 def test_a_query_that_was_slow_gets_a_connection_of_its_own_from_then_on(url: str, observer: Observer) -> None:

@@ -17,31 +17,37 @@ from tests.support.sessions import until
 Result = TypeVar("Result")
 
 
-def with_database(
+@asynccontextmanager
+async def open_database(
     url: str,
-    test: Callable[[Database], Coroutine[Any, Any, Result]],
     *,
     connections: int = 1,
     pool_timeout: float = 5,
     statement_timeout: float = 5,
     prepared_statements: bool = True,
-) -> Result:
-    """Run a test with a database object, whose timeouts are in seconds, and return what the test returns."""
+) -> AsyncIterator[Database]:
+    """Open a database object, whose timeouts are in seconds, for the `async with` block."""
+    database = Database(
+        url,
+        min_size=1,
+        max_size=connections,
+        pool_timeout=pool_timeout,
+        statement_timeout=statement_timeout,
+        prepared_statements=prepared_statements,
+    )
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def with_database(url: str, test: Callable[[Database], Coroutine[Any, Any, Result]], **settings: Any) -> Result:
+    """Run a test with a database object, with the settings of `open_database`, and return what the test returns."""
 
     async def run() -> Result:
-        database = Database(
-            url,
-            min_size=1,
-            max_size=connections,
-            pool_timeout=pool_timeout,
-            statement_timeout=statement_timeout,
-            prepared_statements=prepared_statements,
-        )
-        await database.open()
-        try:
+        async with open_database(url, **settings) as database:
             return await test(database)
-        finally:
-            await database.close()
 
     return asyncio.run(run())
 
