@@ -27,7 +27,8 @@ class FaultyProxy:
         self.away = False
         self.delay = 0.0
         self.swallowed = 0
-        self._clients: list[socket.socket] = []
+        self._clients: dict[socket.socket, threading.Thread] = {}
+        self._lock = threading.Lock()
         parts = urlsplit(database)
         self.url = f"postgresql://{parts.username}@127.0.0.1:{listener.getsockname()[1]}{parts.path}"
         self._sockets = parse_qs(parts.query).get("host", [""])[0]
@@ -41,31 +42,43 @@ class FaultyProxy:
                 threading.Thread(target=self._serve, args=[client], daemon=True).start()
 
     def reset(self, *, after: bytes) -> None:
-        """Send each client some bytes and then a reset (RFC 9293, section 3.10.4), as some load balancers do."""
-        for client in self._clients:
+        """Send each client some bytes and then a reset (RFC 9293, section 3.10.4), as some load balancers do.
+
+        When this returns, the resets have been sent: nothing that a client sends afterwards reaches the server.
+        """
+        clients = self._connected()
+        for client in clients:
             with suppress(OSError):
                 client.sendall(after)
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 # This wakes the thread that reads from the client; it closes the socket, which sends the reset.
                 client.shutdown(socket.SHUT_RD)
+        for thread in clients.values():
+            thread.join()
 
     def send(self, message: bytes) -> None:
         """Send each client a message, as if it came from the server."""
-        for client in self._clients:
+        for client in self._connected():
             with suppress(OSError):
                 client.sendall(message)
 
     def lose_packets(self) -> None:
         """Drop every packet of the clients that are connected, and acknowledge none, as after a network has changed."""
-        for client in self._clients:
+        for client in self._connected():
             with suppress(OSError):
                 attach(client, NOTHING)
 
+    def _connected(self) -> dict[socket.socket, threading.Thread]:
+        """Return the clients that have connected, each with the thread that reads from it."""
+        with self._lock:
+            return self._clients.copy()
+
     def _serve(self, client: socket.socket) -> None:
-        if self.away:
-            client.close()
-            return
-        self._clients.append(client)
+        with self._lock:
+            if self.away:
+                client.close()
+                return
+            self._clients[client] = threading.current_thread()
         server = self._connect()
         threading.Thread(target=self._forward, args=(server, client, lambda: self.delay), daemon=True).start()
         self._pass_on(client, server)
