@@ -22,7 +22,8 @@ TYPE_WORDS = {
 
 def one_of(options: Iterable[object]) -> str:
     """Return the message for a value that is not one of these options."""
-    return "must be one of " + ", ".join("null" if option is None else str(option) for option in options)
+    names = ["null" if option is None else str(option) for option in options]
+    return f"must be {'one of ' if len(names) > 1 else ''}{', '.join(names)}"
 
 
 def of_type(value: object, *types: str) -> str:
@@ -31,12 +32,14 @@ def of_type(value: object, *types: str) -> str:
     It names a null, because clients send null for members that have no value, and a number such as 1.0.
     """
     not_whole = ", without a decimal point or an exponent" if isinstance(value, float) and value % 1 == 0 else ""
-    return "must be " + " or ".join(TYPE_WORDS[name] for name in types) + (", not null" if value is None else not_whole)
+    return "must be " + " or ".join(TYPE_WORDS[name] for name in types) + not_whole + _not_null(value)
 
 
 def describe(kind: ValidationErrorKind, schema: Mapping[str, Any], value: Any) -> str:
     """Return the message for an error that jsonschema-rs found in a value. Raises ContractError if there is none."""
     match kind:
+        case ValidationErrorKind.Type() if any(isinstance(option, str) for option in schema.get("enum", ())):
+            return one_of(schema["enum"]) + _not_null(value)
         case ValidationErrorKind.Type():
             return of_type(value, *(schema["type"] if isinstance(schema["type"], list) else [schema["type"]]))
         case ValidationErrorKind.Enum(options=options):
@@ -64,6 +67,10 @@ def describe(kind: ValidationErrorKind, schema: Mapping[str, Any], value: Any) -
         case ValidationErrorKind.Custom():
             return "must be the same as in the path"
     raise ContractError(f"there is no message for the error '{kind.name}'")
+
+
+def _not_null(value: Any) -> str:
+    return ", not null" if value is None else ""
 
 
 def _or_null(schema: Mapping[str, Any], value: Any) -> str:

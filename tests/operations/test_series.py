@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.client import User
+from tests.support.client import Json, User
 from tests.support.recurrence import DAILY, MONTHLY, NO_SERIES, SERIES, complete, following, reopen
 
 WEEKLY = {"frequency": "weekly", "interval": 1, "weekdays": ["monday"], "from": "due", "missed": "skip"}
@@ -72,13 +72,21 @@ def test_a_rule_is_replaced_as_a_whole(ada: User) -> None:
     assert changed["recurrence"] == WEEKLY
 
 
-def test_a_rule_with_other_days_begins_anew_at_the_due_date(ada: User) -> None:
+@pytest.mark.parametrize(
+    ("rule", "next_day"),
+    [
+        (DAILY, "2096-02-04"),
+        (MONTHLY | {"month_day": 31, "interval": 2}, "2096-02-29"),
+        (MONTHLY | {"month_day": 31, "month_end": "skip"}, "2096-03-31"),
+    ],
+)
+def test_another_rule_begins_anew_at_the_due_date(ada: User, rule: Json, next_day: str) -> None:
     task = ada.create(due_date="2096-01-31", recurrence=MONTHLY)
     ada.patch(task["id"], {"due_date": "2096-02-03"})
-    changed = ada.patch(task["id"], {"recurrence": DAILY}).json()
+    changed = ada.patch(task["id"], {"recurrence": rule}).json()
     assert changed["series_id"] != task["series_id"]
     assert changed["occurrence_date"] == changed["due_date"] == "2096-02-03"
-    assert following(ada, changed)["due_date"] == "2096-02-04"
+    assert following(ada, changed)["due_date"] == next_day
 
 
 def test_a_new_end_leaves_the_schedule_as_it_is(ada: User) -> None:

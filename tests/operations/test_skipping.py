@@ -32,6 +32,22 @@ def test_a_postponed_occurrence_goes_on_with_the_schedule(ada: User) -> None:
     assert skip(ada, task).json()["due_date"] == "2096-02-29"
 
 
+def test_with_keep_a_postponed_occurrence_may_come_forward(ada: User) -> None:
+    task = ada.create(due_date="2096-01-31", recurrence=MONTHLY | {"missed": "keep"})
+    ada.patch(task["id"], {"due_date": "2096-06-15"})
+    assert skip(ada, task).json()["due_date"] == "2096-02-29"
+
+
+def test_a_subtask_in_the_trash_stays_as_it_is(ada: User) -> None:
+    task = ada.create(due_date="2096-01-31", recurrence=MONTHLY)
+    kept, deleted = (ada.create(due_date="2096-01-30", parent_id=task["id"]) for _ in range(2))
+    ada.delete(deleted["id"])
+    assert skip(ada, task).json()["due_date"] == "2096-02-29"
+    assert ada.read(kept)["due_date"] == "2096-02-28"
+    restored = ada.request("POST", f"/trash/{deleted['id']}/restore").json()
+    assert (restored["parent_id"], restored["due_date"]) == (task["id"], "2096-01-30")
+
+
 def test_a_skipped_occurrence_counts(ada: User) -> None:
     task = ada.create(due_date="2096-01-31", recurrence=MONTHLY | {"count": 2})
     assert skip(ada, task).json()["recurrence"]["count"] == 1
