@@ -200,9 +200,9 @@ def test_the_response_to_an_expired_token_says_so(nobody: httpx.Client) -> None:
 
 
 def test_a_token_that_was_valid_a_moment_ago_expires(nobody: httpx.Client) -> None:
-    token = mint("ada", exp=time.time() + 0.6)
+    token = mint("ada", exp=time.time() + 2)
     assert [verify(nobody, token).status_code for _ in range(2)] == [200, 200]
-    time.sleep(0.7)
+    time.sleep(2.1)
     response = verify(nobody, token)
     assert refused(response)
     assert response.json()["detail"] == "The token has expired."
