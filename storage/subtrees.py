@@ -29,9 +29,10 @@ def following(task: Task, family: Rows, stamp: Stamp, *, completes: bool = False
 
 
 def copied(task: Task, next_task: Task, family: Rows, stamp: Stamp) -> list[StoredTask]:
-    """Return copies of the subtasks of an occurrence for the next one, at the same positions."""
+    """Return copies of the subtasks of an occurrence for the next one, at the same positions and in the same order."""
     ids, below = {task.id: next_task.id}, descendants(family, task.id)
-    ids |= {one.id: new_id() for one in below}
+    # Those with the same position are in the order of their ids.
+    ids |= {one.id: new_id() for one in sorted(below, key=lambda one: one.id)}
     fresh = [
         one._replace(
             id=ids[one.id],

@@ -67,6 +67,17 @@ def with_all(user: User, task: Json, changes: Json) -> Json:
 WAYS = pytest.mark.parametrize("write", [by_patch, by_put, in_a_batch, with_all])
 
 
+def test_copies_of_subtasks_with_one_position_keep_their_order(ada: User) -> None:
+    task = weekly(ada)
+    by_position = {"sort_by": "position", "sort_direction": "asc"}
+    for number in range(6):
+        create(ada, task, f"subtask {number}", position="m")
+    for _ in range(3):
+        task = following(ada, task)
+        subtasks = ada.get("/tasks", params={"parent_id": task["id"], **by_position}).json()["tasks"]
+        assert [one["title"] for one in subtasks] == [f"subtask {number}" for number in range(6)]
+
+
 @WAYS
 def test_the_next_occurrence_has_copies_of_all_subtasks(ada: User, write: Write) -> None:
     top, child, grandchild = weekly_family(ada, list_id=create_list(ada)["id"])
