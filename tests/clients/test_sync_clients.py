@@ -20,9 +20,9 @@ pytestmark = needs_node
 LIMITS = {
     "todo.ts": 65,
     "todo-map.ts": 35,
-    "todo-send.ts": 45,
+    "todo-send.ts": 60,
     "todo-tanstack.ts": 80,
-    "todo-rxdb.ts": 95,
+    "todo-rxdb.ts": 80,
     "show-titles.ts": 20,
     "tasks-database.ts": 55,
 }

@@ -2,17 +2,8 @@
 import type { RxCollection, WithDeleted } from "rxdb/plugins/core";
 import { replicateRxCollection } from "rxdb/plugins/replication";
 import { Subject } from "rxjs";
-import { difference, send, type Result } from "./todo-send.js";
+import { difference, inOrder, isGone, send, type Result } from "./todo-send.js";
 import type { Changes, Connection, Task } from "./todo.js";
-
-/** Puts parents before their subtasks, and deletions last: they take along the subtasks that have yet to leave. */
-function inOrder<Row extends { newDocumentState: WithDeleted<Task> }>(rows: Row[]): Row[] {
-  const tasks = new Map(rows.map(({ newDocumentState: task }) => [task.id, task]));
-  // The server accepts three levels. Where these end, so does a circle.
-  const level = (task?: Task, above = 0): number => (task && above < 3 ? level(tasks.get(task.parent_id ?? ""), above + 1) : above);
-  const place = ({ newDocumentState: task }: Row) => (task._deleted ? 4 : level(task));
-  return [...rows].sort((one, other) => place(one) - place(other));
-}
 
 /** Keeps a collection in step with the server. Calls `rejected` for each edit that the server did not accept. */
 export function replicate(todo: Connection, collection: RxCollection<Task>, rejected: (problem: Result["problem"], edit: Task) => void) {
@@ -24,12 +15,10 @@ export function replicate(todo: Connection, collection: RxCollection<Task>, reje
   const pushes = (): Promise<unknown> | undefined => replication.internalReplicationState?.streamQueue.up;
   // Nor does it ask again for a task that it skipped because of an edit that then changed nothing on the server.
   const answers = new Map<string, WithDeleted<Task>>();
-
   async function pull(token: string | undefined, limit: number) {
     const documents = new Map(answers);
     answers.clear();
-    let isReset = false;
-    let page: Changes | undefined;
+    let isReset = false, page: Changes | undefined;
     do {
       page = await todo.changes(token, limit);
       isReset ||= !page;
@@ -42,7 +31,6 @@ export function replicate(todo: Connection, collection: RxCollection<Task>, reje
       if (task.revision > 0 && !documents.has(task.id)) documents.set(task.id, { ...task.toMutableJSON(), _deleted: true });
     return { documents: [...documents.values()], checkpoint: { sync_token: token } };
   }
-
   const replication = replicateRxCollection<Task, { sync_token: string | undefined }>({
     collection,
     replicationIdentifier: `todo ${todo.path.user_id}`,
@@ -63,7 +51,7 @@ export function replicate(todo: Connection, collection: RxCollection<Task>, reje
         const local = await collection.findByIds(rows.map(({ newDocumentState: { id } }) => id)).exec();
         // RxDB may also push what a pull has replaced since. That is no edit: sent, it would undo what was pulled.
         const replaced: WithDeleted<Task>[] = [];
-        const edits = inOrder(rows).flatMap(({ newDocumentState: mine, assumedMasterState: seen }) => {
+        const edits = inOrder(rows, (row) => row.newDocumentState).flatMap(({ newDocumentState: mine, assumedMasterState: seen }) => {
           if (seen && !mine._deleted && (local.get(mine.id)?.revision ?? Infinity) > mine.revision) return (replaced.push(seen), []);
           const operation = difference(seen?._deleted ? undefined : seen, mine._deleted ? undefined : mine);
           return operation ? [{ mine, seen, operation }] : [];
@@ -79,8 +67,7 @@ export function replicate(todo: Connection, collection: RxCollection<Task>, reje
           if (!problem.task || difference(problem.task, mine._deleted ? undefined : mine)) rejected(problem, mine);
           if (problem.task) return [{ ...problem.task, _deleted: false }];
           // A task that was there stays as last known, unless the server says that it is not there. A new one goes.
-          const isGone = problem.status === 404 || problem.type === "urn:problem-type:todo-api:conflict";
-          return [known && !isGone ? known : { ...mine, _deleted: true }];
+          return [known && !isGone(problem) ? known : { ...mine, _deleted: true }];
         });
         if (answers.size > 0) stream$.next("RESYNC");
         return [...replaced, ...refused];

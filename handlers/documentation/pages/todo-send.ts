@@ -26,6 +26,20 @@ export function difference(seen: Task | undefined, wanted: Task | undefined): Op
   return undefined;
 }
 
+/** Puts parents before their subtasks, and deletions last: they take along the subtasks that have yet to leave. */
+export function inOrder<Edit>(edits: Edit[], wanted: (edit: Edit) => Task & { _deleted: boolean }): Edit[] {
+  const tasks = new Map(edits.map((edit) => [wanted(edit).id, wanted(edit)]));
+  // The server accepts three levels. Where these end, so does a circle.
+  const level = (task?: Task, above = 0): number => (task && above < 3 ? level(tasks.get(task.parent_id ?? ""), above + 1) : above);
+  const place = (edit: Edit) => (wanted(edit)._deleted ? 4 : level(wanted(edit)));
+  return [...edits].sort((one, other) => place(one) - place(other));
+}
+
+/** Returns whether an edit was rejected, without the task in the problem, because the task is not there any more. */
+export function isGone(problem: NonNullable<Result["problem"]>): boolean {
+  return problem.status === 404 || problem.type === "urn:problem-type:todo-api:conflict";
+}
+
 /** Runs operations, each once, and returns what became of each. A `problem` says why it was rejected. */
 export async function send(todo: Connection, operations: Operation[]): Promise<Result[]> {
   if (operations.length <= 100) {
