@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Uuid, bindparam, false, func, select, true
+from sqlalchemy import BigInteger, ColumnElement, FromClause, Uuid, bindparam, exists, select, true
 
 from storage import accounts, relatives, trash
 from storage.driver.database import Database
@@ -19,19 +19,27 @@ from storage.set_statements import statements
 MOST_RESTORED = 1_000
 
 _id = bindparam("deletion", type_=Uuid)
-_own = tasks.c.user_id == accounts.owner, is_in_trash, trash.deletion_id == _id
-# The three levels from the top: what comes back before its parent would lose it. On each level from the last to the
-# first, since each task that comes first in the inbox comes in front of those that were restored before it.
-_parent = tasks.alias("parent")
-_is_its_parent = _parent.c.user_id == accounts.owner, _parent.c.id == tasks.c.parent_id
-_under_subtask = select(_parent.c.parent_id.is_not(None)).where(*_is_its_parent).scalar_subquery()
-_level = tasks.c.parent_id.is_not(None), func.coalesce(_under_subtask, false())
-_PICK = Query(
-    select(tasks.c.id)
-    .where(*_own)
-    .order_by(*_level, position.element.desc(), tasks.c.id.desc())
-    .limit(bindparam("limit", type_=BigInteger))
-)
+
+
+def pick(deletion: ColumnElement[UUID]) -> Query:
+    """Return the statement that picks up to `limit` tasks of a deletion that are in the trash.
+
+    What comes back before its parent would lose it, so parents are first. On each level the last one is first, since a
+    task that comes first in the inbox comes in front of those that were restored before it.
+    """
+    parent, grandparent = tasks.alias("parent"), tasks.alias("grandparent")
+
+    def is_above(above: FromClause, below: FromClause) -> list[ColumnElement[bool]]:
+        return [above.c.user_id == accounts.owner, above.c.id == below.c.parent_id, above.c.deletion_id == deletion]
+
+    has_parent = exists().where(*is_above(parent, tasks))
+    has_grandparent = exists().where(*is_above(parent, tasks), *is_above(grandparent, parent))
+    own = select(tasks.c.id).where(tasks.c.user_id == accounts.owner, is_in_trash, trash.deletion_id == deletion)
+    parents_first = own.order_by(has_parent, has_grandparent, position.element.desc(), tasks.c.id.desc())
+    return Query(parents_first.limit(bindparam("limit", type_=BigInteger)))
+
+
+_PICK = pick(_id)
 RESTORE = statements([], trash.RESTORED, true()).write
 """Restores the picked tasks."""
 _of_user = lists.c.user_id == accounts.owner
@@ -59,7 +67,8 @@ async def restore_deletion(database: Database, user_id: str, deletion_id: UUID) 
         turn, (rows,) = await begin(transaction, user_id, (_FIND_LIST, values), pick)
         if turn.row is None and not rows:
             return Restored(0, 0, turn.revision, has_more=False)
-        _, revision = await restore(transaction, user_id, turn, [task_id for (task_id,) in rows[:MOST_RESTORED]])
+        picked = [task_id for (task_id,) in rows[:MOST_RESTORED]]
+        _, revision = await restore(transaction, user_id, turn, picked, deletion_id)
         changed = revision - turn.revision
         return Restored(changed, changed, revision, has_more=len(rows) > MOST_RESTORED)
 
@@ -67,11 +76,12 @@ async def restore_deletion(database: Database, user_id: str, deletion_id: UUID) 
 
 
 async def restore(
-    transaction: Transaction, user_id: str, turn: Turn, ids: Sequence[UUID]
+    transaction: Transaction, user_id: str, turn: Turn, ids: Sequence[UUID], deletion_id: UUID | None = None
 ) -> tuple[StoredList | None, int]:
     """Take the list that a write has found, if any, and then these tasks out of the trash, and commit.
 
-    Return the list, and the user's revision. Raises LimitReached.
+    If there is a deletion, later requests restore the rest of it. Return the list, and the user's revision. Raises
+    LimitReached.
     """
     revision, first, back = turn.revision, [], None
     if turn.row is not None:
@@ -82,6 +92,6 @@ async def restore(
         first.append(write(back))
     for call in [*first, *portions(RESTORE, ids, {"user_id": user_id}, revision, turn.at)]:
         await transaction.run(call)
-    await relatives.settle(transaction, user_id, ids)
+    await relatives.settle(transaction, user_id, ids, deletion_id)
     await transaction.commit(accounts.set_revision(user_id, revision + len(ids)))
     return back, revision + len(ids)

@@ -30,11 +30,8 @@ def descendants(family: Rows, task_id: UUID) -> Sequence[Task]:
 
 
 def of_deleted(rows: Iterable[StoredTask]) -> Rows:
-    """Return deleted tasks as a family that can be restored, with siblings from the last to the first.
-
-    One that comes first in the inbox comes in front of those that were restored before it. So they keep their order.
-    """
-    return Rows(sorted((StoredTask(one.task) for one in rows), key=lambda one: one.task.position, reverse=True))
+    """Return deleted tasks as a family that can be restored."""
+    return Rows(StoredTask(one.task) for one in rows)
 
 
 def placed(family: Rows, task_id: UUID | None, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,19 +54,21 @@ def placed(family: Rows, task_id: UUID | None, values: Mapping[str, Any]) -> dic
 def resettled(places: Mapping[UUID, Place], restored: Collection[UUID]) -> list[Place]:
     """Return the new places of restored tasks that cannot be where they were, or whose parent is in another list.
 
-    `places` has those that have a parent, and their ancestors. One whose parent is deleted, or too deep meanwhile,
-    comes back first in the inbox.
+    `places` has those that have a parent, their ancestors, and the subtasks that come back with them now or later. One
+    whose parent is deleted, or under which there is no room for it and its subtasks, comes back first in the inbox.
     """
+    from_the_top = sorted(places.values(), key=lambda one: _level(places, one.id))
+    heights = _heights(reversed(from_the_top))
     new = dict(places)
-    for one in sorted(places.values(), key=lambda place: _level(places, place.id)):
+    for one in from_the_top:
         if one.id in restored and one.parent_id is not None:
-            new[one.id] = _resettled(one, new)
+            new[one.id] = _resettled(one, heights[one.id], new)
     return [place for place in new.values() if place != places[place.id]]
 
 
-def _resettled(one: Place, places: Mapping[UUID, Place]) -> Place:
+def _resettled(one: Place, height: int, places: Mapping[UUID, Place]) -> Place:
     parent = places.get(one.parent_id) if one.parent_id else None
-    if parent is None or not parent.is_live or _level(places, parent.id) >= MOST_LEVELS:
+    if parent is None or not parent.is_live or _level(places, parent.id) + height > MOST_LEVELS:
         return one._replace(parent_id=None, list_id=None)
     return one._replace(list_id=parent.list_id)
 
@@ -77,9 +76,20 @@ def _resettled(one: Place, places: Mapping[UUID, Place]) -> Place:
 def _level(places: Mapping[UUID, Place], task_id: UUID) -> int:
     """Return 1 for a task at the top, and 2 for its subtasks."""
     level, one = 0, places.get(task_id)
-    while one is not None and level <= MOST_LEVELS:
+    # A batch can delete a family of more levels than the live ones have, if it moves tasks meanwhile.
+    while one is not None and level < len(places):
         level, one = level + 1, places.get(one.parent_id) if one.parent_id else None
     return level
+
+
+def _heights(from_the_bottom: Iterable[Place]) -> dict[UUID, int]:
+    """Return how many levels each task takes with its subtasks: 1 for a task without any."""
+    heights = dict[UUID, int]()
+    for one in from_the_bottom:
+        height = heights.setdefault(one.id, 1)
+        if one.parent_id is not None:
+            heights[one.parent_id] = max(heights.get(one.parent_id, 1), height + 1)
+    return heights
 
 
 def _check_parent(family: Rows, task_id: UUID | None, parent_id: UUID | None) -> None:

@@ -5,15 +5,15 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Uuid, bindparam, select, true
 
-from storage import accounts, trash
-from storage.deletions import restore
+from storage import accounts
+from storage.deletions import pick, restore
 from storage.driver.database import Database
 from storage.driver.query import Query
 from storage.driver.transaction import Call, Transaction
 from storage.errors import ListTooLarge, NotFound
 from storage.list_rows import StoredList, TodoList
 from storage.lists import accepted, begin, find, writes
-from storage.schema import is_in_trash, is_live, lists, tasks
+from storage.schema import is_live, lists, tasks
 from storage.set_changes import portions, send
 from storage.set_statements import DELETED, statements
 
@@ -22,7 +22,7 @@ MOST_DELETED = 10_000
 _list = bindparam("list", type_=Uuid)
 _DELETE = statements([is_live, tasks.c.list_id == _list], DELETED, true())
 _deletion = select(lists.c.deletion_id).where(lists.c.user_id == accounts.owner, lists.c.id == _list)
-_RESTORE = statements([is_in_trash, trash.deletion_id == _deletion.scalar_subquery()], trash.RESTORED, true())
+_PICK_DELETED = pick(_deletion.scalar_subquery())
 
 
 async def delete_list(database: Database, user_id: str, list_id: UUID, revisions: Sequence[int] | None) -> None:
@@ -33,8 +33,8 @@ async def delete_list(database: Database, user_id: str, list_id: UUID, revisions
     """
 
     async def work(transaction: Transaction) -> None:
-        pick = _pick(_DELETE.pick, user_id, list_id)
-        turn, (((matched, ids, *_),),) = await begin(transaction, user_id, find(user_id, list_id), pick)
+        find_tasks = _of_list(_DELETE.pick, user_id, list_id)
+        turn, (((matched, ids, *_),),) = await begin(transaction, user_id, find(user_id, list_id), find_tasks)
         row, deletion_id = accepted(turn, revisions), uuid4()
         if matched > MOST_DELETED:
             raise ListTooLarge(MOST_DELETED)
@@ -53,17 +53,17 @@ async def restore_list(database: Database, user_id: str, list_id: UUID) -> TodoL
     """
 
     async def work(transaction: Transaction) -> TodoList:
-        pick = _pick(_RESTORE.pick, user_id, list_id)
-        turn, (((_, ids, *_),),) = await begin(transaction, user_id, find(user_id, list_id), pick)
+        find_tasks = _of_list(_PICK_DELETED, user_id, list_id)
+        turn, (rows,) = await begin(transaction, user_id, find(user_id, list_id), find_tasks)
         if turn.row is None or turn.row.erased_at is not None:
             raise NotFound("list")
         if not turn.row.is_live:
-            await restore(transaction, user_id, turn, ids or ())
+            await restore(transaction, user_id, turn, [task_id for (task_id,) in rows])
             return turn.row.list.touched(turn.revision + 1, turn.at)
         return turn.row.list
 
     return await database.in_transaction(user_id, work, is_long=True)
 
 
-def _pick(pick: Query, user_id: str, list_id: UUID) -> Call:
-    return pick, {"user_id": user_id, "list": list_id, "limit": MOST_DELETED + 1}
+def _of_list(query: Query, user_id: str, list_id: UUID) -> Call:
+    return query, {"user_id": user_id, "list": list_id, "limit": MOST_DELETED + 1}

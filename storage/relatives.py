@@ -17,7 +17,7 @@ from storage.driver.query import Query, Row
 from storage.driver.transaction import Call, Transaction
 from storage.family import Place, resettled
 from storage.rows import Rows, Stamp
-from storage.schema import is_live, tasks
+from storage.schema import is_in_trash, is_live, tasks
 from storage.tasks import ZONE
 
 _ids, _parents = (bindparam(name, type_=ARRAY(Uuid)) for name in ("ids", "parents"))
@@ -46,10 +46,20 @@ def _find() -> Query:
     return Query(rows.where(tasks.c.user_id == accounts.owner, tasks.c.id.in_(ids)))
 
 
+def _coming() -> CTE:
+    """Return a CTE with the tasks `ids` that have a parent, and those of a deletion that are below them."""
+    own = tasks.c.user_id == accounts.owner
+    first = select(*_kin).where(own, tasks.c.id == any_(_ids), tasks.c.parent_id.is_not(None), tasks.c.is_parent)
+    coming = first.cte("coming", recursive=True)
+    of_deletion = is_in_trash, tasks.c.deletion_id == bindparam("deletion", type_=Uuid)
+    return coming.union(select(*_kin).join(coming, tasks.c.parent_id == coming.c.id).where(own, *of_deletion))
+
+
 def _places() -> Query:
-    above = _above(and_(tasks.c.id == any_(_ids), tasks.c.parent_id.is_not(None)))
+    above, coming = _above(and_(tasks.c.id == any_(_ids), tasks.c.parent_id.is_not(None))), _coming()
+    ids = union(select(above.c.id), select(coming.c.id))
     rows = select(tasks.c.id, tasks.c.parent_id, tasks.c.list_id, is_live)
-    return Query(rows.where(tasks.c.user_id == accounts.owner, tasks.c.id.in_(select(above.c.id))))
+    return Query(rows.where(tasks.c.user_id == accounts.owner, tasks.c.id.in_(ids)))
 
 
 def _settle() -> Query:
@@ -118,9 +128,14 @@ def find(user_id: str, ids: Sequence[UUID], parents: Sequence[UUID]) -> Call:
     return _FIND, {"user_id": user_id, "ids": [*ids], "parents": [*parents]}
 
 
-async def settle(transaction: Transaction, user_id: str, restored: Sequence[UUID]) -> None:
-    """Move restored tasks that cannot be where they were. It takes no revision besides those of their restoration."""
-    (rows,) = await transaction.run((_PLACES, {"user_id": user_id, "ids": [*restored]}))
+async def settle(
+    transaction: Transaction, user_id: str, restored: Sequence[UUID], deletion_id: UUID | None = None
+) -> None:
+    """Move restored tasks that cannot be where they were. It takes no revision besides those of their restoration.
+
+    If there is a deletion, what is in the trash with it is restored by later requests.
+    """
+    (rows,) = await transaction.run((_PLACES, {"user_id": user_id, "ids": [*restored], "deletion": deletion_id}))
     moved = resettled({row[0]: Place._make(row) for row in rows}, set(restored))
     if moved:
         ids, parents, lists, _ = (list(values) for values in zip(*moved, strict=True))

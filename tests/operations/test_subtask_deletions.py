@@ -1,8 +1,5 @@
 """A deleted task takes its subtasks to the trash, and restoring it brings back what went with it."""
 
-import pytest
-
-from tests.support.batches import run
 from tests.support.client import User
 from tests.support.lists import create_list, delete_list, restore_list
 from tests.support.subtasks import create, family, is_there, now
@@ -72,6 +69,17 @@ def test_a_subtask_of_an_erased_parent_comes_back_first_in_the_inbox(ada: User) 
     assert now(ada, child)["parent_id"] is None
 
 
+def test_subtasks_of_an_erased_parent_come_back_with_their_list_in_their_order(ada: User) -> None:
+    home = create_list(ada)
+    top = create(ada, list_id=home["id"])
+    for title in ("a", "b", "c"):
+        create(ada, top, title)
+    delete_list(ada, home)
+    assert ada.request("DELETE", f"/trash/{top['id']}").status_code == 204
+    restore_list(ada, home)
+    assert ada.titles(list_id="inbox", sort_by="position", sort_direction="asc") == ["a", "b", "c"]
+
+
 def test_a_restored_subtask_follows_its_parent_to_another_list(ada: User) -> None:
     home = create_list(ada)["id"]
     top, child, grandchild = family(ada)
@@ -79,29 +87,6 @@ def test_a_restored_subtask_follows_its_parent_to_another_list(ada: User) -> Non
     ada.patch(top["id"], {"list_id": home})
     assert restore(ada, child["id"])["list_id"] == home
     assert now(ada, grandchild)["list_id"] == home
-
-
-def test_a_restored_subtask_for_which_there_is_no_room_comes_back_at_the_top(ada: User) -> None:
-    top, child, grandchild = family(ada)
-    ada.delete(child["id"])
-    ada.patch(top["id"], {"parent_id": create(ada)["id"]})
-    assert restore(ada, child["id"])["parent_id"] == top["id"]
-    assert now(ada, grandchild)["parent_id"] is None
-
-
-@pytest.mark.parametrize("how", ["single", "batch"])
-def test_subtasks_for_which_there_is_no_room_keep_their_order(ada: User, how: str) -> None:
-    top = create(ada, title="top")
-    child = create(ada, top, "child")
-    for title in ("a", "b", "c"):
-        create(ada, child, title)
-    ada.delete(child["id"])
-    ada.patch(top["id"], {"parent_id": create(ada, title="above")["id"]})
-    if how == "single":
-        restore(ada, child["id"])
-    else:
-        run(ada, {"op": "restore", "id": child["id"]})
-    assert ada.titles(parent_id="none", sort_by="position", sort_direction="asc") == ["a", "b", "c", "above"]
 
 
 def test_subtasks_without_their_parent_keep_their_order(ada: User) -> None:

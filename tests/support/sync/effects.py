@@ -209,22 +209,33 @@ class Request:
             self.counts[effect] += 1
 
     def _bring_back(self, ids: Iterable[str], effect: str) -> None:
-        # What was purged at some time can be absent.
-        for one in (one for one in ids if one in self._noted or one not in self._purged):
+        for one in filter(self._comes_back, ids):
             self._write(one, {**self._ledger.rows[one].members, **self._place(one)})
             self.counts[effect] += 1
 
     def _place(self, task_id: str) -> dict[str, Json]:
-        """Return where a restored task comes: first in the inbox, if its parent or list is gone, or has no room."""
+        """Return where a restored task comes: first in the inbox, if its parent or list is gone, or has no room.
+
+        The subtasks that come back with it are still deleted.
+        """
         task = self._ledger.rows[task_id].members
         parent = self._ledger.live(task["parent_id"])
-        if parent is not None and self._ledger.level(task_id) <= MOST_LEVELS:
+        if parent is not None and self._ledger.level(task_id) + self._levels_below(task_id) <= MOST_LEVELS:
             return {"list_id": parent.members["list_id"]}
         if task["parent_id"] is None and self._ledger.lists.get(task["list_id"]) is None:
             return {}
         position = self._left(task_id)["position"]
         assert position in map(positions.first, self._revisions)
         return {"list_id": None, "parent_id": None, "position": position}
+
+    def _levels_below(self, task_id: str) -> int:
+        """Return how many levels of subtasks come back with a task."""
+        coming = filter(self._comes_back, self._ledger.children(task_id))
+        return max((1 + self._levels_below(one) for one in coming), default=0)
+
+    def _comes_back(self, task_id: str) -> bool:
+        """Return whether a deleted task is there to be restored: what was purged at some time can be absent."""
+        return task_id in self._noted or task_id not in self._purged
 
     def _left(self, task_id: str) -> State:
         """Return a task as the request left it."""
