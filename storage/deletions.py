@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, FromClause, Uuid, bindparam, exists, select, true
+from sqlalchemy import BigInteger, ColumnElement, Uuid, bindparam, false, func, select, true
 
 from storage import accounts, relatives, trash
 from storage.driver.database import Database
@@ -27,15 +27,15 @@ def pick(deletion: ColumnElement[UUID]) -> Query:
     What comes back before its parent would lose it, so parents are first. On each level the last one is first, since a
     task that comes first in the inbox comes in front of those that were restored before it.
     """
-    parent, grandparent = tasks.alias("parent"), tasks.alias("grandparent")
-
-    def is_above(above: FromClause, below: FromClause) -> list[ColumnElement[bool]]:
-        return [above.c.user_id == accounts.owner, above.c.id == below.c.parent_id, above.c.deletion_id == deletion]
-
-    has_parent = exists().where(*is_above(parent, tasks))
-    has_grandparent = exists().where(*is_above(parent, tasks), *is_above(grandparent, parent))
-    own = select(tasks.c.id).where(tasks.c.user_id == accounts.owner, is_in_trash, trash.deletion_id == deletion)
-    parents_first = own.order_by(has_parent, has_grandparent, position.element.desc(), tasks.c.id.desc())
+    own = tasks.c.user_id == accounts.owner, is_in_trash, trash.deletion_id == deletion
+    gone = select(tasks.c.id, tasks.c.parent_id, position.element.label("position")).where(*own).cte("gone")
+    # PostgreSQL hashes each of these sets, whatever it knows of the user. It may compare each pair of tasks for a join.
+    has_parent = func.coalesce(gone.c.parent_id.in_(select(gone.c.id)), false())
+    levels = select(gone, has_parent.label("has_parent")).cte("levels")
+    below = select(levels.c.id).where(levels.c.has_parent)
+    has_grandparent = func.coalesce(levels.c.parent_id.in_(below), false())
+    last_first = levels.c.position.desc(), levels.c.id.desc()
+    parents_first = select(levels.c.id).order_by(levels.c.has_parent, has_grandparent, *last_first)
     return Query(parents_first.limit(bindparam("limit", type_=BigInteger)))
 
 

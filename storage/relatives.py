@@ -21,7 +21,8 @@ from storage.schema import is_in_trash, is_live, tasks
 from storage.tasks import ZONE
 
 _ids, _parents = (bindparam(name, type_=ARRAY(Uuid)) for name in ("ids", "parents"))
-_kin = (tasks.c.id, tasks.c.parent_id, tasks.c.deletion_id)
+_place = (tasks.c.id, tasks.c.parent_id, tasks.c.list_id, is_live.label("is_live"))
+_kin = (*_place, tasks.c.deletion_id)
 
 
 def _above(first: ColumnElement[bool]) -> CTE:
@@ -57,9 +58,7 @@ def _coming() -> CTE:
 
 def _places() -> Query:
     above, coming = _above(and_(tasks.c.id == any_(_ids), tasks.c.parent_id.is_not(None))), _coming()
-    ids = union(select(above.c.id), select(coming.c.id))
-    rows = select(tasks.c.id, tasks.c.parent_id, tasks.c.list_id, is_live)
-    return Query(rows.where(tasks.c.user_id == accounts.owner, tasks.c.id.in_(ids)))
+    return Query(union(*(select(*(family.c[column.name] for column in _place)) for family in (above, coming))))
 
 
 def _settle() -> Query:

@@ -12,7 +12,9 @@ from psycopg.sql import SQL, Literal
 from storage import (
     changes,
     deletions,
+    list_deletions,
     moves,
+    relatives,
     siblings,
     tags,
     task_creation,
@@ -43,6 +45,21 @@ TRASH = """
            ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, n, 'task ' || md5(n::text), n % 4 = 0, 1,
            '{home}', timestamptz '2026-01-01', now(), timestamptz '2026-02-01' + n * interval '1 second'
     FROM generate_series(12001, 18000) n
+"""
+# All the users that the planner's statistics know, and one more: what she has deleted at once, with subtasks.
+KNOWN = """
+    INSERT INTO tasks (user_id, id, revision, title, completed, priority, tags, created_at, updated_at, deleted_at)
+    SELECT 'user-' || n % 60, gen_random_uuid(), n, 'task', false, 1, '{home}', now(), now(),
+           CASE WHEN n % 240 < 60 THEN now() END
+    FROM generate_series(1, 6000) n
+"""
+UNKNOWN = """
+    INSERT INTO tasks (user_id, id, revision, title, completed, priority, tags, created_at, updated_at, deleted_at,
+                       deletion_id, parent_id, is_parent)
+    SELECT 'grace', ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, n, 'task', false, 1,
+           '{home}', now(), now(), now(), '00000000-0000-7000-8000-000000000600',
+           CASE WHEN n > 1000 THEN ('00000000-0000-7000-8000-' || lpad((n - 1000)::text, 12, '0'))::uuid END, n <= 1000
+    FROM generate_series(1, 2000) n
 """
 NEWEST_FIRST = Sort("created_at", descending=True)
 ORDERS = [
@@ -148,6 +165,12 @@ CASES = {
     "update the picked tasks": Case(_COMPLETE.write, _SET | _CHANGED, ANY_INDEX),
     "pick tasks to rename a tag": Case(tags._RENAME.pick, _SET | {"name": "home", "new_name": "house"}, ANY_INDEX),
     "pick tasks to restore": Case(deletions._PICK, _SET | {"deletion": TASK["id"]}, IN_TRASH | BY_KEY),
+    "pick tasks to restore with their list": Case(
+        list_deletions._PICK_DELETED, _SET | {"list": UUID(int=1)}, IN_TRASH | BY_KEY
+    ),
+    "places of restored tasks": Case(
+        relatives._PLACES, {"user_id": "ada", "ids": [TASK["id"]], "deletion": UUID(int=1)}, ANY_INDEX | BY_PARENT
+    ),
     "restore the picked tasks": Case(deletions.RESTORE, _SET | _CHANGED, ANY_INDEX),
     "head": Case(changes._HEAD, {"user_id": "ada"}, frozenset()),
     "everything": changed(since=0, baseline=18_000),
@@ -180,6 +203,18 @@ def database(postgres: str) -> str:
     return url
 
 
+@pytest.fixture(scope="module")
+def unanalyzed(postgres: str) -> str:
+    """Return the URL of a database in which Grace has 2,000 tasks in the trash since the tables were analyzed."""
+    url = new_database(postgres)
+    migrate(url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(KNOWN)
+        connection.execute("VACUUM ANALYZE tasks")
+        connection.execute(UNKNOWN)
+    return url
+
+
 @pytest.fixture
 def connection(database: str) -> Iterator[psycopg.Connection[Any]]:
     """Yield a connection to that database, and roll its changes back."""
@@ -196,6 +231,13 @@ def nodes(plan: Plan) -> list[Plan]:
 def scans(plan: Plan) -> list[Plan]:
     """Return the nodes of a plan that read rows of the tables."""
     return [node for node in nodes(plan) if "Scan" in node["Node Type"] and {"Relation Name", "Index Name"} & set(node)]
+
+
+def rows_read(node: Plan) -> float:
+    """Return how many rows a node has read, or compared, and kept or not."""
+    removed = sum(rows for name, rows in node.items() if name.startswith("Rows Removed by"))
+    kept = 0 if node["Node Type"] == "Function Scan" else node["Actual Rows"]
+    return float(node["Actual Loops"] * (kept + removed))
 
 
 def explain(connection: psycopg.Connection[Any], case: Case, mode: str, options: str = "") -> Plan:
@@ -237,6 +279,19 @@ def test_an_index_finds_the_rows_of_each_statement(connection: psycopg.Connectio
         if "Index Name" in node:
             assert "user_id = " in node["Index Cond"]
             assert CASES[name].indexes != BY_KEY or node["Index Name"] != "tasks_pkey" or "(id = " in node["Index Cond"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", ["pick tasks to restore", "restore the picked tasks", "places of restored tasks"])
+def test_restoring_reads_no_task_again_for_each_other_task(unanalyzed: str, name: str, mode: str) -> None:
+    ids = [UUID(f"00000000-0000-7000-8000-{number:012}") for number in range(1751, 2001)]
+    known = {"user_id": "grace", "deletion": TASK["id"]}
+    given = {parameter: ids for parameter in ("picked", "ids") if parameter in CASES[name].parameters}
+    case = CASES[name]._replace(parameters=CASES[name].parameters | known | given)
+    with psycopg.connect(unanalyzed) as connection:
+        plan = explain(connection, case, mode, ", ANALYZE, TIMING OFF")
+        connection.rollback()
+    assert sum(map(rows_read, nodes(plan))) < 10 * 2_000
 
 
 @pytest.mark.parametrize("name", ["update the picked tasks", "restore the picked tasks"])
