@@ -1,6 +1,6 @@
 """What a batch does to each task: pure functions of the task as it is, and of the operation."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 from uuid import UUID, uuid4
 
@@ -86,25 +86,30 @@ class Plan(NamedTuple):
 
 
 class _Turn(NamedTuple):
-    """What an operation finds: the rows before the batch, and after the operations before it, and its stamp."""
+    """What an operation finds: the rows before the batch, and after the operations before it, and its stamp.
+
+    `restores` are the tasks that the batch restores.
+    """
 
     found: Mapping[UUID, StoredTask]
     rows: Rows
     stamp: Stamp
     deletion_id: UUID
+    restores: Collection[UUID]
 
 
-def plan(operations: Iterable[Operation], found: Mapping[UUID, StoredTask], stamp: Stamp) -> Plan:
+def plan(operations: Sequence[Operation], found: Mapping[UUID, StoredTask], stamp: Stamp) -> Plan:
     """Decide what each operation does. No two may have the same id.
 
     `found` are the rows that are there, by their ids, and `stamp` is that of the first write.
     """
     changed: dict[UUID, StoredTask] = {}
     rows, outcomes, deletion_id = Rows(found.values()), [], uuid4()
+    restores = {one.id for one in operations if one.op == "restore" and one.id}
     for operation in operations:
         row = rows.get(operation.id) if operation.id else None
         try:
-            new, *others = _DECISIONS[operation.op](row, operation, _Turn(found, rows, stamp, deletion_id))
+            new, *others = _DECISIONS[operation.op](row, operation, _Turn(found, rows, stamp, deletion_id, restores))
         except _ERRORS as error:
             outcomes.append(Outcome("failed", operation.id, row.current if row else None, error))
             continue
@@ -178,7 +183,7 @@ def _delete(row: StoredTask | None, operation: Operation, turn: _Turn) -> Writte
 def _restore(row: StoredTask | None, _: Operation, turn: _Turn) -> Written:
     if row is None or row.erased_at is not None:
         raise NotFound("task")
-    return (row,) if row.current else tuple(subtrees.restored(row, turn.rows, turn.stamp))
+    return (row,) if row.current else tuple(subtrees.restored(row, turn.rows, turn.stamp, turn.restores))
 
 
 def _with_values(row: StoredTask, operation: Operation, turn: _Turn) -> Written:

@@ -4,7 +4,7 @@ Each returns the rows that it changes, which take the revisions from that of the
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -79,14 +79,14 @@ def deleted(task: Task, family: Rows, stamp: Stamp, deletion_id: UUID) -> list[S
     return [StoredTask(one, one.updated_at, deletion_id) for one in gone]
 
 
-def restored(row: StoredTask, rows: Rows, stamp: Stamp) -> list[StoredTask]:
-    """Return a deleted task and the subtasks that went with it, where they can be.
+def restored(row: StoredTask, rows: Rows, stamp: Stamp, wanted: Collection[UUID]) -> list[StoredTask]:
+    """Return a deleted task and the subtasks that went with it, where they can be, and likewise those above it.
 
-    One whose list or parent is deleted is first in the inbox.
+    Of these, the `wanted` ones come back. A task whose list or parent is deleted is first in the inbox.
     """
-    gone = of_deleted(one for one in rows.values() if _went_with(row, one))
-    found = touched_all([row.task, *descendants(gone, row.task.id)], stamp)
-    return _resettled([_in_list_that_is_there(one, stamp) for one in found], rows)
+    above = [one for one in _deleted_above(row, rows) if one.task.id in wanted]
+    found = {task.id: task for one in (row, *above) for task in _gone_with(one, rows)}
+    return _resettled([_in_list_that_is_there(one, stamp) for one in touched_all(found.values(), stamp)], rows)
 
 
 def completed(task: Task) -> Task:
@@ -142,6 +142,20 @@ def _days_between(task: Task, next_task: Task) -> timedelta:
     if task.occurrence_date is None or next_task.occurrence_date is None:
         return timedelta()
     return next_task.occurrence_date - task.occurrence_date
+
+
+def _deleted_above(row: StoredTask, rows: Rows) -> Iterable[StoredTask]:
+    """Yield the ancestors of a deleted task, up to the first that cannot be restored."""
+    above = rows.get(row.task.parent_id) if row.task.parent_id else None
+    if above is not None and above.deleted_at is not None and above.erased_at is None:
+        yield above
+        yield from _deleted_above(above, rows)
+
+
+def _gone_with(row: StoredTask, rows: Rows) -> list[Task]:
+    """Return a deleted task and the subtasks that went with it."""
+    gone = of_deleted(one for one in rows.values() if _went_with(row, one))
+    return [row.task, *descendants(gone, row.task.id)]
 
 
 def _went_with(row: StoredTask, other: StoredTask) -> bool:

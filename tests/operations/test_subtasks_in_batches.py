@@ -1,6 +1,9 @@
 """Subtasks in a batch: each operation finds the tasks as those before it leave them."""
 
+from itertools import permutations
 from uuid import uuid4
+
+import pytest
 
 from tests.support.client import Json, User
 from tests.support.lists import create_list
@@ -73,6 +76,38 @@ def test_moving_deleting_and_restoring_take_subtasks_along(ada: User) -> None:
     (result,) = run(ada, {"op": "restore", "id": child["id"]})
     assert (result["task"]["parent_id"], result["task"]["list_id"]) == (None, None)
     assert now(ada, grandchild)["list_id"] is None
+
+
+@pytest.mark.parametrize("order", [*permutations(range(3))])
+def test_tasks_that_one_batch_restores_stay_together_in_any_order(ada: User, order: tuple[int, ...]) -> None:
+    tasks = family(ada)
+    for task in reversed(tasks):
+        ada.delete(task["id"])
+    before = ada.revision()
+    results = run(ada, *({"op": "restore", "id": tasks[number]["id"]} for number in order))
+    assert ada.revision() == before + 3
+    top, child, grandchild = (now(ada, task) for task in tasks)
+    assert [one["parent_id"] for one in (top, child, grandchild)] == [None, top["id"], child["id"]]
+    assert [one["task"] for one in results] == [(top, child, grandchild)[number] for number in order]
+
+
+def test_subtasks_that_are_named_before_the_task_they_went_with_stay_with_it(ada: User) -> None:
+    home = create_list(ada)["id"]
+    top = create(ada, list_id=home)
+    first, last = create(ada, top), create(ada, top)
+    below = create(ada, first)
+    ada.delete(top["id"])
+    run(ada, *({"op": "restore", "id": task["id"]} for task in (last, below, top)))
+    assert [now(ada, one)["parent_id"] for one in (first, last, below)] == [top["id"], top["id"], first["id"]]
+    assert {now(ada, one)["list_id"] for one in (top, first, last, below)} == {home}
+
+
+def test_a_restored_task_does_not_wait_for_one_that_is_erased(ada: User) -> None:
+    top, child, grandchild = family(ada)
+    ada.delete(top["id"])
+    assert ada.request("DELETE", f"/trash/{child['id']}").status_code == 204
+    run(ada, *({"op": "restore", "id": task["id"]} for task in (grandchild, top)))
+    assert now(ada, grandchild)["parent_id"] is None
 
 
 def test_a_revision_from_before_the_batch_is_accepted_after_the_parent_has_moved(ada: User) -> None:

@@ -48,7 +48,8 @@ class _Audit:
         journal, revisions = self._journal, self._journal.requests.get(request, [])
         writes = [journal.writes[number] for number in revisions if number in journal.writes]
         noted = {write.task_id: write.after for write in writes}
-        one = Request(request, self._ledger, noted, revisions, journal.purged)
+        restored = {one.edit.task_id for one in answer.accepted if one.edit.op == "restore"}
+        one = Request(request, self._ledger, noted, revisions, journal.purged, restored)
         for list_id, is_live in (journal.lists[number] for number in revisions if number in journal.lists):
             one.change_list(list_id, is_live=is_live)
         for accepted in answer.accepted:

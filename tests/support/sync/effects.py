@@ -31,7 +31,7 @@ class Request:
 
     `noted` are the tasks as it left them, by the journal, and `revisions` those that it took. Of these the ledger takes
     only what the service chooses: ids, and positions of new and restored tasks. `purged` are tasks that are gone by
-    now. `written` has the id of each write.
+    now. `restored` are those that its edits restore. `written` has the id of each write.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Request:
         noted: Mapping[str, State],
         revisions: Sequence[int],
         purged: Collection[str],
+        restored: Collection[str],
     ) -> None:
         self.written: list[str] = []
         self.counts: Counter[str] = Counter()
@@ -49,6 +50,7 @@ class Request:
         self._noted = noted
         self._revisions = revisions
         self._purged = purged
+        self._restored = restored
 
     def perform(self, edit: Edit) -> None:
         """Carry out an edit that was accepted. It writes nothing if everything is as the edit wants it."""
@@ -200,7 +202,9 @@ class Request:
         row = self._ledger.rows[edit.task_id]
         assert not row.is_erased, f"{row} was removed, and is restored"
         if row.deleted is not None:
-            self._bring_back(self._ledger.family(edit.task_id), "restored subtasks")
+            wanted = [edit.task_id, *(one for one in self._ledger.deleted_above(edit.task_id) if one in self._restored)]
+            families = {one for top in wanted for one in self._ledger.family(top)}
+            self._bring_back(sorted(families, key=self._ledger.level), "restored subtasks")
             self.counts["restored subtasks"] -= 1
 
     def _remove(self, ids: Iterable[str], effect: str) -> None:

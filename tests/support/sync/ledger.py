@@ -49,6 +49,14 @@ class Ledger:
         """Return a task and all that is below it, parents first."""
         return [task_id, *(one for child in self.children(task_id) for one in self.family(child))]
 
+    def deleted_above(self, task_id: str) -> Iterator[str]:
+        """Yield the ancestors of a deleted task, up to the first that cannot be restored."""
+        parent_id = self.rows[task_id].members["parent_id"]
+        above = self.rows.get(parent_id)
+        if above is not None and above.deleted is not None and not above.is_erased:
+            yield parent_id
+            yield from self.deleted_above(parent_id)
+
     def in_list(self, list_id: str) -> list[str]:
         """Return the live tasks of a list."""
         return [one for one, row in self.rows.items() if row.deleted is None and row.members["list_id"] == list_id]
