@@ -80,12 +80,13 @@ def deleted(task: Task, family: Rows, stamp: Stamp, deletion_id: UUID) -> list[S
 
 
 def restored(row: StoredTask, rows: Rows, stamp: Stamp, wanted: Collection[UUID]) -> list[StoredTask]:
-    """Return a deleted task and the subtasks that went with it, where they can be, and likewise those above it.
+    """Return a deleted task and the subtasks that went with it, where they can be.
 
-    Of these, the `wanted` ones come back. A task whose list or parent is deleted is first in the inbox.
+    Those of its family that are `wanted` too come back with it, and what went with them. A task whose list or parent is
+    deleted is first in the inbox.
     """
-    above = [one for one in _deleted_above(row, rows) if one.task.id in wanted]
-    found = {task.id: task for one in (row, *above) for task in _gone_with(one, rows)}
+    family = [row, *_wanted_with(row, rows, wanted)]
+    found = {task.id: task for one in family for task in _gone_with(one, rows)}
     return _resettled([_in_list_that_is_there(one, stamp) for one in touched_all(found.values(), stamp)], rows)
 
 
@@ -144,12 +145,17 @@ def _days_between(task: Task, next_task: Task) -> timedelta:
     return next_task.occurrence_date - task.occurrence_date
 
 
-def _deleted_above(row: StoredTask, rows: Rows) -> Iterable[StoredTask]:
-    """Yield the ancestors of a deleted task, up to the first that cannot be restored."""
-    above = rows.get(row.task.parent_id) if row.task.parent_id else None
-    if above is not None and above.deleted_at is not None and above.erased_at is None:
-        yield above
-        yield from _deleted_above(above, rows)
+def _wanted_with(row: StoredTask, rows: Rows, wanted: Collection[UUID]) -> list[StoredTask]:
+    """Return the wanted tasks above a deleted task, and those below the highest of them."""
+    *_, top = row, *(one for one in _in_trash_from(row, rows) if one.task.id in wanted)
+    return [rows[one] for one in wanted if one in rows and top in _in_trash_from(rows[one], rows)]
+
+
+def _in_trash_from(row: StoredTask | None, rows: Rows) -> Iterable[StoredTask]:
+    """Yield a task and its ancestors, up to the first that is not in the trash."""
+    while row is not None and row.deleted_at is not None and row.erased_at is None:
+        yield row
+        row = rows.get(row.task.parent_id) if row.task.parent_id else None
 
 
 def _gone_with(row: StoredTask, rows: Rows) -> list[Task]:

@@ -91,6 +91,16 @@ def test_tasks_that_one_batch_restores_stay_together_in_any_order(ada: User, ord
     assert [one["task"] for one in results] == [(top, child, grandchild)[number] for number in order]
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_they_stay_together_where_there_is_no_room_for_all_of_them(ada: User, order: tuple[int, ...]) -> None:
+    top, child, grandchild = family(ada)
+    for task in (grandchild, child):
+        ada.delete(task["id"])
+    run(ada, {"op": "update", "id": top["id"], "changes": {"parent_id": create(ada)["id"]}})
+    run(ada, *({"op": "restore", "id": (child, grandchild)[number]["id"]} for number in order))
+    assert [now(ada, one)["parent_id"] for one in (child, grandchild)] == [None, child["id"]]
+
+
 def test_subtasks_that_are_named_before_the_task_they_went_with_stay_with_it(ada: User) -> None:
     home = create_list(ada)["id"]
     top = create(ada, list_id=home)

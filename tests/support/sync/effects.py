@@ -202,8 +202,10 @@ class Request:
         row = self._ledger.rows[edit.task_id]
         assert not row.is_erased, f"{row} was removed, and is restored"
         if row.deleted is not None:
-            wanted = [edit.task_id, *(one for one in self._ledger.deleted_above(edit.task_id) if one in self._restored)]
-            families = {one for top in wanted for one in self._ledger.family(top)}
+            in_trash_from = self._ledger.in_trash_from
+            *_, top = (one for one in in_trash_from(edit.task_id) if one in self._restored)
+            wanted = [one for one in self._restored if top in in_trash_from(one)]
+            families = {one for task_id in wanted for one in self._gone_with(task_id)}
             self._bring_back(sorted(families, key=self._ledger.level), "restored subtasks")
             self.counts["restored subtasks"] -= 1
 
@@ -213,18 +215,19 @@ class Request:
             self.counts[effect] += 1
 
     def _bring_back(self, ids: Iterable[str], effect: str) -> None:
-        for one in filter(self._comes_back, ids):
-            self._write(one, {**self._ledger.rows[one].members, **self._place(one)})
+        coming = [*filter(self._comes_back, ids)]
+        for one in coming:
+            self._write(one, {**self._ledger.rows[one].members, **self._place(one, coming)})
             self.counts[effect] += 1
 
-    def _place(self, task_id: str) -> dict[str, Json]:
-        """Return where a restored task comes: first in the inbox, if its parent or list is gone, or has no room.
-
-        The subtasks that come back with it are still deleted.
-        """
+    def _place(self, task_id: str, coming: Collection[str]) -> dict[str, Json]:
+        """Return where a restored task comes: first in the inbox, if its parent or list is gone, or has no room."""
         task = self._ledger.rows[task_id].members
         parent = self._ledger.live(task["parent_id"])
-        if parent is not None and self._ledger.level(task_id) + self._levels_below(task_id) <= MOST_LEVELS:
+        if (
+            parent is not None
+            and self._ledger.level(task_id) + self._ledger.levels_below(task_id, coming) <= MOST_LEVELS
+        ):
             return {"list_id": parent.members["list_id"]}
         if task["parent_id"] is None and self._ledger.lists.get(task["list_id"]) is None:
             return {}
@@ -232,10 +235,10 @@ class Request:
         assert position in map(positions.first, self._revisions)
         return {"list_id": None, "parent_id": None, "position": position}
 
-    def _levels_below(self, task_id: str) -> int:
-        """Return how many levels of subtasks come back with a task."""
+    def _gone_with(self, task_id: str) -> list[str]:
+        """Return a deleted task and those that come back with it."""
         coming = filter(self._comes_back, self._ledger.children(task_id))
-        return max((1 + self._levels_below(one) for one in coming), default=0)
+        return [task_id, *(one for child in coming for one in self._gone_with(child))]
 
     def _comes_back(self, task_id: str) -> bool:
         """Return whether a deleted task is there to be restored: what was purged at some time can be absent."""

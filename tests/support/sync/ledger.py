@@ -1,7 +1,7 @@
 """A user's tasks and lists at a moment of the history that the proof follows."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from tests.support.sync.journal import State
@@ -49,13 +49,17 @@ class Ledger:
         """Return a task and all that is below it, parents first."""
         return [task_id, *(one for child in self.children(task_id) for one in self.family(child))]
 
-    def deleted_above(self, task_id: str) -> Iterator[str]:
-        """Yield the ancestors of a deleted task, up to the first that cannot be restored."""
-        parent_id = self.rows[task_id].members["parent_id"]
-        above = self.rows.get(parent_id)
-        if above is not None and above.deleted is not None and not above.is_erased:
-            yield parent_id
-            yield from self.deleted_above(parent_id)
+    def in_trash_from(self, task_id: str) -> Iterator[str]:
+        """Yield a task and its ancestors, up to the first that is not in the trash."""
+        row = self.rows.get(task_id)
+        if row is not None and row.deleted is not None and not row.is_erased:
+            yield task_id
+            yield from self.in_trash_from(row.members["parent_id"])
+
+    def levels_below(self, task_id: str, among: Collection[str]) -> int:
+        """Return how many levels of subtasks a task has among some tasks."""
+        below = [one for one in self._below[task_id] if one in among and self.rows[one].members["parent_id"] == task_id]
+        return max((1 + self.levels_below(one, among) for one in below), default=0)
 
     def in_list(self, list_id: str) -> list[str]:
         """Return the live tasks of a list."""
