@@ -1,6 +1,6 @@
 """What a batch does to each task: pure functions of the task as it is, and of the operation."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 from uuid import UUID, uuid4
 
@@ -88,14 +88,14 @@ class Plan(NamedTuple):
 class _Turn(NamedTuple):
     """What an operation finds: the rows before the batch, and after the operations before it, and its stamp.
 
-    `restores` are the tasks that the batch restores.
+    `restores` are the tasks that the batch restores, in the order of its operations.
     """
 
     found: Mapping[UUID, StoredTask]
     rows: Rows
     stamp: Stamp
     deletion_id: UUID
-    restores: Collection[UUID]
+    restores: Sequence[UUID]
 
 
 def plan(operations: Sequence[Operation], found: Mapping[UUID, StoredTask], stamp: Stamp) -> Plan:
@@ -105,7 +105,7 @@ def plan(operations: Sequence[Operation], found: Mapping[UUID, StoredTask], stam
     """
     changed: dict[UUID, StoredTask] = {}
     rows, outcomes, deletion_id = Rows(found.values()), [], uuid4()
-    restores = {one.id for one in operations if one.op == "restore" and one.id}
+    restores = [one.id for one in operations if one.op == "restore" and one.id]
     for operation in operations:
         row = rows.get(operation.id) if operation.id else None
         try:

@@ -63,8 +63,8 @@ async def restore_deletion(database: Database, user_id: str, deletion_id: UUID) 
     values = {"user_id": user_id, "deletion": deletion_id}
 
     async def work(transaction: Transaction) -> Restored:
-        pick = _PICK, {**values, "limit": MOST_RESTORED + 1}
-        turn, (rows,) = await begin(transaction, user_id, (_FIND_LIST, values), pick)
+        find_tasks = _PICK, {**values, "limit": MOST_RESTORED + 1}
+        turn, (rows,) = await begin(transaction, user_id, (_FIND_LIST, values), find_tasks)
         if turn.row is None and not rows:
             return Restored(0, 0, turn.revision, has_more=False)
         picked = [task_id for (task_id,) in rows[:MOST_RESTORED]]

@@ -4,7 +4,7 @@ Each returns the rows that it changes, which take the revisions from that of the
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -79,7 +79,7 @@ def deleted(task: Task, family: Rows, stamp: Stamp, deletion_id: UUID) -> list[S
     return [StoredTask(one, one.updated_at, deletion_id) for one in gone]
 
 
-def restored(row: StoredTask, rows: Rows, stamp: Stamp, wanted: Collection[UUID]) -> list[StoredTask]:
+def restored(row: StoredTask, rows: Rows, stamp: Stamp, wanted: Sequence[UUID]) -> list[StoredTask]:
     """Return a deleted task and the subtasks that went with it, where they can be.
 
     Those of its family that are `wanted` too come back with it, and what went with them. A task whose list or parent is
@@ -145,7 +145,7 @@ def _days_between(task: Task, next_task: Task) -> timedelta:
     return next_task.occurrence_date - task.occurrence_date
 
 
-def _wanted_with(row: StoredTask, rows: Rows, wanted: Collection[UUID]) -> list[StoredTask]:
+def _wanted_with(row: StoredTask, rows: Rows, wanted: Sequence[UUID]) -> list[StoredTask]:
     """Return the wanted tasks above a deleted task, and those below the highest of them."""
     *_, top = row, *(one for one in _in_trash_from(row, rows) if one.task.id in wanted)
     return [rows[one] for one in wanted if one in rows and top in _in_trash_from(rows[one], rows)]
