@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from storage.errors import ListOfParent, NoSuchParent, ParentCycle, TooDeep
-from storage.rows import Rows, StoredTask
+from storage.rows import Rows
 from storage.tasks import Task
 
 MOST_LEVELS = 3
@@ -27,11 +27,6 @@ class Place(NamedTuple):
 def descendants(family: Rows, task_id: UUID) -> Sequence[Task]:
     """Return the subtasks of a task, and then theirs."""
     return [one for level in _levels_below(family, task_id) for one in level]
-
-
-def of_deleted(rows: Iterable[StoredTask]) -> Rows:
-    """Return deleted tasks as a family that can be restored."""
-    return Rows(StoredTask(one.task) for one in rows)
 
 
 def placed(family: Rows, task_id: UUID | None, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from storage.deletions import RESTORE
 from storage.driver.database import Database
 from storage.driver.transaction import Transaction
 from storage.errors import HasRelatives, NotFound
-from storage.family import descendants, of_deleted
 from storage.relatives import Within
 from storage.set_changes import portions
+from storage.subtrees import gone_with
 from storage.tasks import Task, get_task
 
 
@@ -27,8 +27,7 @@ async def restore_task(database: Database, user_id: str, task_id: UUID) -> Task:
             raise NotFound("task")
         if row.deleted_at is None:
             return row.task
-        gone = of_deleted(one for one in turn.rows.values() if one.deletion_id == row.deletion_id)
-        ids = [task_id, *(one.id for one in descendants(gone, task_id) if row.deletion_id)]
+        ids = [one.id for one in gone_with(row, turn.rows)]
         for call in portions(RESTORE, ids, {"user_id": user_id}, turn.revision, turn.stamp.at):
             await transaction.run(call)
         await relatives.settle(transaction, user_id, ids)

@@ -12,7 +12,7 @@ from uuid6 import uuid7
 
 from storage import due, positions, series
 from storage.errors import SeriesMovedOn
-from storage.family import Place, descendants, of_deleted, resettled
+from storage.family import Place, descendants, resettled
 from storage.rows import Rows, Stamp, StoredTask, touched_all
 from storage.tasks import Task
 
@@ -86,8 +86,14 @@ def restored(row: StoredTask, rows: Rows, stamp: Stamp, wanted: Sequence[UUID]) 
     deleted is first in the inbox.
     """
     family = [row, *_wanted_with(row, rows, wanted)]
-    found = {task.id: task for one in family for task in _gone_with(one, rows)}
+    found = {task.id: task for one in family for task in gone_with(one, rows)}
     return _resettled([_in_list_that_is_there(one, stamp) for one in touched_all(found.values(), stamp)], rows)
+
+
+def gone_with(row: StoredTask, rows: Rows) -> list[Task]:
+    """Return a deleted task and the subtasks that went with it."""
+    gone = Rows(StoredTask(one.task) for one in rows.values() if _went_with(row, one))
+    return [row.task, *descendants(gone, row.task.id)]
 
 
 def completed(task: Task) -> Task:
@@ -156,12 +162,6 @@ def _in_trash_from(row: StoredTask | None, rows: Rows) -> Iterable[StoredTask]:
     while row is not None and row.deleted_at is not None and row.erased_at is None:
         yield row
         row = rows.get(row.task.parent_id) if row.task.parent_id else None
-
-
-def _gone_with(row: StoredTask, rows: Rows) -> list[Task]:
-    """Return a deleted task and the subtasks that went with it."""
-    gone = of_deleted(one for one in rows.values() if _went_with(row, one))
-    return [row.task, *descendants(gone, row.task.id)]
 
 
 def _went_with(row: StoredTask, other: StoredTask) -> bool:

@@ -46,6 +46,8 @@ TRASH = """
            '{home}', timestamptz '2026-01-01', now(), timestamptz '2026-02-01' + n * interval '1 second'
     FROM generate_series(12001, 18000) n
 """
+ACCOUNTS = "INSERT INTO accounts SELECT user_id, max(revision) FROM tasks GROUP BY user_id"
+OTHERS = "INSERT INTO accounts SELECT 'other-' || n, n FROM generate_series(1, 2000) n"
 # All the users that the planner's statistics know, and one more: what she has deleted at once, with subtasks.
 KNOWN = """
     INSERT INTO tasks (user_id, id, revision, title, completed, priority, tags, created_at, updated_at, deleted_at)
@@ -189,28 +191,27 @@ PAGES_IN_ORDER = {
 }
 
 
-@pytest.fixture(scope="module")
-def database(postgres: str) -> str:
-    """Return the URL of a database in which Ada has 2,000 of 12,000 tasks, and 1,000 of 6,000 in the trash."""
+def analyzed(postgres: str, *statements: str) -> str:
+    """Return the URL of a new database in which these statements have run, and whose tables are analyzed."""
     url = new_database(postgres)
     migrate(url)
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(TASKS)
-        connection.execute(TRASH)
-        connection.execute("INSERT INTO accounts SELECT user_id, max(revision) FROM tasks GROUP BY user_id")
-        connection.execute("INSERT INTO accounts SELECT 'other-' || n, n FROM generate_series(1, 2000) n")
-        connection.execute("VACUUM ANALYZE accounts, tasks")
+        for statement in (*statements, "VACUUM ANALYZE accounts, tasks"):
+            connection.execute(statement.encode())
     return url
+
+
+@pytest.fixture(scope="module")
+def database(postgres: str) -> str:
+    """Return the URL of a database in which Ada has 2,000 of 12,000 tasks, and 1,000 of 6,000 in the trash."""
+    return analyzed(postgres, TASKS, TRASH, ACCOUNTS, OTHERS)
 
 
 @pytest.fixture(scope="module")
 def unanalyzed(postgres: str) -> str:
     """Return the URL of a database in which Grace has 2,000 tasks in the trash since the tables were analyzed."""
-    url = new_database(postgres)
-    migrate(url)
+    url = analyzed(postgres, KNOWN)
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(KNOWN)
-        connection.execute("VACUUM ANALYZE tasks")
         connection.execute(UNKNOWN)
     return url
 
